@@ -1,0 +1,1 @@
+//! What a client of the mesh needs: discovery, leases, subscriptions, identity.

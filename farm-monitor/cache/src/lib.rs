@@ -1,0 +1,1 @@
+//! The cache: recent history of every series in SQLite, counted and bounded.

@@ -1,0 +1,128 @@
+//! What is configured of collection, read and checked: plain data, comparable, so that a reload can tell what changed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The bounds of the worker pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolSpec {
+    /// Most runs at once, of all collectors.
+    pub global: usize,
+    /// Most runs at once per module, where bounded more tightly.
+    pub per_module: BTreeMap<String, usize>,
+    /// Most runs at once per target address.
+    pub per_target: usize,
+}
+
+impl Default for PoolSpec {
+    fn default() -> Self {
+        Self { global: 64, per_module: BTreeMap::new(), per_target: 2 }
+    }
+}
+
+/// One configured collector: `[collector.NAME]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CollectorSpec {
+    /// Its name, unique in the farm.
+    pub name: String,
+    /// The cluster it writes; default: its name.
+    pub cluster: String,
+    /// How often; ticks stand on a grid of this period.
+    pub period: Duration,
+    /// How long a run may take; at most the period, default 80 % of it.
+    pub deadline: Duration,
+    /// What it asks; never empty once `targets_from` is resolved, unless the file is empty.
+    pub targets: Vec<Target>,
+    /// How long after their last sample its series have ended.
+    pub lifetime: Option<Duration>,
+    /// The module and what only it understands.
+    pub module: ModuleSpec,
+}
+
+/// What one collector asks.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Target {
+    /// The node its series belong to.
+    pub node: String,
+    /// Where it is: a host name or address; for `host` and local scripts the node's own name.
+    pub address: String,
+    /// Labels all its series get (from a `file_sd` file).
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The module of a collector, with its options.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModuleSpec {
+    /// This host.
+    Host(HostSpec),
+    /// A program that prints measurements.
+    Script(ScriptSpec),
+}
+
+impl ModuleSpec {
+    /// The word of `module =`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Host(_) => "host",
+            Self::Script(_) => "script",
+        }
+    }
+}
+
+/// Options of the module `host`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostSpec {
+    /// Where `/proc`, `/sys` and the mounts are found, for containers and tests; default `/`.
+    pub root: PathBuf,
+    /// Mount points left out (globs); kernel file systems are left out anyway.
+    pub skip_mounts: Vec<String>,
+    /// Interfaces left out (globs).
+    pub skip_interfaces: Vec<String>,
+    /// Block devices left out (globs).
+    pub skip_disks: Vec<String>,
+    /// How long one mount may take to answer before it is given up.
+    pub mount_deadline: Duration,
+}
+
+impl Default for HostSpec {
+    fn default() -> Self {
+        Self {
+            root: PathBuf::from("/"),
+            skip_mounts: Vec::new(),
+            skip_interfaces: Vec::new(),
+            skip_disks: Vec::new(),
+            mount_deadline: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Options of the module `script`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptSpec {
+    /// The program and its arguments; no shell. `{address}` and `{node}` in an argument stand for the target's.
+    pub command: Vec<String>,
+    /// How its output is read.
+    pub format: ScriptFormat,
+    /// Environment it gets beside a minimal one (PATH, LANG, HOME, TZ).
+    pub environment: BTreeMap<String, String>,
+    /// Where it runs; default `/`.
+    pub directory: PathBuf,
+    /// Most bytes of output that are read; what is longer is cut, and said.
+    pub max_output: u64,
+    /// Most memory (address space) of each of its processes; `None`: not limited.
+    pub max_memory: Option<u64>,
+}
+
+/// How the output of a script is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScriptFormat {
+    /// A Nagios plugin: exit status and performance data.
+    Nagios,
+    /// JSON, as the reference describes.
+    Json,
+    /// `name value` or `name=value`, a line each.
+    KeyValue,
+    /// InfluxDB line protocol.
+    Influx,
+}

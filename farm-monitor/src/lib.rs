@@ -1,0 +1,1 @@
+//! The farm monitor: register, collect, hub, cache, subscribe.

@@ -1,0 +1,1 @@
+//! The lookup service: registrations under leases, found and watched by template.

@@ -1,0 +1,3 @@
+//! Predicates as text.
+/// Error.
+#[derive(Debug)] pub struct PredicateError;

@@ -1,0 +1,52 @@
+//! Templates: a condition on registrations.
+//!
+//! As text: `kind=farm group=alice name=cern-* country!=CH cores=64.. has:gpu`; terms are and-ed, a bare word is a
+//! name pattern. On the wire: a list of (key, operation, values).
+
+mod text;
+
+pub use text::TemplateError;
+
+use crate::registration::Registration;
+
+/// Most terms in one template.
+pub const MAX_TERMS: usize = 64;
+
+/// Terms that must all hold. The empty template matches everything.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Template {
+    /// The terms.
+    pub terms: Vec<Term>,
+}
+
+/// One condition. Keys `id`, `kind`, `group`, `name`, `version`, `api` mean the registration's own fields, any other an attribute.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Term {
+    /// Which field or attribute.
+    pub key: String,
+    /// What must hold of it.
+    pub operation: Operation,
+}
+
+/// What must hold of a field. A registration with several values of it (groups) satisfies a positive condition with any of
+/// them, a negative one with none of them. What is absent satisfies negative conditions only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Equal to one of these, or matching it where it is a glob (`name=cern-*`, `country=CH,FR`).
+    Is(Vec<String>),
+    /// Equal to none of these, matching none.
+    IsNot(Vec<String>),
+    /// `key=64..`, `..10`, `1..5`: a number in this range, both ends included. The texts of the bounds, as given.
+    Range(Option<String>, Option<String>),
+    /// `has:key`.
+    Present,
+    /// `!has:key`.
+    Absent,
+}
+
+impl Template {
+    /// Whether all terms hold of `registration`.
+    pub fn matches(&self, registration: &Registration) -> bool {
+        self.terms.iter().all(|term| term.matches(registration))
+    }
+}

@@ -1,0 +1,1 @@
+//! What every long-running role shares: configuration, listener, telemetry, drain.

@@ -1,0 +1,1 @@
+//! End-to-end tests: real binaries on free ports in temporary folders.
