@@ -5,6 +5,9 @@ use std::time::Duration;
 const UNITS: [(&str, u64); 6] =
     [("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
+/// The longest duration that is read: 100 years.
+pub const MAX_SECONDS: u64 = 100 * 366 * 86_400;
+
 /// Reads `30s`, `500ms`, `1h30m`, `2d`, `1w`; a number has no sign and may have a fraction (`1.5s`). `0s` is allowed.
 ///
 /// # Errors
@@ -30,7 +33,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     }
     Duration::try_from_secs_f64(total / 1000.0)
         .ok()
-        .filter(|d| d.as_secs() <= 100 * 366 * 86_400)
+        .filter(|d| d.as_secs() <= MAX_SECONDS)
         .ok_or_else(|| format!("`{text}` is too long: at most 100 years"))
         .map(|d| Duration::from_millis(u64::try_from((d.as_micros() + 500) / 1000).unwrap_or(u64::MAX)))
 }
@@ -80,7 +83,9 @@ mod tests {
 
     #[test]
     fn durations_are_read_and_printed_back() {
-        for (text, millis) in [("500ms", 500), ("30s", 30_000), ("1h30m", 5_400_000), ("2d", 172_800_000), ("1.5s", 1500)] {
+        for (text, millis) in
+            [("500ms", 500), ("30s", 30_000), ("1h30m", 5_400_000), ("2d", 172_800_000), ("1.5s", 1500)]
+        {
             let duration = parse(text).unwrap();
             assert_eq!(duration.as_millis(), millis, "{text}");
             assert_eq!(parse(&print(duration)).unwrap(), duration);

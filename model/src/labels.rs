@@ -12,7 +12,9 @@ pub const ITEM: &str = "item";
 
 /// 0–16 pairs, sorted by key, keys unique; mostly empty, and then without allocation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Labels(Option<Arc<[(Box<str>, Name)]>>);
+pub struct Labels(Option<Arc<[Pair]>>);
+
+type Pair = (Box<str>, Name);
 
 /// Why some pairs are not labels.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,15 +59,14 @@ impl Labels {
     pub fn new<K: AsRef<str>, V: AsRef<str>>(
         pairs: impl IntoIterator<Item = (K, V)>,
     ) -> Result<Self, LabelError> {
-        let mut list: Vec<(Box<str>, Name)> = Vec::new();
+        let mut list: Vec<Pair> = Vec::new();
         for (key, value) in pairs {
             let (key, value) = (key.as_ref(), value.as_ref());
             if !is_key(key) {
                 return Err(LabelError::Key(key.to_owned()));
             }
             name::check(value).map_err(|error| LabelError::Value { key: key.to_owned(), error })?;
-            let value =
-                Name::new(value).map_err(|error| LabelError::Value { key: key.to_owned(), error })?;
+            let value = Name::new(value).map_err(|error| LabelError::Value { key: key.to_owned(), error })?;
             list.push((key.into(), value));
         }
         if list.len() > MAX_LABELS {

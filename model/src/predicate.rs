@@ -1,9 +1,13 @@
 //! Predicates: a condition on series plus a window of time.
 //!
 //! As text: patterns, then `where CONSTRAINT`, then `since= until= last every=5m:mean,max as=rate`.
+//! What comes from the wire is built from these types and has to pass [`Predicate::check`].
 
+mod check;
+mod pattern;
 mod text;
 
+pub use check::PredicateFault;
 pub use text::PredicateError;
 
 use crate::UnixMillis;
@@ -11,8 +15,10 @@ use crate::glob::Glob;
 use crate::series::SeriesKey;
 use std::time::Duration;
 
-/// Most patterns in one predicate.
+/// Most patterns in one predicate; more are refused.
 pub const MAX_PATTERNS: usize = 64;
+/// Most texts in `value in {…}`; more are refused.
+pub const MAX_VALUES: usize = 64;
 
 /// Which series, which samples of them, from when to when, and how condensed.
 #[derive(Debug, Clone, PartialEq)]

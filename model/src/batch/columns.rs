@@ -66,7 +66,8 @@ impl Columns {
         for (column, values) in
             [(ColumnType::F64, f64s.len()), (ColumnType::I64, i64s.len()), (ColumnType::Text, texts.len())]
         {
-            let named: u64 = runs.iter().filter(|(kind, _)| *kind == column).map(|(_, n)| u64::from(*n)).sum();
+            let named: u64 =
+                runs.iter().filter(|(kind, _)| *kind == column).map(|(_, n)| u64::from(*n)).sum();
             if named != values as u64 {
                 return Err(ColumnError::Length { column, runs: named, values });
             }
@@ -241,12 +242,20 @@ mod tests {
 
     #[test]
     fn values_come_back_in_order() {
-        let values =
-            [Value::I64(1), Value::F64(2.0), Value::State(3, Some("x".into())), Value::Text("y".into()), Value::I64(4)];
+        let values = [
+            Value::I64(1),
+            Value::F64(2.0),
+            Value::State(3, Some("x".into())),
+            Value::Text("y".into()),
+            Value::I64(4),
+        ];
         let mut columns = Columns::default();
         values.iter().cloned().for_each(|v| columns.push(v));
         assert_eq!(columns.iter().collect::<Vec<_>>(), values);
         assert!((0..5).all(|at| columns.get(at) == values[at]));
-        assert_eq!(columns.select(&[2, 4]).iter().collect::<Vec<_>>(), [values[2].clone(), values[4].clone()]);
+        assert_eq!(
+            columns.select(&[2, 4]).iter().collect::<Vec<_>>(),
+            [values[2].clone(), values[4].clone()]
+        );
     }
 }

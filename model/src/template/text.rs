@@ -1,5 +1,11 @@
 //! Templates as text.
-use super::Term; use crate::registration::Registration;
+use super::Term;
+use crate::registration::Registration;
 /// Error.
-#[derive(Debug)] pub struct TemplateError;
-impl Term { pub(super) fn matches(&self, _r: &Registration) -> bool { true } }
+#[derive(Debug)]
+pub struct TemplateError;
+impl Term {
+    pub(super) fn matches(&self, _r: &Registration) -> bool {
+        true
+    }
+}
