@@ -21,6 +21,7 @@ pub const BANNED: &str = "banned";
 /// Crate, and which crates of the project it may use: model <- proto <- client-sdk <- roles <- command.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("hedgerow-model", &[]),
+    ("hedgerow-codegen", &[]),
     ("hedgerow-proto", &["hedgerow-model"]),
     ("hedgerow-client", &["hedgerow-model", "hedgerow-proto"]),
     ("hedgerow-service", &["hedgerow-model", "hedgerow-proto", "hedgerow-client"]),
@@ -63,9 +64,11 @@ const OWNED: &[(&str, &[&str])] = &[
     ("clap*", &["hedgerow"]),
     ("mdns-sd", &["hedgerow-client", "hedgerow-lookup"]),
     ("notify", &["hedgerow-service", "hedgerow-farm-monitor", "hedgerow-collect"]),
+    ("protox", &["hedgerow-codegen"]),
     ("rusqlite", &["hedgerow-cache", "hedgerow-lookup", "hedgerow-farm-monitor"]),
     ("toml", &["hedgerow-service", "hedgerow-farm-monitor", "hedgerow"]),
     ("tonic-health", &["hedgerow-service", "hedgerow-client"]),
+    ("tonic-prost-build", &["hedgerow-codegen"]),
     ("tonic-reflection", &["hedgerow-service"]),
     ("wasmtime*", &["hedgerow-filter-host"]),
 ];

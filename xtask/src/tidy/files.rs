@@ -35,7 +35,8 @@ pub fn check(source: &Source) -> Vec<Finding> {
         findings.push(Finding::new(path, LONGEST + 1, LENGTH, message));
     }
     if source.extension() == "rs" {
-        if !source.text.starts_with("//!") {
+        // `foo/tests.rs` is about `foo.rs`, which has said it.
+        if !source.text.starts_with("//!") && !path.ends_with("/tests.rs") {
             let message =
                 "expected `//!` on the first line: what the module is for and what it must never do";
             findings.push(Finding::new(path, 1, HEAD, message));
@@ -104,6 +105,7 @@ mod tests {
         assert!(
             found("a/src/main.rs", "")[0].starts_with("a/src/main.rs:1: expected `//!` on the first line")
         );
+        assert_eq!(found("a/src/b/tests.rs", "use super::*;\n"), [""; 0]);
         assert_eq!(found("a/b.py", "import sys\n"), [""; 0]);
         assert_eq!(found("proto/src/gen/x.rs", "// @generated\n"), [""; 0]);
     }
