@@ -174,6 +174,12 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Reads a finite decimal number; what overflows is none.
+pub(crate) fn decimal(text: &str) -> Option<f64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
+    text.parse::<f64>().ok().filter(|number| plain && number.is_finite())
+}
+
 const fn is_escapable(c: char) -> bool {
     matches!(c, '\\' | '*' | '?' | '{' | '}' | ',' | '[' | ']' | '=' | '"' | '/' | ' ')
 }

@@ -3,14 +3,18 @@
 //! As text: `kind=farm group=alice name=cern-* country!=CH cores=64.. has:gpu`; terms are and-ed, a bare word is a
 //! name pattern. On the wire: a list of (key, operation, values).
 
+mod matcher;
 mod text;
 
+pub use matcher::{Matcher, TemplateFault};
 pub use text::TemplateError;
 
 use crate::registration::Registration;
 
-/// Most terms in one template.
+/// Most terms in one template; more are refused.
 pub const MAX_TERMS: usize = 64;
+/// Most values in one term; more are refused.
+pub const MAX_VALUES: usize = 64;
 
 /// Terms that must all hold. The empty template matches everything.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -19,7 +23,8 @@ pub struct Template {
     pub terms: Vec<Term>,
 }
 
-/// One condition. Keys `id`, `kind`, `group`, `name`, `version`, `api` mean the registration's own fields, any other an attribute.
+/// One condition. Keys `id`, `kind`, `group`, `name`, `version`, `api` mean the registration's own fields, any other an
+/// attribute; an attribute that is called like a field is `attr.kind`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Term {
     /// Which field or attribute.
@@ -32,9 +37,9 @@ pub struct Term {
 /// them, a negative one with none of them. What is absent satisfies negative conditions only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// Equal to one of these, or matching it where it is a glob (`name=cern-*`, `country=CH,FR`).
+    /// Matching one of these globs (`name=cern-*`, `country=CH,FR`); the empty text is equal to itself only.
     Is(Vec<String>),
-    /// Equal to none of these, matching none.
+    /// Matching none of these globs.
     IsNot(Vec<String>),
     /// `key=64..`, `..10`, `1..5`: a number in this range, both ends included. The texts of the bounds, as given.
     Range(Option<String>, Option<String>),
@@ -45,8 +50,15 @@ pub enum Operation {
 }
 
 impl Template {
-    /// Whether all terms hold of `registration`.
+    /// Whether all terms hold of `registration`. To ask more than once, [`Template::compile`] first.
     pub fn matches(&self, registration: &Registration) -> bool {
         self.terms.iter().all(|term| term.matches(registration))
+    }
+}
+
+impl Term {
+    /// Whether the term holds of `registration`; one that does not compile holds of nothing.
+    pub fn matches(&self, registration: &Registration) -> bool {
+        Matcher::of_term(self).is_ok_and(|matcher| matcher.matches(registration))
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::duration;
 use crate::moment::{self, Moment, Resolve};
-use crate::syntax::{Cursor, Place, SyntaxError, write_literal};
+use crate::syntax::{Cursor, Place, SyntaxError, decimal, write_literal};
 use std::fmt;
 use std::str::FromStr;
 
@@ -205,13 +205,13 @@ fn constraint(cursor: &mut Cursor<'_>) -> Result<Constraint, PredicateError> {
     Ok(Constraint::Compare(comparison, number))
 }
 
-/// A decimal number, `inf` or `-inf`; what overflows is none.
+/// A decimal number, `inf` or `-inf`; -0 is the 0 that it is equal to.
 fn parse_number(text: &str) -> Option<f64> {
-    let infinite = matches!(text, "inf" | "-inf");
-    let decimal = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'));
-    // Adding zero makes -0 the 0 that it is equal to.
-    let number = text.parse::<f64>().ok().map(|number| number + 0.0)?;
-    (infinite || decimal && number.is_finite()).then_some(number)
+    match text {
+        "inf" => Some(f64::INFINITY),
+        "-inf" => Some(f64::NEG_INFINITY),
+        _ => decimal(text).map(|number| number + 0.0),
+    }
 }
 
 /// Reads the list behind `in {`, and the `}`.
