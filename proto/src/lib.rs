@@ -1,1 +1,61 @@
 //! The contract on the wire: generated protobuf code and its conversions to the model.
+//!
+//! What comes in is checked here, once: behind this crate nobody sees a name, a column or a registration that is not of
+//! its form. The `.proto` files beside it are the contract; `docs/reference/protocol.md` explains it.
+
+pub mod convert;
+pub mod signed;
+pub mod stream;
+pub mod token;
+
+pub use convert::WireError;
+
+/// Code made from the `.proto` files.
+#[allow(missing_docs, clippy::all, clippy::pedantic, unused_qualifications, rustdoc::all)]
+#[rustfmt::skip]
+mod generated {
+    pub mod hedgerow {
+        pub mod common {
+            pub mod v1 {
+                include!("gen/hedgerow.common.v1.rs");
+            }
+        }
+        pub mod lookup {
+            pub mod v1 {
+                include!("gen/hedgerow.lookup.v1.rs");
+            }
+        }
+        pub mod farm {
+            pub mod v1 {
+                include!("gen/hedgerow.farm.v1.rs");
+            }
+        }
+    }
+}
+
+/// Which role each method takes.
+pub mod methods {
+    include!("gen/methods.rs");
+
+    /// The role that the method of this HTTP path takes; `None`: no method of ours.
+    pub fn role(path: &str) -> Option<Role> {
+        METHODS.iter().find(|(method, _)| *method == path).map(|(_, role)| *role)
+    }
+}
+
+pub use generated::hedgerow::common::v1 as common;
+pub use generated::hedgerow::farm::v1 as farm;
+pub use generated::hedgerow::lookup::v1 as lookup;
+
+/// The contract as descriptors, for reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!("gen/descriptors.binpb");
+
+/// The API package of farms, as registrations name it.
+pub const FARM_API: &str = "hedgerow.farm.v1";
+/// The API package of lookups, as registrations name it.
+pub const LOOKUP_API: &str = "hedgerow.lookup.v1";
+
+/// Metadata: the id of the mesh that the caller, or the answerer, belongs to; 32 hex digits.
+pub const MESH_ID_METADATA: &str = "hedgerow-mesh";
+/// Metadata: the name of the mesh, percent-encoded where it is not ASCII.
+pub const MESH_NAME_METADATA: &str = "hedgerow-mesh-name";

@@ -1,1 +1,11 @@
-//! What every long-running role shares: configuration, listener, telemetry, drain.
+//! What every long-running role shares: who may call ([`access`]), where it listens ([`listener`]), where it keeps what it
+//! keeps ([`folder`]), what it says ([`telemetry`]), and how it ends ([`drain`]).
+//!
+//! No role's own logic lives here.
+
+pub mod access;
+pub mod clock;
+pub mod drain;
+pub mod folder;
+pub mod listener;
+pub mod telemetry;

@@ -1,0 +1,16 @@
+// Made by `cargo xtask proto` from the .proto files; not to be edited.
+use hedgerow_model::Role;
+
+/// Which role each method takes.
+pub const METHODS: &[(&str, Role)] = &[
+    ("/hedgerow.lookup.v1.Lookup/Register", Role::Service),
+    ("/hedgerow.lookup.v1.Lookup/Renew", Role::Service),
+    ("/hedgerow.lookup.v1.Lookup/Cancel", Role::Service),
+    ("/hedgerow.lookup.v1.Lookup/Find", Role::Viewer),
+    ("/hedgerow.lookup.v1.Lookup/Watch", Role::Viewer),
+    ("/hedgerow.lookup.v1.Lookup/Status", Role::Viewer),
+    ("/hedgerow.farm.v1.Farm/Status", Role::Viewer),
+    ("/hedgerow.farm.v1.Farm/ListSeries", Role::Viewer),
+    ("/hedgerow.farm.v1.Farm/Subscribe", Role::Viewer),
+    ("/hedgerow.farm.v1.Farm/Query", Role::Viewer),
+];

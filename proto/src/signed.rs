@@ -1,0 +1,76 @@
+//! Signed documents: `Signed{body, public_key, signature}`, Ed25519 over `"hedgerow/TYPE/v1\0"` ‖ body.
+//!
+//! Bodies are kept and forwarded as the bytes they came in: nobody but their author encodes them.
+
+use crate::convert::{WireError, registration};
+use crate::lookup::{Registration as WireRegistration, Signed};
+use bytes::Bytes;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use hedgerow_model::registration::Registration;
+use prost::Message;
+
+/// The type of a signed registration.
+pub const REGISTRATION: &str = "registration";
+
+/// Why a signed document is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SignedError {
+    /// The key is not one.
+    #[error("the public key is not an Ed25519 key: expected 32 bytes of a point, got {0} bytes")]
+    Key(usize),
+    /// The signature has the wrong length.
+    #[error("the signature has {0} bytes: an Ed25519 signature has 64")]
+    Length(usize),
+    /// The signature does not fit.
+    #[error("the signature does not fit the body and the key: altered on its way, or made for another type")]
+    Mismatch,
+    /// The body is not what its type says.
+    #[error("the signed body: {0}")]
+    Body(WireError),
+}
+
+fn message(kind: &str, body: &[u8]) -> Vec<u8> {
+    let mut message = format!("hedgerow/{kind}/v1\0").into_bytes();
+    message.extend_from_slice(body);
+    message
+}
+
+/// Signs `body` as a document of type `kind`.
+pub fn sign(kind: &str, body: Vec<u8>, key: &SigningKey) -> Signed {
+    let signature = key.sign(&message(kind, &body));
+    Signed {
+        body: body.into(),
+        public_key: Bytes::copy_from_slice(key.verifying_key().as_bytes()),
+        signature: Bytes::copy_from_slice(&signature.to_bytes()),
+    }
+}
+
+/// Checks that the holder of `signed.public_key` signed the body as a document of type `kind`.
+///
+/// # Errors
+/// What does not fit.
+pub fn verify(kind: &str, signed: &Signed) -> Result<(), SignedError> {
+    let key: &[u8; 32] =
+        (&signed.public_key[..]).try_into().map_err(|_| SignedError::Key(signed.public_key.len()))?;
+    let key = VerifyingKey::from_bytes(key).map_err(|_| SignedError::Key(32))?;
+    let signature: &[u8; 64] =
+        (&signed.signature[..]).try_into().map_err(|_| SignedError::Length(signed.signature.len()))?;
+    key.verify_strict(&message(kind, &signed.body), &Signature::from_bytes(signature))
+        .map_err(|_| SignedError::Mismatch)
+}
+
+/// Signs a registration.
+pub fn sign_registration(registration: &Registration, key: &SigningKey) -> Signed {
+    sign(REGISTRATION, registration::to_wire(registration).encode_to_vec(), key)
+}
+
+/// Verifies a signed registration and reads its body.
+///
+/// # Errors
+/// What does not fit, or what is not of its form.
+pub fn open_registration(signed: &Signed) -> Result<Registration, SignedError> {
+    verify(REGISTRATION, signed)?;
+    let wire = WireRegistration::decode(signed.body.clone())
+        .map_err(|e| SignedError::Body(WireError::new("registration", e.to_string())))?;
+    registration::from_wire(wire).map_err(SignedError::Body)
+}
