@@ -100,13 +100,14 @@ pub(crate) fn brackets<V>(
     loop {
         let start = cursor.at();
         let key = label_key(cursor)?;
-        if pairs.iter().any(|(known, _)| *known == key) {
-            return Err(SyntaxError::new(start, format!("label `{key}` a second time"), "each label once"));
-        }
         if pairs.len() == labels::MAX_LABELS {
             return Err(SyntaxError::new(start, "one label more", format!("at most {}", labels::MAX_LABELS)));
         }
-        pairs.push((key, read_value(cursor)?));
+        let value = read_value(cursor)?;
+        if pairs.iter().any(|(known, _)| *known == key) {
+            return Err(SyntaxError::new(start, format!("label `{key}` a second time"), "each label once"));
+        }
+        pairs.push((key, value));
         if cursor.eat("]") {
             pairs.sort_by(|a, b| a.0.cmp(&b.0));
             return Ok(pairs);

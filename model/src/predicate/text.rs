@@ -38,6 +38,7 @@ impl Predicate {
             cursor.eat("where");
             cursor.skip_space();
             predicate.constraint = Some(constraint(&mut cursor)?);
+            space(&mut cursor)?;
         }
         let window_words = window_words(&mut cursor, &mut predicate, resolve)?;
         predicate.check().map_err(|fault| {
@@ -279,9 +280,6 @@ fn window_words<'a>(
 ) -> Result<Vec<(usize, &'a str)>, PredicateError> {
     let mut seen: Vec<(usize, &str)> = Vec::new();
     loop {
-        if !cursor.skip_space() {
-            return Err(cursor.unexpected("white space"));
-        }
         if cursor.rest().is_empty() {
             return Ok(seen);
         }
@@ -304,7 +302,12 @@ fn window_words<'a>(
             _ => return Err(SyntaxError::new(start, format!("`{word}`"), WINDOW)),
         }
         seen.push((start, key));
+        space(cursor)?;
     }
+}
+
+fn space(cursor: &mut Cursor<'_>) -> Result<(), PredicateError> {
+    if cursor.skip_space() { Ok(()) } else { Err(cursor.unexpected("white space")) }
 }
 
 /// Reads a time: a word, a quoted text, or a date and a time with one space between.
