@@ -172,4 +172,4 @@ fn name(cursor: &mut Cursor<'_>, place: Place, part: &str) -> Result<Name, PathE
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
