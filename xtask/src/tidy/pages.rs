@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(dead("\n[c](c.md)"), ["docs/b.md:2: link `c.md`: there is no docs/c.md [link]"]);
         assert_eq!(dead("[c]: c.md \"title\"").len(), 1);
         assert_eq!(dead("[a](a.md) and [c](<c.md>)").len(), 1);
-        assert!(dead("[s](../../shared/x.md)")[0].contains("leads out of the project"));
+        assert!(dead("[o](../../other/x.md)")[0].contains("leads out of the project"));
     }
 
     #[test]
