@@ -4,6 +4,7 @@
 //! What comes from the wire is built from these types and has to pass [`Predicate::check`].
 
 mod check;
+mod constraint;
 mod pattern;
 mod text;
 

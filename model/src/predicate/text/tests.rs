@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::path::tests::paths;
-use crate::predicate::LabelPattern;
+use crate::predicate::{Comparison, LabelPattern};
 use proptest::prelude::*;
 use std::time::Duration;
 
