@@ -1,1 +1,9 @@
 //! What a client of the mesh needs: discovery, leases, subscriptions, identity.
+
+mod backoff;
+pub mod channel;
+pub mod error;
+pub mod identity;
+pub mod lease;
+mod private_file;
+pub mod token;

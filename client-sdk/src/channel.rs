@@ -1,0 +1,231 @@
+//! Connections to services: keep-alives, limits, the mesh's id, and the token, to loopback only.
+//!
+//! A connection is opened at the first call and opened again when it broke; a call that cannot be made says so.
+
+use crate::error::ClientError;
+use crate::token::UserToken;
+use hedgerow_model::registration::{Id, Mesh};
+use hedgerow_proto::farm::farm_client::FarmClient;
+use hedgerow_proto::lookup::lookup_client::LookupClient;
+use hedgerow_proto::{MESH_ID_METADATA, lookup};
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Request, Status};
+
+/// Longest message that is taken from a service; a larger one ends the call.
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of metadata that are taken with an answer.
+const MAX_HEADER_BYTES: u32 = 16 * 1024;
+/// Bytes a service may send ahead on one stream; a slow reader costs no more than this, and the service then waits.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+/// The same for all streams of a connection; more than one stream's, so that a slow one does not stop the others.
+const CONNECTION_WINDOW: u32 = 8 * 1024 * 1024;
+/// How long a connection may take to open.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(3);
+/// An idle connection is asked this often whether it still lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How long it has to answer; then its calls fail.
+const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(5);
+
+/// Who calls: what is sent with each call. Cheap to clone; copies share the mesh once it is known.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    token: Option<UserToken>,
+    mesh: Arc<OnceLock<Mesh>>,
+}
+
+impl Caller {
+    /// A caller with the user's token, and of this mesh where it is known already.
+    pub fn new(token: Option<UserToken>, mesh: Option<Mesh>) -> Self {
+        let caller = Self { token, mesh: Arc::default() };
+        if let Some(mesh) = mesh {
+            let _ = caller.mesh.set(mesh);
+        }
+        caller
+    }
+
+    /// The mesh, once it is known.
+    pub fn mesh(&self) -> Option<&Mesh> {
+        self.mesh.get()
+    }
+
+    /// Takes the mesh of a service that answered for one's own where none is known; another one is refused.
+    ///
+    /// # Errors
+    /// Both meshes, where they differ.
+    pub fn join(&self, at: &str, theirs: Mesh) -> Result<(), ClientError> {
+        let ours = self.mesh.get_or_init(|| theirs.clone());
+        if ours.id == theirs.id {
+            return Ok(());
+        }
+        let (theirs, ours) = (Box::new(theirs), Box::new(ours.clone()));
+        Err(ClientError::OtherMesh { at: at.to_owned(), theirs, ours })
+    }
+
+    /// A connection to the service at `url`. Nothing is sent before the first call.
+    ///
+    /// # Errors
+    /// Where `url` is not an address.
+    pub fn connect(&self, url: &str) -> Result<Connection, ClientError> {
+        let wrong = |problem: &str| ClientError::Address { url: url.to_owned(), problem: problem.to_owned() };
+        let uri: Uri = url.parse().map_err(|_| wrong("not a URL"))?;
+        if uri.scheme_str() != Some("http") {
+            return Err(wrong("this release speaks http only"));
+        }
+        let host = uri.host().ok_or_else(|| wrong("no host"))?;
+        uri.port_u16().ok_or_else(|| wrong("no port"))?;
+        let metadata = self.metadata(host).ok_or_else(|| wrong("the token cannot be sent"))?;
+        let channel = Endpoint::from(uri)
+            .connect_timeout(CONNECT_PATIENCE)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE_ANSWER)
+            .keep_alive_while_idle(true)
+            .http2_max_header_list_size(MAX_HEADER_BYTES)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .connect_lazy();
+        Ok(Connection { url: url.into(), channel: InterceptedService::new(channel, metadata) })
+    }
+
+    /// What goes with calls to `host`: the token to loopback only.
+    fn metadata(&self, host: &str) -> Option<Metadata> {
+        let mut authorization = None;
+        if let Some(token) = self.token.as_ref().filter(|_| is_loopback(host)) {
+            let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.secret()).parse().ok()?;
+            value.set_sensitive(true);
+            authorization = Some(value);
+        }
+        Some(Metadata { authorization, mesh: Arc::clone(&self.mesh) })
+    }
+}
+
+/// A connection to one service. Cheap to clone; copies share it.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    url: Arc<str>,
+    channel: InterceptedService<Channel, Metadata>,
+}
+
+impl Connection {
+    /// Where it goes.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// To call a lookup.
+    pub fn lookup(&self) -> LookupClient<InterceptedService<Channel, Metadata>> {
+        LookupClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// To call a farm.
+    pub fn farm(&self) -> FarmClient<InterceptedService<Channel, Metadata>> {
+        FarmClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// A lookup's status; checks on the way that it is of the caller's mesh.
+    ///
+    /// # Errors
+    /// Where it does not answer, or is of another mesh.
+    pub(crate) async fn greet(
+        &self,
+        caller: &Caller,
+        within: Duration,
+    ) -> Result<lookup::StatusResponse, ClientError> {
+        const TRIED: &str = "ask for the lookup's mesh";
+        let mut client = self.lookup();
+        let call = client.status(lookup::StatusRequest {});
+        let status = in_time(TRIED, &self.url, within, call).await?.into_inner();
+        let id = Id::from_slice(&status.mesh_id).ok_or_else(|| ClientError::Wire {
+            at: self.url.to_string(),
+            error: hedgerow_proto::WireError::new("mesh_id", "expected 16 bytes"),
+        })?;
+        caller.join(&self.url, Mesh { name: status.mesh_name.clone(), id })?;
+        Ok(status)
+    }
+}
+
+/// The answer to `call`, or what to say about it.
+pub(crate) async fn in_time<T>(
+    tried: &'static str,
+    at: &str,
+    within: Duration,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, ClientError> {
+    match tokio::time::timeout(within, call).await {
+        Ok(answer) => answer.map_err(|status| ClientError::of_status(tried, at, &status)),
+        Err(_) => Err(ClientError::TimedOut { tried, at: at.to_owned(), within }),
+    }
+}
+
+/// Whether `url` leads to this machine only.
+pub(crate) fn leads_to_loopback(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(is_loopback))
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+}
+
+/// Adds to each call what the [`Caller`] is.
+#[derive(Debug, Clone)]
+pub struct Metadata {
+    authorization: Option<MetadataValue<Ascii>>,
+    mesh: Arc<OnceLock<Mesh>>,
+}
+
+impl Interceptor for Metadata {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.authorization {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        if let Some(value) = self.mesh.get().and_then(|mesh| mesh.id.to_string().parse().ok()) {
+            request.metadata_mut().insert(MESH_ID_METADATA, value);
+        }
+        Ok(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_token_goes_to_loopback_only_and_the_mesh_everywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let token = UserToken::load_or_create(&folder.path().join("token")).unwrap();
+        let caller = Caller::new(Some(token.clone()), None);
+        let sent = |host: &str, key: &str| {
+            let request = caller.metadata(host).unwrap().call(Request::new(())).unwrap();
+            request.metadata().get(key).map(|value| value.to_str().unwrap().to_owned())
+        };
+        for host in ["127.0.0.1", "127.8.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"] {
+            assert_eq!(sent(host, "authorization").unwrap(), format!("Bearer {}", token.secret()), "{host}");
+        }
+        for host in ["10.0.0.1", "example.org", "[2001:db8::1]", "127.0.0.1.example.org", "localhost.org"] {
+            assert_eq!(sent(host, "authorization"), None, "{host}");
+        }
+        assert_eq!(sent("example.org", MESH_ID_METADATA), None);
+        caller.join("x", Mesh { name: "a".into(), id: Id([7; 16]) }).unwrap();
+        assert_eq!(sent("example.org", MESH_ID_METADATA).unwrap(), "07".repeat(16));
+        let error = caller.join("y", Mesh { name: "b".into(), id: Id([8; 16]) }).unwrap_err().to_string();
+        assert!(error.contains("mesh b (08") && error.contains("to a (07"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_address_is_refused_with_what_was_expected() {
+        for url in ["", "127.0.0.1:7401", "https://127.0.0.1:7401", "http://127.0.0.1", "http:// x:1"] {
+            let error = Caller::default().connect(url).unwrap_err().to_string();
+            assert!(error.contains("expected http://HOST:PORT"), "{error}");
+        }
+        assert_eq!(Caller::default().connect("http://[::1]:7401").unwrap().url(), "http://[::1]:7401");
+        assert!(leads_to_loopback("http://127.0.0.1:1") && !leads_to_loopback("http://10.0.0.1:1"));
+    }
+}

@@ -1,0 +1,142 @@
+//! What can go wrong for a client: always what was tried, where, why it failed, and what to do next.
+
+use hedgerow_model::registration::{Id, Mesh};
+use hedgerow_proto::WireError;
+use hedgerow_proto::signed::SignedError;
+use std::error::Error as _;
+use tonic::{Code, Status};
+
+/// Why something a client tried did not work.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClientError {
+    /// The address is not one.
+    #[error("`{url}` is not the address of a service ({problem}): expected http://HOST:PORT")]
+    Address {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A call failed.
+    #[error("cannot {tried} at {at}: {why}; {}", next_step(*.code))]
+    Call {
+        /// What was tried.
+        tried: &'static str,
+        /// Whom was asked.
+        at: String,
+        /// The kind of failure.
+        code: Code,
+        /// In words.
+        why: String,
+    },
+    /// No answer in time.
+    #[error("cannot {tried} at {at}: no answer within {} ms; check that it runs and is not overloaded", .within.as_millis())]
+    TimedOut {
+        /// What was tried.
+        tried: &'static str,
+        /// Whom was asked.
+        at: String,
+        /// How long was waited.
+        within: std::time::Duration,
+    },
+    /// An answer is not of its form.
+    #[error("{at} answered something that is not of this protocol ({error}): check that both sides are of matching versions")]
+    Wire {
+        /// Who answered.
+        at: String,
+        /// What is wrong with it.
+        error: WireError,
+    },
+    /// An answer is not signed as it should be.
+    #[error("{at} gave a registration that cannot be believed: {error}")]
+    Signed {
+        /// Who answered.
+        at: String,
+        /// What is wrong with it.
+        error: SignedError,
+    },
+    /// A service of another mesh.
+    #[error("{at} belongs to mesh {theirs}, not to {ours}: take it off the list, or ask for the other mesh")]
+    OtherMesh {
+        /// Who was asked.
+        at: String,
+        /// Its mesh.
+        theirs: Box<Mesh>,
+        /// Ours.
+        ours: Box<Mesh>,
+    },
+    /// Another farm answers at this address.
+    #[error("{at} is now farm {found}, not {expected}: look it up again")]
+    OtherFarm {
+        /// Who was asked.
+        at: String,
+        /// Who answered.
+        found: Id,
+        /// Who was expected.
+        expected: Id,
+    },
+    /// No lookup answers.
+    #[error("no lookup answers ({}): start one with `hedgerow up`, or name one with --lookup URL", .0.join("; "))]
+    NoLookup(Vec<String>),
+    /// The farm says nothing about how to reach it.
+    #[error("farm {0} has no endpoint that this release can reach: expected one without a relay")]
+    NoEndpoint(String),
+    /// More than a client takes.
+    #[error("{what} at {at}: more than {most}; ask for less")]
+    TooMuch {
+        /// Of what.
+        what: &'static str,
+        /// From whom.
+        at: String,
+        /// The bound.
+        most: usize,
+    },
+}
+
+impl ClientError {
+    /// A call that ended with `status`.
+    pub fn of_status(tried: &'static str, at: &str, status: &Status) -> Self {
+        let mut why = status.message().to_owned();
+        // The transport hides what the system said one or two sources deep; the last is what helps.
+        let mut source = status.source();
+        while let Some(error) = source {
+            why = error.to_string();
+            source = error.source();
+        }
+        if why.is_empty() {
+            why = format!("{:?}", status.code());
+        }
+        Self::Call { tried, at: at.to_owned(), code: status.code(), why }
+    }
+
+    /// Whether the same call may work later, as it is.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Call { code, .. } => !matches!(
+                code,
+                Code::InvalidArgument
+                    | Code::NotFound
+                    | Code::PermissionDenied
+                    | Code::Unauthenticated
+                    | Code::FailedPrecondition
+                    | Code::OutOfRange
+                    | Code::Unimplemented
+            ),
+            Self::TimedOut { .. } | Self::NoLookup(_) => true,
+            _ => false,
+        }
+    }
+}
+
+fn next_step(code: Code) -> &'static str {
+    match code {
+        Code::Unavailable => "check that it runs and that the address is right",
+        Code::Unauthenticated | Code::PermissionDenied => "run this as the user whose services these are",
+        Code::Unimplemented => "check that both sides are of matching versions",
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange | Code::NotFound => {
+            "change what is asked"
+        }
+        Code::ResourceExhausted => "ask for less, or later",
+        _ => "try again",
+    }
+}
