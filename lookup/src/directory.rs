@@ -1,0 +1,346 @@
+//! The directory: registrations under leases, and who watches them. All that a lookup decides is decided here.
+//!
+//! It does no IO and reads no clock: every call takes `now` (monotonic), lets the leases that ran out until then end
+//! first, and leaves behind in [`Effects`] what is to be written and who is to be woken.
+
+use crate::admission::Entry;
+use crate::leases::{LeaseId, LeaseState, LeaseTable, Renewal};
+use crate::refusal::Refusal;
+use crate::registry::{Listed, Registry, Standing};
+use crate::replaced::Replaced;
+use crate::transitions::{Happened, Log, LogBounds, Transition};
+use crate::watchers::{MAX_PENDING, WatcherId, Watchers};
+use hedgerow_model::registration::Id;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod views;
+
+pub use views::Page;
+
+/// Orders everything a lookup tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revision {
+    /// Random, new at each start.
+    pub epoch: u64,
+    /// Of the last transition.
+    pub number: u64,
+}
+
+/// What bounds a directory.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// Renewals a second that the lookup will bear: the more leases, the longer their terms.
+    pub renewals_per_second: f64,
+    /// Most registrations; more are refused.
+    pub registrations: usize,
+    /// Of the log of transitions.
+    pub log: LogBounds,
+    /// Most transitions that wait for one watcher; with more it is reset.
+    pub pending: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            renewals_per_second: 10_000.0,
+            registrations: 200_000,
+            log: LogBounds::default(),
+            pending: MAX_PENDING,
+        }
+    }
+}
+
+/// What is kept of a registration over a restart of the lookup.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// What is registered.
+    pub entry: Arc<Entry>,
+    /// Under which lease.
+    pub lease: LeaseId,
+    /// The term asked for.
+    pub asked: Duration,
+    /// The term granted.
+    pub granted: Duration,
+}
+
+/// What is to be written.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// This, in the place of what is there.
+    Keep(Kept),
+    /// Nothing any more of this service.
+    Forget(Id),
+}
+
+/// What the last calls make necessary outside.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// To be written, in this order.
+    pub writes: Vec<Write>,
+    /// Watchers for whom something waits now.
+    pub woken: Vec<WatcherId>,
+}
+
+/// What happened since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Registrations taken, no-ops included.
+    pub registrations: u64,
+    /// Leases renewed.
+    pub renewals: u64,
+    /// Leases cancelled.
+    pub cancelled: u64,
+    /// Leases that ran out.
+    pub expired: u64,
+    /// Registrations refused.
+    pub refused: u64,
+    /// Watchers who fell behind, or could not resume, and were reset.
+    pub resets: u64,
+    /// Times the lookup stood still.
+    pub stalls: u64,
+}
+
+/// What a service gets for its registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granted {
+    /// Its lease.
+    pub lease: LeaseId,
+    /// The term, from now.
+    pub term: Duration,
+}
+
+/// What came of renewing a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewed {
+    /// It runs this long from now.
+    For(Duration),
+    /// There is no such lease.
+    Unknown,
+    /// A newer instance of the same service took its place.
+    Replaced,
+}
+
+/// The directory.
+#[derive(Debug)]
+pub struct Directory {
+    epoch: u64,
+    max_registrations: usize,
+    leases: LeaseTable,
+    registry: Registry,
+    replaced: Replaced,
+    log: Log,
+    watchers: Watchers,
+    effects: Effects,
+    /// What happened since the start. Who refuses before the directory is asked counts it here, too.
+    pub counters: Counters,
+}
+
+impl Directory {
+    /// An empty directory whose epoch this is.
+    pub fn new(epoch: u64, bounds: &Bounds, now: Duration) -> Self {
+        Self {
+            epoch,
+            max_registrations: bounds.registrations,
+            leases: LeaseTable::new(bounds.renewals_per_second, now),
+            registry: Registry::default(),
+            replaced: Replaced::default(),
+            log: Log::new(bounds.log),
+            watchers: Watchers::new(bounds.pending),
+            effects: Effects::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes back what was kept over a restart: it runs one full term, unconfirmed. Only before anybody calls.
+    pub fn restore(&mut self, kept: Kept) {
+        let id = kept.entry.registration.id;
+        if self.registry.get(id).is_none() && self.leases.get(kept.lease).is_none() {
+            self.leases.restore(kept.lease, id, kept.asked, kept.granted);
+            self.registry.put(Listed { entry: kept.entry, lease: kept.lease, number: 0 });
+        }
+    }
+
+    /// Where the log stands.
+    pub const fn revision(&self) -> Revision {
+        Revision { epoch: self.epoch, number: self.log.head() }
+    }
+
+    /// Registrations, and how many of them are unconfirmed.
+    pub fn count(&self) -> (usize, usize) {
+        (self.registry.count(), self.leases.unconfirmed())
+    }
+
+    /// What the last calls make necessary outside; the caller has to do it.
+    pub fn take_effects(&mut self) -> Effects {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Lets time pass; to be called every [`crate::lease_time::TICK`]. Gives the stall, where the lookup stood still.
+    pub fn tick(&mut self, now: Duration) -> Option<Duration> {
+        self.replaced.forget_old(now);
+        self.settle(now)
+    }
+
+    /// Registers a service, or changes its registration (law 1). A new lease is named `fresh`, unless that is taken.
+    ///
+    /// # Errors
+    /// Another key, something newer is held, too short an ask, no room.
+    pub fn register(
+        &mut self,
+        now: Duration,
+        entry: Entry,
+        asked: Duration,
+        fresh: LeaseId,
+    ) -> Result<Granted, Refusal> {
+        self.settle(now);
+        let granted = match self.registry.judge(&entry)? {
+            Standing::New => self.add(Arc::new(entry), asked, fresh)?,
+            Standing::Equal => self.confirm(entry.registration.id, asked)?,
+            Standing::NewSerial => self.change(Arc::new(entry), asked)?,
+            Standing::NewInstance => self.replace(now, Arc::new(entry), asked, fresh)?,
+        };
+        self.counters.registrations += 1;
+        Ok(granted)
+    }
+
+    /// Renews leases; one answer for each, in their order.
+    pub fn renew(&mut self, now: Duration, leases: &[LeaseId]) -> Vec<Renewed> {
+        self.settle(now);
+        leases.iter().map(|lease| self.renew_one(*lease)).collect()
+    }
+
+    /// Ends a lease at once. False: there was none.
+    pub fn cancel(&mut self, now: Duration, lease: LeaseId) -> bool {
+        self.settle(now);
+        let Some(held) = self.leases.remove(lease) else { return false };
+        self.counters.cancelled += 1;
+        self.end(held.service, lease, held.state, Happened::Cancelled);
+        true
+    }
+
+    fn settle(&mut self, now: Duration) -> Option<Duration> {
+        let stall = self.leases.advance(now);
+        self.counters.stalls += u64::from(stall.is_some());
+        while let Some((lease, held)) = self.leases.pop_expired() {
+            self.counters.expired += 1;
+            self.end(held.service, lease, held.state, Happened::Expired);
+        }
+        stall
+    }
+
+    fn add(&mut self, entry: Arc<Entry>, asked: Duration, fresh: LeaseId) -> Result<Granted, Refusal> {
+        if self.registry.count() >= self.max_registrations {
+            return Err(Refusal::Full(self.max_registrations));
+        }
+        let (lease, term) = self.leases.grant(fresh, entry.registration.id, asked)?;
+        self.list(Happened::Registered, entry, lease);
+        Ok(Granted { lease, term })
+    }
+
+    /// An equal registration: nothing new, but its sender lives and wants its lease.
+    fn confirm(&mut self, id: Id, asked: Duration) -> Result<Granted, Refusal> {
+        let lease = self.lease_of(id);
+        let renewal = self.leases.ask_again(lease, asked)?.expect(LISTED_HAS_LEASE);
+        self.after_renewal(lease, renewal);
+        Ok(Granted { lease, term: renewal.granted })
+    }
+
+    /// The same run of the service says something new: the lease stays.
+    fn change(&mut self, entry: Arc<Entry>, asked: Duration) -> Result<Granted, Refusal> {
+        let lease = self.lease_of(entry.registration.id);
+        let renewal = self.leases.ask_again(lease, asked)?.expect(LISTED_HAS_LEASE);
+        self.list(Happened::Body, entry, lease);
+        Ok(Granted { lease, term: renewal.granted })
+    }
+
+    /// A new run of the service: it gets a lease of its own, and whoever renews the old one is told.
+    fn replace(
+        &mut self,
+        now: Duration,
+        entry: Arc<Entry>,
+        asked: Duration,
+        fresh: LeaseId,
+    ) -> Result<Granted, Refusal> {
+        let id = entry.registration.id;
+        let old = self.lease_of(id);
+        self.leases.terms(asked, self.leases.count())?;
+        self.leases.remove(old);
+        self.replaced.remember(now, old);
+        let (lease, term) = self.leases.grant(fresh, id, asked)?;
+        self.list(Happened::Body, entry, lease);
+        Ok(Granted { lease, term })
+    }
+
+    fn renew_one(&mut self, lease: LeaseId) -> Renewed {
+        let Some(renewal) = self.leases.renew(lease) else {
+            return if self.replaced.contains(lease) { Renewed::Replaced } else { Renewed::Unknown };
+        };
+        self.counters.renewals += 1;
+        self.after_renewal(lease, renewal);
+        Renewed::For(renewal.granted)
+    }
+
+    fn after_renewal(&mut self, lease: LeaseId, renewal: Renewal) {
+        if !renewal.confirmed && !renewal.rewrite {
+            return;
+        }
+        let service = self.leases.get(lease).expect(LISTED_HAS_LEASE).service;
+        let listed = self.registry.get(service).expect("invariant: a lease has its registration");
+        let entry = Arc::clone(&listed.entry);
+        if renewal.rewrite {
+            self.keep(Arc::clone(&entry), lease);
+        }
+        if renewal.confirmed {
+            let before = Some(Arc::clone(&entry));
+            let number =
+                self.tell(Happened::State, before, Some(Arc::clone(&entry)), lease, LeaseState::Live);
+            self.registry.put(Listed { entry, lease, number });
+        }
+    }
+
+    /// Lists what was registered under a lease just granted or renewed, in the place of what was there.
+    fn list(&mut self, happened: Happened, entry: Arc<Entry>, lease: LeaseId) {
+        self.keep(Arc::clone(&entry), lease);
+        let before = self.registry.get(entry.registration.id).map(|listed| Arc::clone(&listed.entry));
+        let number = self.tell(happened, before, Some(Arc::clone(&entry)), lease, LeaseState::Live);
+        self.registry.put(Listed { entry, lease, number });
+    }
+
+    fn keep(&mut self, entry: Arc<Entry>, lease: LeaseId) {
+        let (asked, granted) = self.leases.keep(lease).expect(LISTED_HAS_LEASE);
+        self.effects.writes.push(Write::Keep(Kept { entry, lease, asked, granted }));
+    }
+
+    fn end(&mut self, service: Id, lease: LeaseId, state: LeaseState, happened: Happened) {
+        let listed = self.registry.remove(service).expect("invariant: a lease has its registration");
+        self.effects.writes.push(Write::Forget(service));
+        self.tell(happened, Some(listed.entry), None, lease, state);
+    }
+
+    fn tell(
+        &mut self,
+        happened: Happened,
+        before: Option<Arc<Entry>>,
+        after: Option<Arc<Entry>>,
+        lease: LeaseId,
+        state: LeaseState,
+    ) -> u64 {
+        let number = self.log.head() + 1;
+        let transition = Arc::new(Transition { number, happened, before, after, lease, state });
+        self.watchers.offer(&transition, &mut self.effects.woken);
+        self.log.push(transition);
+        number
+    }
+
+    fn lease_of(&self, id: Id) -> LeaseId {
+        self.registry.get(id).expect("invariant: what was judged is listed").lease
+    }
+}
+
+const LISTED_HAS_LEASE: &str = "invariant: what is listed has a lease";
+
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod tests;
