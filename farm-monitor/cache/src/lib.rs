@@ -1,1 +1,36 @@
 //! The cache: recent history of every series in SQLite, counted and bounded.
+//!
+//! One file, one writer thread, group commit. [`Cache::append`] takes the hub's batches without waiting for the disk,
+//! [`Cache::committed`] tells what is safe, [`Reader`] reads sealed blocks, journal and head as one. Whatever is lost
+//! leaves a gap record, so that the file alone accounts for every number.
+//!
+//! This crate never decides what is accepted (the hub does), and never lets its file stop the farm.
+//! The format is described in `docs/reference/cache-format.md`.
+
+mod blocks;
+mod bytes;
+mod cache;
+mod codec;
+mod error;
+mod groups;
+mod head;
+mod journal;
+mod open;
+mod options;
+mod reader;
+mod rows;
+mod schema;
+mod seal;
+mod stats;
+mod times;
+mod writer;
+
+pub use bytes::Damaged;
+pub use cache::{Cache, Opened};
+pub use error::{AppendRefused, CacheError};
+pub use open::{KnownSeries, Recovered};
+pub use options::{Bounds, CacheOptions, Clock};
+pub use reader::{LastSample, ReadAnswer, ReadRequest, Reader};
+pub use rows::{EpochEnd, EpochInfo};
+pub use stats::CacheStats;
+pub use times::MAX_MEMBERS;
