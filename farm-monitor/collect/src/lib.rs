@@ -5,6 +5,7 @@
 //! them), [`front_door`] (where samples leave for the hub). Nothing here knows the cache, the wire or a client.
 
 pub mod front_door;
+pub mod host;
 pub mod module;
 pub mod pool;
 pub mod schedule;
