@@ -1,1 +1,8 @@
-//! The farm monitor: register, collect, hub, cache, subscribe.
+//! The farm monitor: everything a site needs to be seen.
+//!
+//! The folders read like the way of a sample: [`collect`](hedgerow_collect) asks, the [`hub`] accepts and numbers, the
+//! [`cache`](hedgerow_cache) keeps, [`subscribe`] gives on. [`register`] makes the farm known, [`config`] is what its
+//! owner wrote, [`api`] is what clients call, and [`farm`] puts it all together.
+
+pub mod hub;
+pub mod subscribe;

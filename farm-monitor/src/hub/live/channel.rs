@@ -1,0 +1,266 @@
+//! One live channel: a bounded ring of entries, and the cursors that read it.
+
+use crate::hub::ledger::Edge;
+use bytes::Bytes;
+use hedgerow_model::predicate::Predicate;
+use hedgerow_model::{Epoch, LifeMark, Numbered, SeriesId};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::watch;
+
+/// What one channel may hold for its slowest reader, in bytes of memory. Past it the oldest entries go, and readers that had
+/// not come so far are overtaken.
+pub const RING_BYTES: usize = 1 << 20;
+
+/// What goes through a channel.
+#[derive(Debug, Clone)]
+pub enum LiveItem {
+    /// Samples that match, in number order.
+    Batch(Arc<Numbered>),
+    /// A transition in the life of a series that matches.
+    Life(Epoch, LifeMark),
+    /// The declaration of a series that matches changed: tell it again before its next sample.
+    Redeclared(SeriesId),
+}
+
+impl LiveItem {
+    fn samples(&self) -> u64 {
+        match self {
+            Self::Batch(numbered) => numbered.batch.len() as u64,
+            Self::Life(..) | Self::Redeclared(_) => 0,
+        }
+    }
+
+    /// The number of its last sample.
+    pub fn last_number(&self) -> Option<u64> {
+        match self {
+            Self::Batch(numbered) => numbered.numbers.at(numbered.batch.len().checked_sub(1)?),
+            Self::Life(..) | Self::Redeclared(_) => None,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            // Held twice while it is on its way: as columns, and encoded.
+            Self::Batch(numbered) => 256 + 2 * (numbered.batch.values.bytes() + 8 * numbered.batch.len()),
+            Self::Life(..) | Self::Redeclared(_) => 256,
+        }
+    }
+}
+
+/// An entry of a channel. Encoded by the first reader that needs it, for all.
+#[derive(Debug)]
+pub struct LiveEntry {
+    /// What it is.
+    pub item: LiveItem,
+    /// How many samples went through the channel before it.
+    samples_before: u64,
+    encoded: OnceLock<Bytes>,
+}
+
+impl LiveEntry {
+    /// The encoded form; `encode` makes it where nobody has yet.
+    pub fn encoded(&self, encode: impl FnOnce() -> Bytes) -> Bytes {
+        self.encoded.get_or_init(encode).clone()
+    }
+}
+
+/// A channel. Written by the hub under its lock, read by cursors.
+#[derive(Debug)]
+pub struct LiveChannel {
+    condition: Predicate,
+    ring: Mutex<Ring>,
+    head: watch::Sender<u64>,
+    cursors: AtomicUsize,
+    counters: Arc<StreamCounters>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    entries: VecDeque<Arc<LiveEntry>>,
+    /// The index of the first entry.
+    base: u64,
+    bytes: usize,
+    /// How many samples went through.
+    samples: u64,
+    /// The number of the last sample that is no longer here.
+    evicted: u64,
+}
+
+impl Ring {
+    fn head(&self) -> u64 {
+        self.base + self.entries.len() as u64
+    }
+}
+
+/// What all streams together were given.
+#[derive(Debug, Default)]
+pub struct StreamCounters {
+    matched: AtomicU64,
+    delivered: AtomicU64,
+    lagged: AtomicU64,
+    left: AtomicU64,
+}
+
+impl StreamCounters {
+    /// As an edge of the ledger.
+    pub fn edge(&self) -> Edge {
+        let (delivered, lagged, left) =
+            (self.delivered.load(Relaxed), self.lagged.load(Relaxed), self.left.load(Relaxed));
+        let matched = self.matched.load(Relaxed).max(delivered + lagged + left);
+        let lost = [("lagged", lagged), ("unsubscribed", left)];
+        Edge {
+            name: "consumer:streams".to_owned(),
+            samples: matched,
+            passed: delivered,
+            held: matched - delivered - lagged - left,
+            conflated: 0,
+            lost: lost.into_iter().filter(|(_, n)| *n > 0).map(|(word, n)| (word.to_owned(), n)).collect(),
+        }
+    }
+}
+
+impl LiveChannel {
+    pub(super) fn new(condition: Predicate, counters: Arc<StreamCounters>) -> Self {
+        let (head, _) = watch::channel(0);
+        Self { condition, ring: Mutex::default(), head, cursors: AtomicUsize::new(0), counters }
+    }
+
+    /// Which samples go through it: patterns and constraint of this predicate.
+    pub fn condition(&self) -> &Predicate {
+        &self.condition
+    }
+
+    pub(super) fn cursor(self: &Arc<Self>) -> LiveCursor {
+        let ring = self.ring.lock();
+        self.cursors.fetch_add(1, Relaxed);
+        LiveCursor {
+            channel: Arc::clone(self),
+            next: ring.head(),
+            samples: ring.samples,
+            head: self.head.subscribe(),
+        }
+    }
+
+    pub(super) fn cursors(&self) -> usize {
+        self.cursors.load(Relaxed)
+    }
+
+    pub(super) fn is_read(&self) -> bool {
+        self.cursors() > 0
+    }
+
+    pub(super) fn push(&self, item: LiveItem) {
+        let (samples, weight) = (item.samples(), item.weight());
+        let mut ring = self.ring.lock();
+        let entry = LiveEntry { item, samples_before: ring.samples, encoded: OnceLock::new() };
+        ring.samples += samples;
+        ring.bytes += weight;
+        ring.entries.push_back(Arc::new(entry));
+        while ring.bytes > RING_BYTES && ring.entries.len() > 1 {
+            let Some(oldest) = ring.entries.pop_front() else { break };
+            ring.bytes -= oldest.item.weight();
+            ring.base += 1;
+            ring.evicted = oldest.item.last_number().unwrap_or(ring.evicted);
+        }
+        self.counters.matched.fetch_add(samples * self.cursors() as u64, Relaxed);
+    }
+
+    pub(super) fn wake(&self) {
+        let head = self.ring.lock().head();
+        self.head.send_replace(head);
+    }
+}
+
+/// A reader was too slow: this much went by unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overtaken {
+    /// How many samples were skipped.
+    pub samples: u64,
+    /// The number of the last of them.
+    pub through: u64,
+}
+
+/// A place in a channel.
+#[derive(Debug)]
+pub struct LiveCursor {
+    channel: Arc<LiveChannel>,
+    next: u64,
+    samples: u64,
+    head: watch::Receiver<u64>,
+}
+
+impl LiveCursor {
+    /// Waits until there is something to take.
+    pub async fn ready(&mut self) {
+        let next = self.next;
+        // The sender lives in the channel that this cursor holds: it cannot be gone.
+        let _ = self.head.wait_for(|head| *head > next).await;
+    }
+
+    /// Takes entries in order, until their samples would take more than `max_bytes` (at least one), and says whether these
+    /// were all. Where the reader was overtaken, that is said first, and the next call goes on behind it.
+    pub fn take(&mut self, max_bytes: usize) -> Result<(Vec<Arc<LiveEntry>>, bool), Overtaken> {
+        let ring = self.channel.ring.lock();
+        if self.next < ring.base {
+            let first = ring.entries.front();
+            let before = first.map_or(ring.samples, |entry| entry.samples_before);
+            let samples = before - self.samples;
+            (self.next, self.samples) = (ring.base, before);
+            self.channel.counters.lagged.fetch_add(samples, Relaxed);
+            return Err(Overtaken { samples, through: ring.evicted });
+        }
+        let start = usize::try_from(self.next - ring.base).unwrap_or(usize::MAX);
+        let mut bytes = 0;
+        let taken: Vec<_> = ring
+            .entries
+            .iter()
+            .skip(start)
+            .take_while(|entry| {
+                let fits = bytes == 0 || bytes + entry.item.weight() <= max_bytes;
+                bytes += entry.item.weight();
+                fits
+            })
+            .cloned()
+            .collect();
+        let samples: u64 = taken.iter().map(|entry| entry.item.samples()).sum();
+        self.next += taken.len() as u64;
+        self.samples += samples;
+        self.channel.counters.delivered.fetch_add(samples, Relaxed);
+        Ok((taken, self.next == ring.head()))
+    }
+
+    /// Forgets entries up to this number: they were read from the cache. False where the ring has lost some beyond it:
+    /// there is more to read from the cache first.
+    pub fn skip_through(&mut self, number: u64) -> bool {
+        let ring = self.channel.ring.lock();
+        if self.next < ring.base {
+            if ring.evicted > number {
+                return false;
+            }
+            self.next = ring.base;
+        }
+        let start = usize::try_from(self.next - ring.base).unwrap_or(usize::MAX);
+        for entry in ring.entries.iter().skip(start) {
+            match &entry.item {
+                LiveItem::Batch(numbered) if numbered.numbers.at(0).is_some_and(|first| first > number) => break,
+                _ => self.next += 1,
+            }
+        }
+        let at = usize::try_from(self.next - ring.base).unwrap_or(usize::MAX);
+        let before = ring.entries.get(at).map_or(ring.samples, |entry| entry.samples_before);
+        self.channel.counters.delivered.fetch_add(before - self.samples, Relaxed);
+        self.samples = before;
+        true
+    }
+}
+
+impl Drop for LiveCursor {
+    fn drop(&mut self) {
+        let ring = self.channel.ring.lock();
+        self.channel.counters.left.fetch_add(ring.samples - self.samples, Relaxed);
+        self.channel.cursors.fetch_sub(1, Relaxed);
+    }
+}

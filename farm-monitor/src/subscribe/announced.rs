@@ -1,0 +1,67 @@
+//! Which series a stream has been told of: each is told before its first sample, and again when its declaration changed.
+
+use crate::hub::Hub;
+use hedgerow_model::predicate::Reading;
+use hedgerow_model::{Kind, SeriesDef, SeriesId, unit};
+use hedgerow_proto::convert::series;
+use hedgerow_proto::farm::{Item, item};
+use std::sync::Arc;
+
+/// A bit a series: told or not.
+#[derive(Debug, Default)]
+pub struct Announced {
+    told: Vec<u64>,
+    rates: bool,
+    deltas: bool,
+}
+
+impl Announced {
+    /// Nothing told yet; counters are given as `reading` says, or as rates where they are condensed.
+    pub fn new(reading: Reading, condensed: bool) -> Self {
+        let rates = reading == Reading::Rate || condensed;
+        Self { told: Vec::new(), rates, deltas: reading == Reading::Delta && !condensed }
+    }
+
+    /// Forgets that it was told.
+    pub fn forget(&mut self, id: SeriesId) {
+        if let Some(word) = self.told.get_mut(id.0 as usize / 64) {
+            *word &= !(1 << (id.0 % 64));
+        }
+    }
+
+    /// The items that tell of those not told yet.
+    pub fn tell<'a>(&mut self, hub: &Hub, ids: impl IntoIterator<Item = &'a SeriesId>) -> Vec<Item> {
+        let mut items = Vec::new();
+        let mut last = None;
+        for id in ids {
+            if last.replace(*id) == Some(*id) || self.mark(*id) {
+                continue;
+            }
+            if let Some(def) = hub.def(*id) {
+                let def = self.as_given(def);
+                items.push(Item { item: Some(item::Item::Series(series::to_wire(*id, &def))) });
+            }
+        }
+        items
+    }
+
+    /// Marks it as told; says whether it was already.
+    fn mark(&mut self, id: SeriesId) -> bool {
+        let (word, bit) = (id.0 as usize / 64, 1 << (id.0 % 64));
+        if self.told.len() <= word {
+            self.told.resize(word + 1, 0);
+        }
+        let was = self.told[word] & bit != 0;
+        self.told[word] |= bit;
+        was
+    }
+
+    /// The series as its values are given: a counter's rate is a gauge of another unit.
+    fn as_given(&self, def: Arc<SeriesDef>) -> Arc<SeriesDef> {
+        if def.kind != Kind::Counter || !(self.rates || self.deltas) {
+            return def;
+        }
+        let unit = if self.rates { unit::rate_of(&def.unit) } else { def.unit.clone() };
+        Arc::new(SeriesDef { kind: Kind::Gauge, unit, ..(*def).clone() })
+    }
+}

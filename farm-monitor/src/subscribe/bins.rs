@@ -1,0 +1,204 @@
+//! Bins: samples condensed on the Unix grid. Knows no clock and no IO: it is told what to add and when to close.
+
+use hedgerow_model::predicate::Aggregate;
+use hedgerow_model::{SeriesId, UnixMillis, Value};
+use std::collections::BTreeMap;
+
+/// What is known of one bin of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bin {
+    count: u64,
+    sum: f64,
+    /// What the sum is divided by for the mean: samples, or the time that increases took.
+    weight: f64,
+    min: f64,
+    max: f64,
+    last_time: UnixMillis,
+    last: Value,
+}
+
+/// What one sample adds to its bin.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Point {
+    /// A number as it is.
+    Number(f64, Value),
+    /// The rate of a counter, and the seconds it holds for.
+    Rate(f64, f64),
+    /// A text or a state: only counted, and the last is known.
+    Text(Value),
+}
+
+impl Bin {
+    fn of(time: UnixMillis, point: Point) -> Self {
+        let (value, weight, last) = point.parts();
+        Self { count: 1, sum: value * weight, weight, min: value, max: value, last_time: time, last }
+    }
+
+    fn add(&mut self, time: UnixMillis, point: Point) {
+        let (value, weight, last) = point.parts();
+        self.count += 1;
+        self.sum += value * weight;
+        self.weight += weight;
+        // NaN is passed on, not passed over: a bin that holds one says so.
+        self.min = if value < self.min || value.is_nan() { value } else { self.min };
+        self.max = if value > self.max || value.is_nan() { value } else { self.max };
+        if time >= self.last_time {
+            (self.last_time, self.last) = (time, last);
+        }
+    }
+
+    /// What was asked of it.
+    pub fn aggregate(&self, aggregate: Aggregate) -> Value {
+        match aggregate {
+            Aggregate::Last => self.last.clone(),
+            Aggregate::Mean => Value::F64(self.sum / self.weight),
+            Aggregate::Min => Value::F64(self.min),
+            Aggregate::Max => Value::F64(self.max),
+            Aggregate::Count => Value::I64(self.count.cast_signed()),
+        }
+    }
+
+    /// Whether its values are numbers: of texts and states only the last and the count can be told.
+    pub fn is_numeric(&self) -> bool {
+        self.weight > 0.0
+    }
+}
+
+impl Point {
+    /// The value that a constraint looks at.
+    pub fn value(&self) -> Value {
+        match self {
+            Self::Number(_, value) | Self::Text(value) => value.clone(),
+            Self::Rate(rate, _) => Value::F64(*rate),
+        }
+    }
+
+    fn parts(self) -> (f64, f64, Value) {
+        match self {
+            Self::Number(value, last) => (value, 1.0, last),
+            Self::Rate(rate, seconds) => (rate, seconds, Value::F64(rate)),
+            Self::Text(last) => (0.0, 0.0, last),
+        }
+    }
+}
+
+/// The open bins of all series of a subscription.
+#[derive(Debug)]
+pub struct Bins {
+    width: i64,
+    /// Bins that end here or before are closed.
+    closed: UnixMillis,
+    /// Samples before this are not asked for.
+    start: UnixMillis,
+    open: BTreeMap<UnixMillis, BTreeMap<SeriesId, Bin>>,
+    late: u64,
+}
+
+/// One closed bin of all series.
+pub type Closed = (UnixMillis, BTreeMap<SeriesId, Bin>);
+
+impl Bins {
+    /// Bins of `width` milliseconds from `start`, a point of the grid.
+    pub fn new(width: i64, start: UnixMillis) -> Self {
+        Self { width: width.max(1), closed: start, start, open: BTreeMap::new(), late: 0 }
+    }
+
+    /// The point of the grid at or before `time`.
+    pub fn floor(time: UnixMillis, width: i64) -> UnixMillis {
+        time.saturating_sub(time.rem_euclid(width))
+    }
+
+    /// Adds a sample. One of a closed bin is late: counted, and left out.
+    pub fn add(&mut self, series: SeriesId, time: UnixMillis, point: Point) {
+        if time < self.start {
+            return;
+        }
+        let start = Self::floor(time, self.width);
+        if start < self.closed {
+            self.late += 1;
+            return;
+        }
+        let bins = self.open.entry(start).or_default();
+        match bins.get_mut(&series) {
+            Some(bin) => bin.add(time, point),
+            None => {
+                bins.insert(series, Bin::of(time, point));
+            }
+        }
+    }
+
+    /// Closes the bins that end at `end` or before, and gives them in order of time.
+    pub fn close(&mut self, end: UnixMillis) -> Vec<Closed> {
+        let end = Self::floor(end, self.width);
+        if end <= self.closed {
+            return Vec::new();
+        }
+        self.closed = end;
+        let still_open = self.open.split_off(&end);
+        std::mem::replace(&mut self.open, still_open).into_iter().collect()
+    }
+
+    /// Up to where bins are closed.
+    pub fn closed(&self) -> UnixMillis {
+        self.closed
+    }
+
+    /// How many samples came late since the last time this was asked.
+    pub fn take_late(&mut self) -> u64 {
+        std::mem::take(&mut self.late)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::float_cmp)]
+    use super::*;
+    const S: SeriesId = SeriesId(1);
+
+    fn number(value: f64) -> Point {
+        Point::Number(value, Value::F64(value))
+    }
+
+    #[test]
+    fn bins_stand_on_the_grid_and_are_given_once() {
+        let mut bins = Bins::new(1000, -2000);
+        for (time, value) in [(-1500, 1.0), (-1001, 3.0), (0, 5.0), (999, 4.0), (1000, 9.0)] {
+            bins.add(S, time, number(value));
+        }
+        let closed = bins.close(1999);
+        let told: Vec<_> = closed
+            .iter()
+            .map(|(start, bins)| {
+                let of = |aggregate| bins[&S].aggregate(aggregate);
+                (*start, of(Aggregate::Mean), of(Aggregate::Min), of(Aggregate::Last), of(Aggregate::Count))
+            })
+            .collect();
+        let f = Value::F64;
+        assert_eq!(told, [
+            (-2000, f(2.0), f(1.0), f(3.0), Value::I64(2)),
+            (0, f(4.5), f(4.0), f(4.0), Value::I64(2)),
+        ]);
+        assert_eq!(bins.close(1999), [], "given once");
+        bins.add(S, 500, number(7.0));
+        assert_eq!(bins.take_late(), 1);
+        assert_eq!(bins.close(2000).len(), 1, "the bin of 1000");
+    }
+
+    #[test]
+    fn a_mean_of_rates_is_the_increase_over_the_time() {
+        let mut bins = Bins::new(10_000, 0);
+        bins.add(S, 1000, Point::Rate(10.0, 1.0));
+        bins.add(S, 4000, Point::Rate(2.0, 3.0));
+        let closed = bins.close(10_000);
+        assert_eq!(closed[0].1[&S].aggregate(Aggregate::Mean), Value::F64(4.0));
+        assert_eq!(closed[0].1[&S].aggregate(Aggregate::Max), Value::F64(10.0));
+    }
+
+    #[test]
+    fn what_came_before_the_start_is_not_late() {
+        let mut bins = Bins::new(1000, 5000);
+        bins.add(S, 4999, number(1.0));
+        assert_eq!(bins.take_late(), 0);
+        assert_eq!(bins.close(9000), []);
+    }
+}

@@ -1,0 +1,113 @@
+//! Live values: from the channel, as they come, until the window's end.
+
+use super::feed::{Feed, Stop};
+use super::history::read_through;
+use super::outbox::MESSAGE_BYTES;
+use crate::hub::{LiveEntry, LiveItem};
+use hedgerow_model::UnixMillis;
+use hedgerow_proto::convert::{batch, series};
+use hedgerow_proto::farm::{Item, Lagged, end, item};
+use hedgerow_proto::stream::encode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// What is given to a subscriber within this time goes in one message.
+pub const LINGER: Duration = Duration::from_millis(5);
+/// A subscriber hears of progress at least this often, while there is any.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How long after the window's end samples of it are still waited for.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+/// Goes on from the end of history to the end of the window, or until the farm stops.
+pub async fn run(feed: &mut Feed) -> Result<end::Reason, Stop> {
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    heartbeat.reset();
+    let mut last_sent = Instant::now() - LINGER;
+    catch_up(feed).await?;
+    loop {
+        let mut drain = false;
+        let mut beat = false;
+        tokio::select! {
+            () = feed.cursor.ready() => tokio::time::sleep_until(last_sent + LINGER).await,
+            _ = heartbeat.tick() => beat = true,
+            () = feed.drain.clone().begun() => drain = true,
+            () = feed.out.closed() => return Err(Stop::Gone),
+        }
+        drain_channel(feed, beat || drain).await?;
+        last_sent = Instant::now();
+        if drain {
+            return Ok(end::Reason::Draining);
+        }
+        if window_is_over(feed) {
+            return Ok(end::Reason::Complete);
+        }
+    }
+}
+
+/// While history was read, the channel may have lost its oldest entries: those are read from the cache, until both meet.
+async fn catch_up(feed: &mut Feed) -> Result<(), Stop> {
+    loop {
+        let routed = feed.hub.routed();
+        read_through(feed, routed.epoch, routed.number, false).await?;
+        if feed.cursor.skip_through(feed.position.number) {
+            return Ok(());
+        }
+    }
+}
+
+fn window_is_over(feed: &Feed) -> bool {
+    feed.plan.until.is_some_and(|until| feed.hub.now() >= until.saturating_add(GRACE.as_millis() as UnixMillis))
+}
+
+/// Sends what is in the channel; `beat`: progress even where there is nothing.
+async fn drain_channel(feed: &mut Feed, beat: bool) -> Result<(), Stop> {
+    loop {
+        // Read before the channel: what is numbered up to here is in it.
+        let routed = feed.hub.routed();
+        match feed.cursor.take(MESSAGE_BYTES) {
+            Err(overtaken) => {
+                let after = feed.position.number;
+                feed.out.item(item::Item::Lagged(Lagged {
+                    epoch: Some(series::epoch_to_wire(routed.epoch)),
+                    after,
+                    through: overtaken.through,
+                    count: overtaken.samples,
+                }));
+                feed.progress(routed.epoch, overtaken.through, false);
+            }
+            Ok((entries, all)) => {
+                let last = entries.iter().rev().find_map(|entry| entry.item.last_number());
+                for entry in &entries {
+                    give_entry(feed, entry).await?;
+                }
+                let through = last.unwrap_or_default().max(if all { routed.number } else { 0 });
+                if through > feed.position.number && (beat || !entries.is_empty()) {
+                    feed.progress(routed.epoch, through, false);
+                }
+                feed.out.send().await?;
+                if all {
+                    return Ok(());
+                }
+            }
+        }
+        feed.out.send().await?;
+    }
+}
+
+async fn give_entry(feed: &mut Feed, entry: &Arc<LiveEntry>) -> Result<(), Stop> {
+    match &entry.item {
+        LiveItem::Redeclared(id) => feed.announced.forget(*id),
+        LiveItem::Life(_, mark) => feed.life(mark),
+        LiveItem::Batch(numbered) if feed.plan.is_raw() && feed.plan.until.is_none() => {
+            feed.tell(&numbered.batch.series);
+            feed.out.samples += numbered.batch.len() as u64;
+            let shared = entry
+                .encoded(|| encode(&Item { item: Some(item::Item::Batch(batch::to_wire(numbered))) }));
+            feed.out.encoded(shared);
+        }
+        LiveItem::Batch(numbered) => feed.give((**numbered).clone(), false).await?,
+    }
+    Ok(())
+}
