@@ -4,9 +4,12 @@
 //! kind of collecting implements), [`schedule`] and [`pool`] (the laws, without IO), [`engine`] (which runs probes by
 //! them), [`front_door`] (where samples leave for the hub). Nothing here knows the cache, the wire or a client.
 
+pub mod engine;
 pub mod front_door;
 pub mod host;
 pub mod module;
 pub mod pool;
 pub mod schedule;
+pub mod script;
 pub mod spec;
+pub mod targets;

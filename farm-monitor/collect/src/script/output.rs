@@ -217,6 +217,29 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_of_the_reference_are_read() {
+        let page = include_str!("../../../../docs/reference/script-formats.md");
+        let blocks: Vec<&str> = page.split("\n```").collect();
+        let after = |heading: &str, nth: usize| {
+            let at = blocks.iter().position(|block| block.contains(heading)).unwrap();
+            let (_, block) = blocks[at + 1 + 2 * nth].split_once('\n').unwrap();
+            block.as_bytes()
+        };
+        let read = [
+            nagios::parse(after("## `nagios`", 0), 0),
+            keyvalue::parse(after("## `keyvalue`", 1)),
+            json::parse(after("## `json`", 0)),
+            json::parse(after("## `json`", 1)),
+            influx::parse(after("## `influx`", 0)),
+        ];
+        assert_eq!(
+            read.iter().flat_map(|parsed| &parsed.problems).collect::<Vec<_>>(),
+            Vec::<&Problem>::new()
+        );
+        assert_eq!(read.map(|parsed| parsed.measurements.len()), [2, 7, 3, 3, 3]);
+    }
+
+    #[test]
     fn what_is_too_much_is_left_out_and_said() {
         let output = "x 1\n".repeat(MAX_MEASUREMENTS + 5);
         let parsed = keyvalue::parse(output.as_bytes());

@@ -173,10 +173,9 @@ impl Warden {
                 return Some(Ending::Deadline);
             }
             let [_, from_keeper, output, errors] = self.wait(left, Some(watched));
-            if output {
+            // Both: at its exit a script closes them one after the other, and each would wake us.
+            if output || errors {
                 watched.output.read(&mut self.chunk);
-            }
-            if errors {
                 watched.errors.read(&mut self.chunk);
             }
             if from_keeper {
