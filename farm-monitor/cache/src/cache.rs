@@ -175,7 +175,7 @@ impl Cache {
     ///
     /// # Errors
     /// Where the last commit failed: then the next open finds the epoch crashed.
-    pub fn close(self) -> Result<(), CacheError> {
+    pub fn close(&self) -> Result<(), CacheError> {
         self.stop(Stop::Clean);
         match self.reader.shared.control.lock().failure.take() {
             Some(failure) => Err(CacheError::NotCommitted(failure)),

@@ -2,7 +2,7 @@
 //!
 //! One file, one writer thread, group commit. [`Cache::append`] takes the hub's batches without waiting for the disk,
 //! [`Cache::committed`] tells what is safe, [`Reader`] reads sealed blocks, journal and head as one. Whatever is lost
-//! leaves a gap record, so that the file alone accounts for every number.
+//! leaves a gap record, so that the file alone accounts for every number: [`verify`] proves it.
 //!
 //! This crate never decides what is accepted (the hub does), and never lets its file stop the farm.
 //! The format is described in `docs/reference/cache-format.md`.
@@ -23,6 +23,7 @@ mod schema;
 mod seal;
 mod stats;
 mod times;
+mod verify;
 mod writer;
 
 pub use bytes::Damaged;
@@ -34,3 +35,4 @@ pub use reader::{LastSample, ReadAnswer, ReadRequest, Reader};
 pub use rows::{EpochEnd, EpochInfo};
 pub use stats::CacheStats;
 pub use times::MAX_MEMBERS;
+pub use verify::{EpochProof, verify};

@@ -23,6 +23,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
+/// How often room is made for one commit on a full disk.
+const FULL_TRIES: usize = 4;
+
 /// What appenders, readers and the writer share.
 pub(crate) struct Shared {
     pub path: PathBuf,
@@ -124,8 +127,16 @@ impl Writer {
                 break;
             }
             let mut result = self.commit(seal_all);
-            if result.as_ref().is_err_and(CacheError::is_full) && self.make_room() {
-                result = self.commit(seal_all);
+            for _ in 0..FULL_TRIES {
+                if !result.as_ref().is_err_and(CacheError::is_full) {
+                    break;
+                }
+                // What is sealed takes less than the journal of it.
+                let more = self.make_room();
+                result = self.commit(true);
+                if !more {
+                    break;
+                }
             }
             self.note(result.as_ref().err());
             if let Err(error) = self.retain() {
@@ -364,6 +375,7 @@ pub(crate) fn describe(error: &CacheError) -> String {
 }
 
 /// The only monotonic clock here: it measures how long commits take, and decides nothing.
+#[expect(clippy::disallowed_methods, reason = "a stopwatch: no decision hangs on it")]
 fn monotonic() -> Instant {
     Instant::now()
 }

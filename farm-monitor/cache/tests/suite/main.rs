@@ -2,4 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod bench;
+mod bounds;
+mod damage;
 mod reading;
+mod together;

@@ -59,6 +59,7 @@ proptest! {
                 Act::Crash => { bench.crash(); bench.open(); epochs.push(bench.epoch); }
             }
         }
+        bench.prove();
         let reader = bench.reader();
         let all: Vec<SeriesId> = (1..14).map(SeriesId).collect();
         for epoch in &epochs {
