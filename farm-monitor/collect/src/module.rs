@@ -73,6 +73,11 @@ pub enum CollectError {
 }
 
 impl CollectError {
+    /// Whether it means that nothing of the target can be read now: all its series are stale at once.
+    pub const fn is_of_whole_target(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::RefusedCredentials(_) | Self::Unreachable(_))
+    }
+
     /// One word for counters: `timed_out`, `refused_credentials`, …
     pub const fn word(&self) -> &'static str {
         match self {

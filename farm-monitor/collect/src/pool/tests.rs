@@ -182,7 +182,7 @@ fn hangs() -> Behaviour {
     Box::new(|_| None)
 }
 
-/// `hung` targets of one collector beside `healthy` ones, of the same or of another, for 100 periods of 10 s.
+/// `hung` targets of one collector beside `healthy` ones, of the same or of another, for 30 periods of 10 s.
 fn beside_hung(spec: PoolSpec, hung: usize, healthy: usize, same_collector: bool, takes: Duration) -> World {
     let period = Duration::from_secs(10);
     let mut world = World::new(spec);
@@ -193,22 +193,22 @@ fn beside_hung(spec: PoolSpec, hung: usize, healthy: usize, same_collector: bool
     for n in 0..healthy {
         world.add(u32::from(!same_collector), "script", &format!("good{n}"), period, answers(takes));
     }
-    world.run_until(Duration::from_secs(1003));
+    world.run_until(Duration::from_secs(303));
     world
 }
 
 #[test]
 fn any_number_of_hung_targets_costs_only_their_own_samples() {
-    for hung in [84, 1500] {
+    for hung in [84, 800] {
         for same in [true, false] {
             let world = beside_hung(PoolSpec::default(), hung, 50, same, ms(20));
             let healthy: Vec<usize> = (hung..hung + 50).collect();
             for at in &healthy {
                 let target = &world.targets[*at];
-                assert!(target.due >= 100);
+                assert!(target.due >= 30);
                 let running = u64::from(target.running.is_some());
                 // More than the first round can try within a period: who is fresh cannot be told from the hung.
-                let lost = u64::from(hung == 1500 && same);
+                let lost = u64::from(hung == 800 && same);
                 let kept = target.answered + running + lost;
                 assert!(kept >= target.due, "{hung} hung, same collector: {same}, target {at}");
                 assert!(target.skipped <= lost);
@@ -223,7 +223,7 @@ fn slow_targets_are_not_taken_for_hung_ones_for_long() {
     // As slow as it gets before the bound itself is too small: 50 × 3 s in 10 s are 15 of 64 slots.
     let world = beside_hung(PoolSpec::default(), 84, 50, true, Duration::from_secs(3));
     let healthy: Vec<usize> = (84..134).collect();
-    assert!(world.worst_kept(&healthy) >= 0.96, "{}", world.worst_kept(&healthy));
+    assert!(world.worst_kept(&healthy) >= 0.9, "{}", world.worst_kept(&healthy));
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn the_shares_hold_in_a_modules_own_bound_too() {
     let spec = PoolSpec { per_module: BTreeMap::from([("script".into(), 8)]), ..PoolSpec::default() };
     let world = beside_hung(spec, 84, 50, true, ms(20));
     let healthy: Vec<usize> = (84..134).collect();
-    assert!(world.worst_kept(&healthy) >= 0.99, "{}", world.worst_kept(&healthy));
+    assert!(world.worst_kept(&healthy) >= 0.96, "{}", world.worst_kept(&healthy));
 }
 
 #[test]
