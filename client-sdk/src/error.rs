@@ -4,6 +4,7 @@ use hedgerow_model::registration::{Id, Mesh};
 use hedgerow_proto::WireError;
 use hedgerow_proto::signed::SignedError;
 use std::error::Error as _;
+use std::time::Duration;
 use tonic::{Code, Status};
 
 /// Why something a client tried did not work.
@@ -28,6 +29,8 @@ pub enum ClientError {
         code: Code,
         /// In words.
         why: String,
+        /// When the service says that trying again may help.
+        retry_after: Option<Duration>,
     },
     /// No answer in time.
     #[error("cannot {tried} at {at}: no answer within {} ms; check that it runs and is not overloaded", .within.as_millis())]
@@ -37,7 +40,7 @@ pub enum ClientError {
         /// Whom was asked.
         at: String,
         /// How long was waited.
-        within: std::time::Duration,
+        within: Duration,
     },
     /// An answer is not of its form.
     #[error("{at} answered something that is not of this protocol ({error}): check that both sides are of matching versions")]
@@ -106,7 +109,17 @@ impl ClientError {
         if why.is_empty() {
             why = format!("{:?}", status.code());
         }
-        Self::Call { tried, at: at.to_owned(), code: status.code(), why }
+        let seconds = status.metadata().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = seconds.map(Duration::from_secs);
+        Self::Call { tried, at: at.to_owned(), code: status.code(), why, retry_after }
+    }
+
+    /// When trying again may help, where the service said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Call { retry_after, .. } => *retry_after,
+            _ => None,
+        }
     }
 
     /// Whether the same call may work later, as it is.

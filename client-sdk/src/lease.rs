@@ -312,7 +312,8 @@ impl AtLookup {
                 });
             }
             Err(error) => {
-                self.leases.refused(which, Instant::now(), backoff::random());
+                let earliest = Instant::now() + error.retry_after().unwrap_or_default();
+                self.leases.refused(which, earliest, backoff::random());
                 self.fail(&error);
             }
         }

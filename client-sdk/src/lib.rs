@@ -2,6 +2,7 @@
 
 mod backoff;
 pub mod channel;
+pub mod directory;
 pub mod error;
 pub mod identity;
 pub mod lease;

@@ -114,10 +114,10 @@ impl Leases {
         }
     }
 
-    /// Registering failed.
-    pub(super) fn refused(&mut self, which: usize, now: Instant, random: u64) {
+    /// Registering failed, and is not to be tried again before `earliest`.
+    pub(super) fn refused(&mut self, which: usize, earliest: Instant, random: u64) {
         if let Some(entry) = self.0.get_mut(which) {
-            entry.not_before = now + entry.backoff.failed(random);
+            entry.not_before = earliest + entry.backoff.failed(random);
         }
     }
 

@@ -1,0 +1,311 @@
+//! The merge, in virtual time: single promises, and any history against the law written a second time.
+#![allow(clippy::unwrap_used, clippy::panic)]
+use super::*;
+use ed25519_dalek::SigningKey;
+use hedgerow_model::registration::Mesh;
+use proptest::prelude::*;
+
+const S: fn(u64) -> Duration = Duration::from_secs;
+const GRANTED: Duration = Duration::from_secs(30);
+
+fn held_as(who: u8, key: u8, name: &str, serial: u64, state: LeaseState) -> Held {
+    let registration = Registration {
+        id: Id([who; 16]),
+        mesh: Mesh { name: "m".into(), id: Id([9; 16]) },
+        name: name.into(),
+        kind: "farm".into(),
+        groups: vec![],
+        attributes: BTreeMap::new(),
+        endpoints: vec![],
+        apis: vec![],
+        version: String::new(),
+        description: String::new(),
+        instance: Instance { start: 1, random: 1 },
+        serial,
+    };
+    Held {
+        registration: Some(signed::sign_registration(&registration, &SigningKey::from_bytes(&[key; 32]))),
+        state: state.into(),
+        lease_remaining_ms: 20_000,
+        granted_ms: 30_000,
+        revision: None,
+    }
+}
+
+fn held(who: u8, serial: u64) -> Heard {
+    Heard::Held(held_as(who, who, &format!("farm{who}"), serial, LeaseState::Live))
+}
+
+fn gone(who: u8, serial: u64, gone: Gone) -> Heard {
+    Heard::Disappeared { id: Id([who; 16]), order: (Instance { start: 1, random: 1 }, serial), gone }
+}
+
+struct Play {
+    merge: Merge,
+    now: Instant,
+}
+
+impl Play {
+    fn new(lookups: usize) -> Self {
+        let mut play = Self { merge: Merge::new(lookups, Some(Id([9; 16]))), now: Instant::now() };
+        for which in 0..lookups {
+            play.hear(which, Heard::Reached { afresh: true });
+            play.hear(which, Heard::SnapshotEnd(Some(Id([100 + u8::try_from(which).unwrap(); 16]))));
+        }
+        play
+    }
+
+    fn hear(&mut self, which: usize, heard: Heard) -> Vec<String> {
+        let mut out = Vec::new();
+        self.merge.hear(which, self.now, heard, &mut out);
+        out.iter().map(word).collect()
+    }
+
+    /// Lets time pass, as the shell does: ticks when the merge asks for it.
+    fn pass(&mut self, time: Duration) -> Vec<String> {
+        let mut out = Vec::new();
+        let end = self.now + time;
+        while let Some(at) = self.merge.next().filter(|at| *at <= end) {
+            self.now = at.max(self.now);
+            self.merge.tick(self.now, &mut out);
+        }
+        self.now = end;
+        out.iter().map(word).collect()
+    }
+}
+
+fn word(transition: &Transition) -> String {
+    match transition {
+        Transition::Appeared(service) => format!("+{}", service.shown),
+        Transition::Changed(service) => format!("={} {}", service.shown, service.registration.serial),
+        Transition::State(service) => format!("?{} {}", service.shown, service.state.as_str()),
+        Transition::Disappeared(service, gone) => format!("-{} {}", service.shown, gone.as_str()),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn one_service_at_two_lookups_appears_once_and_changes_once() {
+    let mut play = Play::new(2);
+    assert_eq!(play.hear(0, held(1, 1)), ["+farm1"]);
+    assert!(play.hear(1, held(1, 1)).is_empty());
+    assert_eq!(play.hear(0, held(1, 2)), ["=farm1 2"]);
+    assert!(play.hear(1, held(1, 2)).is_empty());
+    let service = &play.merge.services(play.now)[0];
+    assert_eq!(service.lookups, [Id([100; 16]), Id([101; 16])]);
+}
+
+#[test]
+fn cancelled_anywhere_is_gone_and_stays_gone_where_a_lookup_has_not_heard() {
+    let mut play = Play::new(2);
+    play.hear(0, held(1, 3));
+    play.hear(1, held(1, 3));
+    assert_eq!(play.hear(1, gone(1, 3, Gone::Cancelled)), ["-farm1 cancelled"]);
+    assert!(play.hear(0, held(1, 3)).is_empty(), "an old voucher does not raise it");
+    assert!(play.hear(0, held(1, 2)).is_empty());
+    assert_eq!(play.hear(0, held(1, 4)), ["+farm1"], "a newer one does");
+}
+
+#[test]
+fn a_cancel_of_something_older_changes_nothing() {
+    let mut play = Play::new(2);
+    play.hear(0, held(1, 3));
+    play.hear(1, held(1, 2));
+    assert!(play.hear(1, gone(1, 2, Gone::Cancelled)).is_empty());
+}
+
+#[test]
+fn expired_somewhere_is_gone_only_when_no_other_lookup_shows_it() {
+    let mut play = Play::new(2);
+    play.hear(0, held(1, 1));
+    play.hear(1, held(1, 1));
+    assert!(play.hear(0, gone(1, 1, Gone::Expired)).is_empty());
+    assert_eq!(play.hear(1, gone(1, 1, Gone::Expired)), ["-farm1 expired"]);
+    assert_eq!(play.hear(0, held(1, 1)), ["+farm1"], "after expiring it may come back as it was");
+}
+
+#[test]
+fn what_only_a_lost_lookup_vouched_for_is_unconfirmed_until_its_lease_runs_out() {
+    let mut play = Play::new(2);
+    play.hear(0, held(1, 1));
+    play.hear(1, held(2, 1));
+    assert_eq!(play.hear(0, Heard::Lost), ["?farm1 unconfirmed"]);
+    assert!(play.pass(S(29)).is_empty());
+    assert_eq!(play.pass(S(2)), ["-farm1 expired"]);
+    assert_eq!(play.hear(1, Heard::Lost), ["?farm2 unconfirmed"]);
+    play.pass(S(10));
+    assert_eq!(play.hear(1, Heard::Reached { afresh: false }), ["?farm2 live"], "resumed: as it was");
+    assert!(play.pass(S(100)).is_empty());
+}
+
+#[test]
+fn a_reset_is_one_transition_per_real_change() {
+    let mut play = Play::new(1);
+    for who in 1..=3 {
+        play.hear(0, held(who, 1));
+    }
+    let mut all = play.hear(0, Heard::Reached { afresh: true });
+    all.extend(play.hear(0, held(1, 1)));
+    all.extend(play.hear(0, held(2, 2)));
+    all.extend(play.hear(0, held(4, 1)));
+    all.extend(play.hear(0, Heard::SnapshotEnd(None)));
+    assert_eq!(all, ["=farm2 2", "+farm4", "-farm3 expired"]);
+}
+
+#[test]
+fn altered_registrations_are_refused_and_counted() {
+    let mut play = Play::new(1);
+    let mut altered = held_as(1, 1, "farm1", 1, LeaseState::Live);
+    let signed = altered.registration.as_mut().unwrap();
+    let mut body = signed.body.to_vec();
+    let last = body.len() - 1;
+    body[last] ^= 1;
+    signed.body = body.into();
+    assert!(play.hear(0, Heard::Held(altered)).is_empty());
+    assert_eq!(play.merge.refused(), 1);
+    play.hear(0, held(1, 1));
+    let stolen = held_as(1, 2, "farm1", 9, LeaseState::Live);
+    assert!(play.hear(0, Heard::Held(stolen)).is_empty(), "the same id under another key");
+    assert_eq!(play.merge.refused(), 2);
+    play.merge.mesh = Some(Id([1; 16]));
+    assert!(play.hear(0, held(3, 1)).is_empty(), "another mesh");
+    assert_eq!(play.merge.refused(), 3);
+}
+
+#[test]
+fn a_name_that_stands_twice_is_told_apart_by_id() {
+    let mut play = Play::new(1);
+    let named = |who| Heard::Held(held_as(who, who, "cern", 1, LeaseState::Live));
+    assert_eq!(play.hear(0, named(1)), ["+cern"]);
+    assert_eq!(play.hear(0, named(2)), ["+cern~02020202", "=cern~01010101 1"]);
+    assert_eq!(play.hear(0, gone(2, 1, Gone::Cancelled)), ["-cern~02020202 cancelled", "=cern 1"]);
+}
+
+#[test]
+fn a_memory_of_one_that_went_is_forgotten() {
+    let mut play = Play::new(1);
+    play.hear(0, held(1, 1));
+    play.hear(0, gone(1, 1, Gone::Cancelled));
+    assert_eq!(play.merge.services.len(), 1);
+    play.pass(REMEMBERED + S(1));
+    assert!(play.merge.services.is_empty() && play.merge.names.is_empty());
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Held(usize, u8, u64),
+    Gone(usize, u8, u64, u8),
+    Lost(usize),
+    Back(usize),
+    Reset(usize, Vec<(u8, u64)>),
+    Pass(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let lookup = 0..3_usize;
+    prop_oneof![
+        4 => (lookup.clone(), 1..4_u8, 1..5_u64).prop_map(|(l, w, s)| Step::Held(l, w, s)),
+        3 => (lookup.clone(), 1..4_u8, 1..5_u64, 0..3_u8).prop_map(|(l, w, s, c)| Step::Gone(l, w, s, c)),
+        1 => lookup.clone().prop_map(Step::Lost),
+        1 => lookup.clone().prop_map(Step::Back),
+        1 => (lookup, proptest::collection::vec((1..4_u8, 1..5_u64), 0..3)).prop_map(|(l, a)| Step::Reset(l, a)),
+        2 => (1..40_u64).prop_map(Step::Pass),
+    ]
+}
+
+/// The law once more, as plainly as can be: per lookup and service what was said last.
+#[derive(Default)]
+struct Law {
+    said: BTreeMap<(usize, u8), (u64, Option<Instant>)>,
+    went: BTreeMap<u8, (u64, Instant)>,
+}
+
+impl Law {
+    fn there(&self, who: u8, now: Instant) -> bool {
+        self.said.iter().any(|((_, service), (serial, until))| {
+            *service == who
+                && until.is_none_or(|until| until > now)
+                && self.went.get(&who).is_none_or(|(went, until)| *until <= now || serial > went)
+        })
+    }
+
+    /// `known`: whether the client has heard of the service at all; of one it never heard of there is nothing to end.
+    fn went(&mut self, who: u8, serial: u64, now: Instant, known: bool) {
+        if known {
+            let before = self.went.get(&who).filter(|(_, until)| *until > now).map_or(0, |(went, _)| *went);
+            self.went.insert(who, (before.max(serial), now + REMEMBERED));
+        }
+    }
+}
+
+fn known(play: &Play, who: u8) -> bool {
+    play.merge.services.contains_key(&Id([who; 16]))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #[test]
+    fn any_history_shows_what_the_law_says(steps in proptest::collection::vec(step(), 1..60)) {
+        let mut play = Play::new(3);
+        let mut law = Law::default();
+        let mut reached = [true; 3];
+        let mut shown: BTreeSet<String> = BTreeSet::new();
+        for step in steps {
+            let mut words = Vec::new();
+            match step {
+                Step::Held(l, who, serial) if reached[l] => {
+                    words = play.hear(l, held(who, serial));
+                    law.said.insert((l, who), (serial, None));
+                }
+                Step::Gone(l, who, serial, cause) if reached[l] => {
+                    let cause = [Gone::Cancelled, Gone::Expired, Gone::Unmatched][usize::from(cause)];
+                    let known = known(&play, who);
+                    words = play.hear(l, gone(who, serial, cause));
+                    law.said.remove(&(l, who));
+                    if cause != Gone::Expired {
+                        law.went(who, serial, play.now, known);
+                    }
+                }
+                Step::Lost(l) if reached[l] => {
+                    reached[l] = false;
+                    words = play.hear(l, Heard::Lost);
+                    let until = play.now + GRANTED;
+                    law.said.iter_mut().filter(|((at, _), _)| *at == l).for_each(|(_, said)| said.1 = Some(until));
+                }
+                Step::Back(l) if !reached[l] => {
+                    reached[l] = true;
+                    words = play.hear(l, Heard::Reached { afresh: false });
+                    // What has run out meanwhile does not come back by itself.
+                    law.said.retain(|_, (_, until)| until.is_none_or(|until| until > play.now));
+                    law.said.iter_mut().filter(|((at, _), _)| *at == l).for_each(|(_, said)| said.1 = None);
+                }
+                Step::Reset(l, all) => {
+                    reached[l] = true;
+                    law.said.retain(|_, (_, until)| until.is_none_or(|until| until > play.now));
+                    words = play.hear(l, Heard::Reached { afresh: true });
+                    for (who, serial) in &all {
+                        words.extend(play.hear(l, held(*who, *serial)));
+                    }
+                    words.extend(play.hear(l, Heard::SnapshotEnd(None)));
+                    law.said.retain(|(at, _), _| *at != l);
+                    law.said.extend(all.into_iter().map(|(who, serial)| ((l, who), (serial, None))));
+                }
+                Step::Pass(seconds) => words = play.pass(S(seconds)),
+                _ => {}
+            }
+            for word in words {
+                let (sign, rest) = word.split_at(1);
+                let name = rest.split(' ').next().unwrap().to_owned();
+                match sign {
+                    "+" => prop_assert!(shown.insert(name), "{word}: appeared once"),
+                    "-" => prop_assert!(shown.remove(&name), "{word}: disappeared once"),
+                    _ => prop_assert!(shown.contains(&name), "{word}: changed while there"),
+                }
+            }
+            for who in 1..4 {
+                let there = law.there(who, play.now);
+                prop_assert_eq!(shown.contains(&format!("farm{who}")), there, "farm{}", who);
+            }
+        }
+    }
+}
