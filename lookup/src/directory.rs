@@ -16,8 +16,6 @@ use std::time::Duration;
 
 mod views;
 
-pub use views::Page;
-
 /// Orders everything a lookup tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision {

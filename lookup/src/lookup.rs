@@ -1,0 +1,251 @@
+//! The lookup as its role holds it: opened on a folder, serving, asked how it is, closed. The thin shell around the
+//! directory: it reads the clock, hands changes to the file's writer, wakes watchers.
+
+use crate::admission::Rules;
+use crate::clock::{Clock, RuntimeClock};
+use crate::directory::{Bounds, Counters, Directory, Effects, Revision};
+use crate::lease_time::TICK;
+use crate::mesh_file::{self, MeshError};
+use crate::service::LookupService;
+use crate::snapshots::SnapshotBudget;
+use crate::store::{Loaded, Store, StoreCounters, StoreError};
+use crate::watchers::{Event, WatcherId};
+use hashbrown::HashMap;
+use hedgerow_model::registration::{Id, Mesh};
+use hedgerow_model::template::Matcher;
+use hedgerow_proto::lookup::lookup_server::LookupServer;
+use parking_lot::Mutex;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+/// What a lookup is opened with.
+pub struct LookupOptions {
+    /// Where it keeps its files; it is the only one to use this folder.
+    pub folder: PathBuf,
+    /// The lookup's own id.
+    pub id: Id,
+    /// The mesh it serves; `None`: what the folder says.
+    pub mesh: Option<Mesh>,
+    /// Where neither names one, a new mesh of this name is made.
+    pub make_mesh: Option<String>,
+    /// Whether it is bound to loopback only; otherwise loopback endpoints are refused.
+    pub loopback_only: bool,
+    /// Bounds of the directory.
+    pub bounds: Bounds,
+    /// By which leases run.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl LookupOptions {
+    /// A lookup on loopback, with the mesh that its folder names.
+    pub fn new(folder: PathBuf, id: Id) -> Self {
+        let clock = Arc::new(RuntimeClock::default());
+        Self {
+            folder,
+            id,
+            mesh: None,
+            make_mesh: None,
+            loopback_only: true,
+            bounds: Bounds::default(),
+            clock,
+        }
+    }
+}
+
+/// Why a lookup cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// Which mesh?
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
+    /// Nowhere to keep the directory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system gives no random bits.
+    #[error("the system gives no random bits")]
+    Random(#[source] getrandom::Error),
+}
+
+/// How a lookup is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookupStatus {
+    /// Where its log stands.
+    pub revision: Revision,
+    /// How many leases it holds.
+    pub leases: usize,
+    /// How many of them are unconfirmed.
+    pub unconfirmed: usize,
+    /// How many watch.
+    pub watchers: usize,
+    /// What happened since the start.
+    pub counters: Counters,
+    /// What its file's writer did.
+    pub store: StoreCounters,
+    /// Since the start.
+    pub uptime: Duration,
+}
+
+/// A running lookup. Dropped without [`Lookup::close`] it writes what waits, blocking, and ends no stream.
+pub struct Lookup(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) id: Id,
+    pub(crate) rules: Rules,
+    /// Cancelled when the lookup closes: streams end, calls are refused.
+    pub(crate) closing: CancellationToken,
+    pub(crate) snapshots: Arc<SnapshotBudget>,
+    pub(crate) clock: Arc<dyn Clock>,
+    core: Mutex<Core>,
+    store: Store,
+    started: Duration,
+}
+
+struct Core {
+    directory: Directory,
+    bells: HashMap<WatcherId, Arc<Notify>>,
+}
+
+impl Lookup {
+    /// Opens the folder's directory, whose leases run one full term each, and starts. Blocks on the disk; needs a tokio
+    /// runtime around it.
+    ///
+    /// # Errors
+    /// Where it is not known which mesh to serve, or there can be no file. A broken one is set aside, and said so.
+    pub fn open(options: LookupOptions) -> Result<Self, LookupError> {
+        let LookupOptions { folder, id, mesh, make_mesh, loopback_only, bounds, clock } = options;
+        let mesh = mesh_file::settle(&folder, mesh.as_ref(), make_mesh.as_deref())?;
+        let (store, loaded) = Store::open(&folder, mesh.id)?;
+        let epoch = getrandom::u64().map_err(LookupError::Random)?;
+        let started = clock.now();
+        let mut directory = Directory::new(epoch, &bounds, started);
+        report(&loaded);
+        loaded.kept.into_iter().for_each(|kept| directory.restore(kept));
+        let inner = Arc::new(Inner {
+            id,
+            rules: Rules { mesh, loopback_only },
+            closing: CancellationToken::new(),
+            snapshots: Arc::default(),
+            clock,
+            core: Mutex::new(Core { directory, bells: HashMap::new() }),
+            store,
+            started,
+        });
+        tokio::spawn(keep_time(Arc::downgrade(&inner), inner.closing.clone()));
+        Ok(Self(inner))
+    }
+
+    /// The mesh it serves.
+    pub fn mesh(&self) -> &Mesh {
+        &self.0.rules.mesh
+    }
+
+    /// Its own id.
+    pub fn id(&self) -> Id {
+        self.0.id
+    }
+
+    /// The gRPC service, without limits and without the check of roles: these are the port's.
+    pub fn service(&self) -> LookupServer<LookupService> {
+        LookupServer::new(LookupService(Arc::clone(&self.0)))
+    }
+
+    /// How it is.
+    pub fn status(&self) -> LookupStatus {
+        self.0.status()
+    }
+
+    /// Ends all streams, refuses further calls, and writes what waits. For the end of the process, once the services
+    /// that live in it have cancelled.
+    pub async fn close(&self) {
+        self.0.closing.cancel();
+        let inner = Arc::clone(&self.0);
+        if tokio::task::spawn_blocking(move || inner.store.close()).await.is_err() {
+            tracing::error!(event = "lookup_close_failed");
+        }
+    }
+}
+
+impl Inner {
+    /// Does something with the directory, now, and what it makes necessary outside.
+    pub(crate) fn act<R>(&self, act: impl FnOnce(&mut Directory, Duration) -> R) -> R {
+        self.core.lock().act(self, act)
+    }
+
+    /// Adds a watcher with the bell that rings when something waits for it.
+    pub(crate) fn watch(
+        &self,
+        template: Matcher,
+        after: Option<Revision>,
+    ) -> (WatcherId, Arc<Notify>, Vec<Event>) {
+        let bell = Arc::new(Notify::new());
+        let mut core = self.core.lock();
+        let (watcher, events) = core.act(self, |directory, now| directory.watch(now, template, after));
+        core.bells.insert(watcher, Arc::clone(&bell));
+        (watcher, bell, events)
+    }
+
+    pub(crate) fn unwatch(&self, watcher: WatcherId) {
+        let mut core = self.core.lock();
+        core.directory.unwatch(watcher);
+        core.bells.remove(&watcher);
+    }
+
+    pub(crate) fn status(&self) -> LookupStatus {
+        self.act(|directory, now| {
+            let (leases, unconfirmed) = directory.count();
+            LookupStatus {
+                revision: directory.revision(),
+                leases,
+                unconfirmed,
+                watchers: directory.watching(),
+                counters: directory.counters,
+                store: self.store.counters(),
+                uptime: now.saturating_sub(self.started),
+            }
+        })
+    }
+}
+
+impl Core {
+    fn act<R>(&mut self, inner: &Inner, act: impl FnOnce(&mut Directory, Duration) -> R) -> R {
+        let result = act(&mut self.directory, inner.clock.now());
+        let Effects { writes, woken } = self.directory.take_effects();
+        // Under the lock: two changes of one service must reach the writer in their order.
+        if !writes.is_empty() {
+            inner.store.put(writes);
+        }
+        woken.iter().filter_map(|watcher| self.bells.get(watcher)).for_each(|bell| bell.notify_one());
+        result
+    }
+}
+
+/// Lets leases run out though nobody calls.
+async fn keep_time(inner: Weak<Inner>, closing: CancellationToken) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = closing.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let Some(inner) = inner.upgrade() else { return };
+        if let Some(stall) = inner.act(|directory, now| directory.tick(now)) {
+            let stall_ms = u64::try_from(stall.as_millis()).unwrap_or(u64::MAX);
+            tracing::warn!(event = "lookup_stood_still", stall_ms, "added to all leases");
+        }
+    }
+}
+
+fn report(loaded: &Loaded) {
+    if let Some((aside, problem)) = &loaded.set_aside {
+        let aside = aside.display();
+        tracing::warn!(event = "lookup_file_set_aside", %aside, %problem, "begun empty; services register again");
+    }
+    if loaded.spoiled > 0 {
+        tracing::warn!(event = "lookup_rows_dropped", rows = loaded.spoiled, "damaged, or of another mesh");
+    }
+}

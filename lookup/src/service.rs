@@ -1,0 +1,195 @@
+//! The gRPC service: wire types in and out, the mesh checked on every call. Who may call is decided before, at the port.
+
+mod stream;
+mod wire;
+
+use crate::directory::{Granted, Revision};
+use crate::leases::LeaseId;
+use crate::lookup::Inner;
+use crate::refusal::Refusal;
+use crate::watchers::MAX_WATCHERS;
+use hedgerow_model::registration::{Id, Mesh};
+use hedgerow_model::template::Matcher;
+use hedgerow_proto::convert::{registration, template};
+use hedgerow_proto::lookup::{
+    CancelRequest, CancelResponse, FindRequest, FindResponse, RegisterRequest, RegisterResponse,
+    RenewRequest, RenewResponse, StatusRequest, StatusResponse, Template, WatchRequest, WatchResponse,
+    lookup_server,
+};
+use hedgerow_proto::{MESH_ID_METADATA, MESH_NAME_METADATA};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_stream::Stream;
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Request, Response, Status, Streaming};
+
+/// Most leases in one message of Renew; a message with more ends the stream.
+pub const MAX_RENEWALS: usize = 1000;
+/// Most registrations on a page of Find; more come on the next.
+pub const MAX_PAGE: usize = 1000;
+/// Most bytes of bodies on a page of Find, or in a message of Watch, unless a single one has more.
+pub const MAX_PAGE_BYTES: usize = 1 << 20;
+
+/// The service.
+pub struct LookupService(pub(crate) Arc<Inner>);
+
+type Answer<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl lookup_server::Lookup for LookupService {
+    type RenewStream = Pin<Box<dyn Stream<Item = Result<RenewResponse, Status>> + Send>>;
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
+
+    async fn register(&self, request: Request<RegisterRequest>) -> Answer<RegisterResponse> {
+        self.answer(&request, |request| self.registered(request))
+    }
+
+    async fn renew(&self, request: Request<Streaming<RenewRequest>>) -> Answer<Self::RenewStream> {
+        let (metadata, extensions, requests) = request.into_parts();
+        let renewals: Self::RenewStream = Box::pin(stream::renewals(Arc::clone(&self.0), requests));
+        self.answer(&Request::from_parts(metadata, extensions, ()), |()| Ok(renewals))
+    }
+
+    async fn cancel(&self, request: Request<CancelRequest>) -> Answer<CancelResponse> {
+        self.answer(&request, |request| {
+            let cancelled = self.0.act(|directory, now| directory.cancel(now, LeaseId(request.lease)));
+            Ok(CancelResponse { cancelled })
+        })
+    }
+
+    async fn find(&self, request: Request<FindRequest>) -> Answer<FindResponse> {
+        self.answer(&request, |request| self.found(request))
+    }
+
+    async fn watch(&self, request: Request<WatchRequest>) -> Answer<Self::WatchStream> {
+        self.answer(&request, |request| self.watched(request))
+    }
+
+    async fn status(&self, request: Request<StatusRequest>) -> Answer<StatusResponse> {
+        self.answer(&request, |_| Ok(wire::status(&self.0)))
+    }
+}
+
+impl LookupService {
+    /// Answers a caller of the same mesh while the lookup is open; every answer, refusals too, names the mesh.
+    fn answer<Q, R>(&self, request: &Request<Q>, answer: impl FnOnce(&Q) -> Result<R, Status>) -> Answer<R> {
+        let mesh = &self.0.rules.mesh;
+        let result = check_mesh(mesh, request.metadata())
+            .and_then(|()| if self.0.closing.is_cancelled() { Err(closing()) } else { Ok(()) })
+            .and_then(|()| answer(request.get_ref()));
+        match result {
+            Ok(message) => {
+                let mut response = Response::new(message);
+                name_mesh(mesh, response.metadata_mut());
+                Ok(response)
+            }
+            Err(mut status) => {
+                name_mesh(mesh, status.metadata_mut());
+                Err(status)
+            }
+        }
+    }
+
+    fn registered(&self, request: &RegisterRequest) -> Result<RegisterResponse, Status> {
+        let registered = self.take(request);
+        if registered.is_err() {
+            self.0.act(|directory, _| directory.counters.refused += 1);
+        }
+        let (granted, revision) = registered?;
+        Ok(RegisterResponse {
+            lease: granted.lease.0,
+            granted_ms: wire::millis(granted.term),
+            revision: Some(wire::revision(revision)),
+            lookup_id: registration::id_to_wire(self.0.id),
+        })
+    }
+
+    fn take(&self, request: &RegisterRequest) -> Result<(Granted, Revision), Status> {
+        let offered = request.registration.as_ref();
+        let offered = offered.ok_or_else(|| Status::invalid_argument("registration: missing"))?;
+        let entry = self.0.rules.admit(offered)?;
+        let asked = Duration::from_millis(request.asked_ms);
+        let fresh = getrandom::u64().map_err(|_| Status::internal("the system gives no random bits"))?;
+        let granted = self.0.act(|directory, now| {
+            let granted = directory.register(now, entry, asked, LeaseId(fresh))?;
+            Ok::<_, Refusal>((granted, directory.revision()))
+        })?;
+        Ok(granted)
+    }
+
+    fn found(&self, request: &FindRequest) -> Result<FindResponse, Status> {
+        let template = compile(request.template.clone())?;
+        let limit = match usize::try_from(request.limit) {
+            Ok(limit @ 1..MAX_PAGE) => limit,
+            _ => MAX_PAGE,
+        };
+        let after = match &*request.cursor {
+            [] => None,
+            cursor => Some(registration::id_from_wire("cursor", cursor)?),
+        };
+        let (page, revision) = self.0.act(|directory, now| {
+            (directory.find(now, &template, after, limit, MAX_PAGE_BYTES), directory.revision())
+        });
+        let last = page.sights.last().filter(|_| page.more);
+        Ok(FindResponse {
+            cursor: last
+                .map(|sight| registration::id_to_wire(sight.entry.registration.id))
+                .unwrap_or_default(),
+            total: page.total,
+            held: page.sights.iter().map(|sight| wire::held(sight, revision.epoch, Duration::ZERO)).collect(),
+            revision: Some(wire::revision(revision)),
+            lookup_id: registration::id_to_wire(self.0.id),
+        })
+    }
+
+    fn watched(
+        &self,
+        request: &WatchRequest,
+    ) -> Result<<Self as lookup_server::Lookup>::WatchStream, Status> {
+        let template = compile(request.template.clone())?;
+        let after = request.after.map(|after| Revision { epoch: after.epoch, number: after.number });
+        if self.0.act(|directory, _| directory.watching()) >= MAX_WATCHERS {
+            return Err(Status::resource_exhausted(format!("{MAX_WATCHERS} watch this lookup, its bound")));
+        }
+        Ok(Box::pin(stream::Watching::begin(&self.0, template, after)?.messages()))
+    }
+}
+
+fn compile(wire: Option<Template>) -> Result<Matcher, Status> {
+    let template = template::from_wire(wire).map_err(|error| error.within("template"))?;
+    template.compile().map_err(|fault| Status::invalid_argument(format!("template: {fault}")))
+}
+
+/// Refuses callers who say that they belong to another mesh, naming both.
+fn check_mesh(ours: &Mesh, metadata: &MetadataMap) -> Result<(), Status> {
+    let Some(given) = metadata.get(MESH_ID_METADATA) else { return Ok(()) };
+    let id: Id = given
+        .to_str()
+        .map_err(|_| "not text".to_owned())
+        .and_then(str::parse)
+        .map_err(|problem| Status::invalid_argument(format!("{MESH_ID_METADATA}: {problem}")))?;
+    if id == ours.id {
+        return Ok(());
+    }
+    let name = metadata.get(MESH_NAME_METADATA).map(|name| wire::percent_decoded(name.as_bytes()));
+    let theirs = Mesh { name: name.unwrap_or_else(|| "?".to_owned()), id };
+    Err(Refusal::OtherMesh { ours: Box::new(ours.clone()), theirs: Box::new(theirs) }.into())
+}
+
+fn name_mesh(mesh: &Mesh, metadata: &mut MetadataMap) {
+    for (key, text) in
+        [(MESH_ID_METADATA, mesh.id.to_string()), (MESH_NAME_METADATA, wire::percent_encoded(&mesh.name))]
+    {
+        let value =
+            MetadataValue::try_from(text).expect("invariant: hex digits and percent-encoded text are ASCII");
+        metadata.insert(key, value);
+    }
+}
+
+pub(crate) fn closing() -> Status {
+    Status::unavailable("this lookup is closing")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! From what the directory says to the wire.
+
+use crate::directory::Revision;
+use crate::leases::LeaseState;
+use crate::lookup::Inner;
+use crate::transitions::Seen;
+use crate::watchers::{Event, Sight, Told};
+use hedgerow_proto::convert::registration::{id_to_wire, instance_to_wire};
+use hedgerow_proto::lookup as wire;
+use hedgerow_proto::lookup::watch_response::{self, appeared, changed, disappeared, event};
+use std::fmt::Write;
+use std::time::Duration;
+
+pub fn revision(revision: Revision) -> wire::Revision {
+    wire::Revision { epoch: revision.epoch, number: revision.number }
+}
+
+pub fn millis(term: Duration) -> u64 {
+    u64::try_from(term.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A registration that was looked at `age` ago.
+pub fn held(sight: &Sight, epoch: u64, age: Duration) -> wire::Held {
+    let state = match sight.state {
+        LeaseState::Live => wire::LeaseState::Live,
+        LeaseState::Unconfirmed => wire::LeaseState::Unconfirmed,
+    };
+    wire::Held {
+        registration: Some(sight.entry.signed.clone()),
+        state: state.into(),
+        lease_remaining_ms: millis(sight.remaining.saturating_sub(age)),
+        granted_ms: millis(sight.granted),
+        revision: Some(wire::Revision { epoch, number: sight.number }),
+    }
+}
+
+/// An event that came about `age` ago.
+pub fn event(event: &Event, lookup: &Inner, epoch: u64, age: Duration) -> watch_response::Event {
+    let told = match &event.told {
+        Told::Reset(reason) => event::Event::Reset(watch_response::Reset { reason: (*reason).to_owned() }),
+        Told::Present(sight) => event::Event::Present(held(sight, epoch, age)),
+        Told::SnapshotEnd => {
+            event::Event::SnapshotEnd(watch_response::SnapshotEnd { lookup_id: id_to_wire(lookup.id) })
+        }
+        Told::Idle => event::Event::Idle(watch_response::Idle {}),
+        Told::Seen(seen, sight) => transition(*seen, sight, epoch, age),
+    };
+    watch_response::Event {
+        revision: Some(wire::Revision { epoch, number: event.number }),
+        event: Some(told),
+    }
+}
+
+fn transition(seen: Seen, sight: &Sight, epoch: u64, age: Duration) -> event::Event {
+    let appeared = |cause: appeared::Cause| {
+        let held = Some(held(sight, epoch, age));
+        event::Event::Appeared(watch_response::Appeared { held, cause: cause.into() })
+    };
+    let changed = |what: changed::What| {
+        let held = Some(held(sight, epoch, age));
+        event::Event::Changed(watch_response::Changed { held, what: what.into() })
+    };
+    let disappeared = |cause: disappeared::Cause| {
+        let registration = &sight.entry.registration;
+        event::Event::Disappeared(watch_response::Disappeared {
+            id: id_to_wire(registration.id),
+            instance: Some(instance_to_wire(registration.instance)),
+            serial: registration.serial,
+            cause: cause.into(),
+        })
+    };
+    match seen {
+        Seen::Registered => appeared(appeared::Cause::Registered),
+        Seen::Matched => appeared(appeared::Cause::Matched),
+        Seen::Body => changed(changed::What::Body),
+        Seen::State => changed(changed::What::State),
+        Seen::Cancelled => disappeared(disappeared::Cause::Cancelled),
+        Seen::Expired => disappeared(disappeared::Cause::Expired),
+        Seen::Unmatched => disappeared(disappeared::Cause::Unmatched),
+    }
+}
+
+pub fn status(lookup: &Inner) -> wire::StatusResponse {
+    let status = lookup.status();
+    let mesh = &lookup.rules.mesh;
+    wire::StatusResponse {
+        lookup_id: id_to_wire(lookup.id),
+        mesh_name: mesh.name.clone(),
+        mesh_id: id_to_wire(mesh.id),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        revision: Some(revision(status.revision)),
+        leases: status.leases as u64,
+        unconfirmed: status.unconfirmed as u64,
+        suspect: 0,
+        watchers: status.watchers as u64,
+        registrations: status.counters.registrations,
+        renewals: status.counters.renewals,
+        cancelled: status.counters.cancelled,
+        expired: status.counters.expired,
+        refused: status.counters.refused,
+        uptime_ms: millis(status.uptime),
+    }
+}
+
+/// Text as metadata can carry it: what is not printable ASCII, and `%`, as `%XX`.
+pub fn percent_encoded(text: &str) -> String {
+    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+        encoded
+    })
+}
+
+/// Reads what [`percent_encoded`] wrote; anything else is taken as it stands.
+pub fn percent_decoded(encoded: &[u8]) -> String {
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded;
+    while let Some((first, behind)) = rest.split_first() {
+        let hex = behind
+            .first_chunk()
+            .filter(|_| *first == b'%')
+            .and_then(|digits: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        bytes.push(hex.unwrap_or(*first));
+        rest = if hex.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mesh_names_travel_as_ascii_and_come_back() {
+        for name in ["home", "Küche & Flur", "100%", "%zz", "שלום"] {
+            let encoded = percent_encoded(name);
+            assert!(encoded.bytes().all(|byte| byte.is_ascii_graphic()), "{encoded}");
+            assert_eq!(percent_decoded(encoded.as_bytes()), name);
+        }
+        assert_eq!(percent_decoded(b"%"), "%");
+        assert_eq!(percent_decoded(b"%4"), "%4");
+    }
+}

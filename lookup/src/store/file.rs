@@ -1,0 +1,271 @@
+//! The file itself: its schema, how it is read whole at the start, and what is done when it is broken.
+
+use crate::admission::Entry;
+use crate::directory::{Kept, Write};
+use crate::leases::LeaseId;
+use hedgerow_model::registration::{Id, Registration};
+use hedgerow_proto::convert::registration;
+use hedgerow_proto::lookup::{Registration as WireRegistration, Signed};
+use prost::Message;
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const FILE: &str = "lookup.db";
+/// Bytes 68..72 of the file: `HdgL`.
+const APPLICATION: i32 = i32::from_be_bytes(*b"HdgL");
+const VERSION: i32 = 1;
+/// The checksum is over all other columns, in their order: SQLite itself would not notice a flipped bit.
+const SCHEMA: &str = "
+    CREATE TABLE registration (
+        id BLOB PRIMARY KEY,
+        lease INTEGER NOT NULL,
+        asked_ms INTEGER NOT NULL,
+        granted_ms INTEGER NOT NULL,
+        public_key BLOB NOT NULL,
+        signature BLOB NOT NULL,
+        body BLOB NOT NULL,
+        crc INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;";
+
+/// Why there is no file to work with.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has it.
+    #[error("{0} is in use by another process: stop that one, or choose another folder")]
+    InUse(PathBuf),
+    /// It can neither be used nor replaced.
+    #[error("cannot open {path}: {problem}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        problem: Problem,
+    },
+    /// It is broken, and stays where it is.
+    #[error("{path} is broken, and cannot be set aside under another name")]
+    SetAside {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// No thread to write it.
+    #[error("cannot start the thread that writes the directory")]
+    Thread(#[source] io::Error),
+}
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// SQLite says so.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// Somebody else's, or of a later release.
+    #[error(
+        "it is no directory of this release: expected application {APPLICATION:#x} version {VERSION}, it says {0:#x} version {1}"
+    )]
+    Foreign(i32, i32),
+    /// SQLite's own check found something.
+    #[error("its check says: {0}")]
+    Check(String),
+}
+
+/// What was found at the start.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Registrations.
+    pub kept: Vec<Kept>,
+    /// Rows that were damaged, or of another mesh, and thrown away.
+    pub spoiled: usize,
+    /// Where a broken file was put, and what was wrong with it.
+    pub set_aside: Option<(PathBuf, String)>,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub struct StoreFile(Connection);
+
+impl StoreFile {
+    /// Opens it and reads it whole; sets it aside and begins an empty one where it is broken.
+    ///
+    /// # Errors
+    /// Where there can be no file, or another process has it.
+    pub fn open(folder: &Path, mesh: Id) -> Result<(Self, Loaded), StoreError> {
+        let path = folder.join(FILE);
+        let problem = match Self::open_and_load(&path, mesh) {
+            Ok(opened) => return Ok(opened),
+            Err(problem) => problem,
+        };
+        match problem.code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => return Err(StoreError::InUse(path)),
+            Some(
+                ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::ReadOnly
+                | ErrorCode::DiskFull
+                | ErrorCode::OutOfMemory,
+            ) => return Err(StoreError::Open { path, problem }),
+            _ => {}
+        }
+        let aside = set_aside(&path).map_err(|source| StoreError::SetAside { path: path.clone(), source })?;
+        match Self::open_and_load(&path, mesh) {
+            Ok((file, loaded)) => {
+                Ok((file, Loaded { set_aside: Some((aside, problem.to_string())), ..loaded }))
+            }
+            Err(problem) => Err(StoreError::Open { path, problem }),
+        }
+    }
+
+    fn open_and_load(path: &Path, mesh: Id) -> Result<(Self, Loaded), Problem> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::ZERO)?;
+        // Exclusive: two lookups on one file would undo each other. FULL: with less, a power cut takes back commits.
+        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        prepare(&connection)?;
+        let mut loaded = Loaded::default();
+        let mut spoiled = Vec::new();
+        {
+            let mut all = connection.prepare(
+                "SELECT id, lease, asked_ms, granted_ms, public_key, signature, body, crc FROM registration",
+            )?;
+            let mut rows = all.query([])?;
+            while let Some(row) = rows.next()? {
+                match read(row)?.filter(|kept| kept.entry.registration.mesh.id == mesh) {
+                    Some(kept) => loaded.kept.push(kept),
+                    None => spoiled.push(row.get::<_, Vec<u8>>(0)?),
+                }
+            }
+        }
+        for id in &spoiled {
+            connection.execute("DELETE FROM registration WHERE id = ?1", [id])?;
+        }
+        loaded.spoiled = spoiled.len();
+        Ok((Self(connection), loaded))
+    }
+
+    /// Writes these changes, all or none.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn commit<'a>(&mut self, writes: impl Iterator<Item = &'a Write>) -> rusqlite::Result<()> {
+        let transaction = self.0.transaction()?;
+        {
+            let mut keep = transaction.prepare(
+                "INSERT OR REPLACE INTO registration
+                 (id, lease, asked_ms, granted_ms, public_key, signature, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            )?;
+            let mut forget = transaction.prepare("DELETE FROM registration WHERE id = ?1")?;
+            for write in writes {
+                match write {
+                    Write::Forget(id) => drop(forget.execute([id.0])?),
+                    Write::Keep(kept) => {
+                        let id = kept.entry.registration.id.0;
+                        let lease = kept.lease.0.cast_signed();
+                        let (asked, granted) = (millis(kept.asked), millis(kept.granted));
+                        let Signed { body, public_key, signature } = &kept.entry.signed;
+                        let crc = checksum(&id, [lease, asked, granted], [public_key, signature, body]);
+                        keep.execute(params![
+                            id,
+                            lease,
+                            asked,
+                            granted,
+                            &**public_key,
+                            &**signature,
+                            &**body,
+                            crc
+                        ])?;
+                    }
+                }
+            }
+        }
+        transaction.commit()
+    }
+}
+
+impl Problem {
+    fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Sqlite(error) => error.sqlite_error_code(),
+            Self::Foreign(..) | Self::Check(_) => None,
+        }
+    }
+}
+
+/// Makes the schema in an empty file; refuses what is not ours, or broken.
+fn prepare(connection: &Connection) -> Result<(), Problem> {
+    let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
+    let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    match (application, version, tables) {
+        (APPLICATION, VERSION, _) => {
+            let check: Option<String> =
+                connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).optional()?;
+            check.filter(|said| said != "ok").map_or(Ok(()), |said| Err(Problem::Check(said)))
+        }
+        (0, 0, 0) => {
+            connection.execute_batch(&format!(
+                "BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+            ))?;
+            Ok(())
+        }
+        _ => Err(Problem::Foreign(application, version)),
+    }
+}
+
+/// Reads a row; `None` where it is damaged.
+fn read(row: &Row<'_>) -> rusqlite::Result<Option<Kept>> {
+    let id: Vec<u8> = row.get(0)?;
+    let numbers: [i64; 3] = [row.get(1)?, row.get(2)?, row.get(3)?];
+    let [public_key, signature, body]: [Vec<u8>; 3] = [row.get(4)?, row.get(5)?, row.get(6)?];
+    if checksum(&id, numbers, [&public_key, &signature, &body]) != row.get::<_, u32>(7)? {
+        return Ok(None);
+    }
+    let signed = Signed { body: body.into(), public_key: public_key.into(), signature: signature.into() };
+    let [lease, asked, granted] = numbers.map(i64::cast_unsigned);
+    Ok(parse(&signed).filter(|registration| registration.id.0 == *id).map(|registration| Kept {
+        entry: Arc::new(Entry::new(&signed, registration)),
+        lease: LeaseId(lease),
+        asked: Duration::from_millis(asked),
+        granted: Duration::from_millis(granted),
+    }))
+}
+
+/// The signature was checked when the registration came, and the checksum says that these are the bytes of then.
+fn parse(signed: &Signed) -> Option<Registration> {
+    registration::from_wire(WireRegistration::decode(signed.body.clone()).ok()?).ok()
+}
+
+fn checksum(id: &[u8], numbers: [i64; 3], bytes: [&[u8]; 3]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(id);
+    numbers.iter().for_each(|number| crc.update(&number.to_le_bytes()));
+    bytes.iter().for_each(|bytes| crc.update(bytes));
+    crc.finalize()
+}
+
+fn millis(term: Duration) -> i64 {
+    i64::try_from(term.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Renames the file and what SQLite keeps beside it to the first free `lookup.db.broken-N`.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let named = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let aside = (1..).map(|n: u32| format!(".broken-{n}")).find(|suffix| !named(suffix).exists());
+    let aside = aside.unwrap_or_else(|| ".broken".to_owned());
+    for beside in ["-wal", "-shm"] {
+        if named(beside).exists() {
+            std::fs::rename(named(beside), named(&format!("{aside}{beside}")))?;
+        }
+    }
+    std::fs::rename(path, named(&aside))?;
+    Ok(named(&aside))
+}
