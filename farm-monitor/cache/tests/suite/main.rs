@@ -4,5 +4,6 @@
 mod bench;
 mod bounds;
 mod damage;
+mod golden;
 mod reading;
 mod together;
