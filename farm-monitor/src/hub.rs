@@ -21,6 +21,7 @@ use crate::hub::ledger::Ledger;
 use crate::hub::live::LiveChannels;
 use crate::hub::series_table::SeriesTable;
 use hedgerow_cache::{Cache, Opened};
+use hedgerow_collect::engine::WallClock;
 use hedgerow_collect::front_door::{Accepted, FrontDoor, OriginId};
 use hedgerow_model::predicate::{Constraint, PathPattern};
 use hedgerow_model::{
@@ -51,7 +52,7 @@ pub const MAX_AHEAD: Duration = Duration::from_secs(600);
 pub struct Hub {
     farm: String,
     epoch: Epoch,
-    clock: fn() -> UnixMillis,
+    clock: WallClock,
     cache: Cache,
     /// The last number that every subscription which wants it has been given; read without the lock.
     routed: AtomicU64,
@@ -70,7 +71,7 @@ struct Inner {
 
 impl Hub {
     /// A hub over a cache just opened.
-    pub fn new(options: HubOptions, opened: Opened, clock: fn() -> UnixMillis) -> Self {
+    pub fn new(options: HubOptions, opened: Opened, clock: WallClock) -> Self {
         let Opened { cache, epoch, series, .. } = opened;
         let now = clock();
         let table = SeriesTable::new(options.bounds, series, now);

@@ -114,6 +114,9 @@ impl Plan {
         let (now, cursor, admitted) = admit(hub, &predicate);
         let mut plan = Self::fresh(predicate, farm_id, hash, now, admitted);
         plan.finite = true;
+        if plan.since.is_none() && ranges.is_empty() {
+            plan.position = Some(admitted);
+        }
         plan.ranges = ranges;
         Ok((plan, cursor))
     }

@@ -50,7 +50,7 @@ pub fn columns_from_wire(wire: common::Columns) -> Result<Columns, WireError> {
         .map_err(|e| WireError::new("columns", e.to_string()))
 }
 
-/// A numbered batch, for the wire. Its numbers, where it has any, must ascend.
+/// A numbered batch, for the wire.
 pub fn to_wire(numbered: &Numbered) -> common::Batch {
     let batch = &numbered.batch;
     let (first, skip) = match &numbered.numbers {
@@ -77,14 +77,14 @@ pub fn to_wire(numbered: &Numbered) -> common::Batch {
     }
 }
 
-fn skips(numbers: &[u64]) -> (u64, Vec<u64>) {
+fn skips(numbers: &[u64]) -> (u64, Vec<i64>) {
     let first = numbers.first().copied().unwrap_or_default();
     let mut expected = first;
-    let skip: Vec<u64> = numbers
+    let skip: Vec<i64> = numbers
         .iter()
         .map(|number| {
-            let skipped = number.saturating_sub(expected);
-            expected = number + 1;
+            let skipped = number.wrapping_sub(expected).cast_signed();
+            expected = number.wrapping_add(1);
             skipped
         })
         .collect();
@@ -131,8 +131,8 @@ pub fn from_wire(
             same_length("skip", wire.skip.len(), count)?;
             let mut next = first;
             let each = wire.skip.iter().map(|skip| {
-                let number = next.saturating_add(*skip);
-                next = number.saturating_add(1);
+                let number = next.wrapping_add_signed(*skip);
+                next = number.wrapping_add(1);
                 number
             });
             Numbers::Each(each.collect())

@@ -14,15 +14,15 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn numbered() -> impl Strategy<Value = Numbered> {
-    let sample = (1..5_u32, any::<i64>(), value(), proptest::option::of(1..=4_u8), 0..3_u64);
-    (proptest::collection::vec(sample, 1..40), 1..1_000_000_u64, any::<bool>(), any::<bool>()).prop_map(
+    let sample = (1..5_u32, any::<i64>(), value(), proptest::option::of(1..=4_u8), -3..9_i64);
+    (proptest::collection::vec(sample, 1..40), 200..1_000_000_u64, any::<bool>(), any::<bool>()).prop_map(
         |(samples, first, one_time, derived)| {
             let mut numbers = Vec::new();
             let mut next = first;
             let mut values = Columns::default();
             let mut marks = Vec::new();
             for (at, (_, _, value, mark, skip)) in samples.iter().enumerate() {
-                next += skip;
+                next = next.checked_add_signed(*skip).unwrap();
                 numbers.push(next);
                 next += 1;
                 values.push(value.clone());

@@ -125,9 +125,10 @@ pub struct Batch {
     /// The number of the first sample; 0: derived values, which have no numbers.
     #[prost(uint64, tag = "2")]
     pub first: u64,
-    /// How many numbers are skipped before each sample (0 for the first). Absent: consecutive.
-    #[prost(uint64, repeated, tag = "3")]
-    pub skip: ::prost::alloc::vec::Vec<u64>,
+    /// How many numbers are skipped before each sample (0 for the first); negative where a batch goes back, from one series to
+    /// the next. Numbers ascend within a series. Absent: consecutive.
+    #[prost(sint64, repeated, tag = "3")]
+    pub skip: ::prost::alloc::vec::Vec<i64>,
     /// The series of each sample; a single entry: all the samples are of this series.
     #[prost(uint32, repeated, tag = "4")]
     pub series: ::prost::alloc::vec::Vec<u32>,

@@ -1,0 +1,108 @@
+//! How the farm is, in one answer.
+
+use super::FarmApi;
+use crate::hub::Edge;
+use hedgerow_client::lease::LookupLease;
+use hedgerow_collect::engine::{CollectorStatus, TargetStatus};
+use hedgerow_proto::convert::{registration, series};
+use hedgerow_proto::farm::{StatusResponse, status_response as wire};
+use std::time::Duration;
+
+/// Puts the answer together.
+pub async fn answer(api: &FarmApi) -> StatusResponse {
+    let engine = api.engine.status().await;
+    let stats = api.hub.cache().stats();
+    let configured = api.config.borrow().clone();
+    let leases = api.leases.get().map(|leases| leases.state()).unwrap_or_default();
+    let mut edges: Vec<wire::Edge> = api.hub.edges().into_iter().map(edge).collect();
+    edges.push(cache_edge(&stats, api.hub.cache().committed().borrow().number));
+    StatusResponse {
+        farm_id: registration::id_to_wire(api.id),
+        farm: api.hub.farm().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        epoch: Some(series::epoch_to_wire(api.hub.epoch())),
+        number: api.hub.routed().number,
+        committed: api.hub.cache().committed().borrow().number,
+        uptime_ms: millis(api.started.elapsed()),
+        series: api.hub.series_count() as u64,
+        collectors: engine.collectors.iter().map(collector).collect(),
+        cache: Some(wire::Cache {
+            bytes: stats.disk_bytes,
+            max_bytes: stats.max_bytes,
+            max_age_ms: millis(configured.running.cache.max_age),
+            oldest_ms: stats.oldest.unwrap_or_default(),
+            days: stats.days.unwrap_or_default(),
+            problem: stats.trouble.clone().unwrap_or_default(),
+        }),
+        edges,
+        lookups: leases.into_iter().map(lookup).collect(),
+        config_error: configured.error,
+        subscribers: api.hub.subscribers() as u64,
+    }
+}
+
+fn collector(status: &CollectorStatus) -> wire::Collector {
+    wire::Collector {
+        name: status.name.clone(),
+        module: status.module.to_owned(),
+        cluster: status.cluster.clone(),
+        period_ms: millis(status.period),
+        runs: status.counts.runs,
+        skipped: status.counts.skipped,
+        timeouts: status.counts.timeouts,
+        targets: status.targets.iter().map(target).collect(),
+    }
+}
+
+fn target(status: &TargetStatus) -> wire::Target {
+    let error = status.last_error.as_ref();
+    wire::Target {
+        node: status.node.clone(),
+        address: status.address.clone(),
+        up: status.up,
+        lateness_ms: millis(status.lateness),
+        duration_ms: millis(status.last_duration.unwrap_or_default()),
+        samples: status.last_samples,
+        last_error: error.map(|error| error.text.clone()).unwrap_or_default(),
+        last_error_ms: error.map(|error| error.time).unwrap_or_default(),
+        last_success_ms: status.last_success.unwrap_or_default(),
+        probation: status.probation,
+    }
+}
+
+fn edge(edge: Edge) -> wire::Edge {
+    wire::Edge {
+        name: edge.name,
+        samples: edge.samples,
+        passed: edge.passed,
+        held: edge.held,
+        conflated: edge.conflated,
+        lost: edge.lost.into_iter().collect(),
+    }
+}
+
+/// Hub to cache: what is numbered is committed, or on its way.
+pub fn cache_edge(stats: &hedgerow_cache::CacheStats, committed: u64) -> wire::Edge {
+    let shed = stats.disk_full_away.min(committed);
+    wire::Edge {
+        name: "consumer:cache".to_owned(),
+        samples: stats.appended,
+        passed: committed - shed,
+        held: stats.appended.saturating_sub(committed),
+        conflated: 0,
+        lost: [("disk_full".to_owned(), shed)].into_iter().filter(|(_, n)| *n > 0).collect(),
+    }
+}
+
+fn lookup(lease: LookupLease) -> wire::LookupState {
+    wire::LookupState {
+        url: lease.url,
+        registered: lease.registered,
+        lease_remaining_ms: millis(lease.remaining),
+        last_error: lease.last_error.unwrap_or_default(),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,307 @@
+//! A hub on a cache in a temporary folder, and what a subscriber was told of it. (`mod.rs`: cargo takes `tests/ground.rs` for
+//! a test of its own.)
+
+use hedgerow_cache::{Cache, CacheOptions};
+use hedgerow_collect::front_door::{FrontDoor, OriginId};
+use hedgerow_farm_monitor::hub::{Bounds, Hub, HubOptions, LifeRules};
+use hedgerow_farm_monitor::subscribe::{Feed, Plan, StreamOutput};
+use hedgerow_model::registration::Id;
+use hedgerow_model::{
+    BatchBuilder, Epoch, Kind, Labels, Name, NumberRange, Numbered, Position, Predicate, SeriesDef, SeriesId, SeriesKey,
+    UnixMillis, Value,
+};
+use hedgerow_proto::convert::{batch, series};
+use hedgerow_proto::farm::{Item, Lagged, item};
+use hedgerow_proto::token::Token;
+use hedgerow_service::drain::{Drain, DrainStart, drain};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::time::Duration;
+
+/// Some time in 2026.
+const START: UnixMillis = 1_793_000_000_000;
+static FARMS: AtomicU8 = AtomicU8::new(1);
+
+pub struct Ground {
+    pub hub: Arc<Hub>,
+    id: Id,
+    clock: Arc<AtomicI64>,
+    origin: OriginId,
+    folder: tempfile::TempDir,
+    drain: (DrainStart, Drain),
+}
+
+impl Ground {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let id = Id([FARMS.fetch_add(1, Ordering::Relaxed); 16]);
+        Self::open(folder, id, Arc::new(AtomicI64::new(START)))
+    }
+
+    fn open(folder: tempfile::TempDir, id: Id, clock: Arc<AtomicI64>) -> Self {
+        let now = { let clock = Arc::clone(&clock); move || clock.load(Ordering::Relaxed) };
+        let options = CacheOptions { commit_interval: Duration::from_millis(20), ballast_bytes: 0, ..CacheOptions::default() };
+        let opened = Cache::open(&folder.path().join("cache.db"), options, Arc::new(now.clone())).unwrap();
+        let options = HubOptions {
+            farm: "test".into(),
+            bounds: Bounds::default(),
+            retention: Duration::from_secs(86_400),
+            life: LifeRules::default(),
+        };
+        let hub = Arc::new(Hub::new(options, opened, Arc::new(now)));
+        let origin = hub.origin("test");
+        Self { hub, id, clock, origin, folder, drain: drain() }
+    }
+
+    /// Ends the hub in good order and begins anew on the same folder.
+    pub async fn restart(self) -> Self {
+        let Self { hub, id, clock, folder, drain, .. } = self;
+        drain.0.begin();
+        hub.cache().close().unwrap();
+        // Feeds that have not noticed yet still hold the old hub, and with it the lock of its file.
+        while Arc::strong_count(&hub) > 1 {
+            tokio::task::yield_now().await;
+        }
+        drop(hub);
+        Self::open(folder, id, clock)
+    }
+
+    pub fn now(&self) -> UnixMillis {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    pub fn last(&self) -> u64 {
+        self.hub.routed().number
+    }
+
+    /// Lets time pass without samples.
+    pub fn forget_for(&self, time: Duration) {
+        self.clock.fetch_add(time.as_millis() as i64, Ordering::Relaxed);
+        self.hub.tick();
+    }
+
+    fn series(&self, parameter: &str, kind: Kind, unit: &str) -> SeriesId {
+        let name = |text: &str| Name::new(text).unwrap();
+        let key = SeriesKey { cluster: name("c"), node: name("n"), parameter: name(parameter), labels: Labels::none() };
+        let def = SeriesDef {
+            key,
+            kind,
+            unit: unit.into(),
+            source: "test".into(),
+            interval: Some(Duration::from_secs(10)),
+            lifetime: None,
+            description: String::new(),
+        };
+        self.hub.declare(self.origin, &def).unwrap()
+    }
+
+    /// One batch of `count` gauges with the value `round`, now; a millisecond passes.
+    pub fn give(&self, round: u64, count: usize) {
+        let time = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
+        self.give_at(time, round, count);
+    }
+
+    pub fn give_at(&self, time: UnixMillis, round: u64, count: usize) {
+        let mut builder = BatchBuilder::new();
+        for at in 0..count {
+            builder.push(self.series(&format!("p{at}"), Kind::Gauge, "1"), time, Value::F64(round as f64), None);
+        }
+        let accepted = self.hub.accept(self.origin, builder.build());
+        assert_eq!(accepted.accepted, count as u64, "{:?}", accepted.refused);
+    }
+
+    pub fn count_at(&self, time: UnixMillis, value: u64) {
+        let mut builder = BatchBuilder::new();
+        builder.push(self.series("requests", Kind::Counter, "1"), time, Value::counter(value), None);
+        assert_eq!(self.hub.accept(self.origin, builder.build()).accepted, 1);
+    }
+
+    pub fn refusal(&self, predicate: &str, token: &[u8]) -> String {
+        Plan::subscribe(&self.hub, self.id, Predicate::parse(predicate).unwrap(), token).unwrap_err().message().to_owned()
+    }
+
+    pub fn query_refusal(&self, predicate: &str) -> String {
+        let predicate = Predicate::parse(predicate).unwrap();
+        Plan::query(&self.hub, self.id, predicate, Vec::new()).unwrap_err().message().to_owned()
+    }
+}
+
+/// What a subscriber was told.
+pub struct Story {
+    output: StreamOutput,
+    current: Epoch,
+    id: Id,
+    hash: u64,
+    pub samples: BTreeMap<(Epoch, u64), Value>,
+    pub doubles: usize,
+    pub progress: Vec<(Epoch, u64, u64)>,
+    pub first_after: Option<u64>,
+    pub tokens: Vec<(Position, Vec<u8>)>,
+    pub ended_epochs: Vec<(Epoch, u64)>,
+    pub lagged: Vec<Lagged>,
+    pub stale: Vec<u32>,
+    pub units: HashMap<String, String>,
+    pub bins: BTreeMap<(i64, u32), BTreeMap<&'static str, f64>>,
+    pub resumed: bool,
+    pub ended: bool,
+    epochs: HashMap<u64, Epoch>,
+}
+
+impl Story {
+    pub fn of(ground: &Ground, predicate: &str, token: &[u8]) -> Self {
+        let predicate = Predicate::parse(predicate).unwrap();
+        let (plan, cursor) = Plan::subscribe(&ground.hub, ground.id, predicate, token).unwrap();
+        Self::start(ground, plan, cursor)
+    }
+
+    pub fn query(ground: &Ground, predicate: &str, ranges: &[(u64, u64)]) -> Self {
+        let predicate = Predicate::parse(predicate).unwrap();
+        let epoch = ground.hub.epoch();
+        let ranges = ranges.iter().map(|(after, through)| NumberRange { epoch, after: *after, through: *through });
+        let (plan, cursor) = Plan::query(&ground.hub, ground.id, predicate, ranges.collect()).unwrap();
+        Self::start(ground, plan, cursor)
+    }
+
+    fn start(ground: &Ground, plan: Plan, cursor: hedgerow_farm_monitor::hub::LiveCursor) -> Self {
+        let hash = plan.hash;
+        let output = Feed::start(Arc::clone(&ground.hub), plan, cursor, ground.drain.1.clone());
+        let current = ground.hub.epoch();
+        Self {
+            output,
+            current,
+            id: ground.id,
+            hash,
+            samples: BTreeMap::new(),
+            doubles: 0,
+            progress: Vec::new(),
+            first_after: None,
+            tokens: Vec::new(),
+            ended_epochs: Vec::new(),
+            lagged: Vec::new(),
+            stale: Vec::new(),
+            units: HashMap::new(),
+            bins: BTreeMap::new(),
+            resumed: false,
+            ended: false,
+            epochs: [(current.start, current)].into(),
+        }
+    }
+
+    pub async fn first_message(&mut self) {
+        self.message().await;
+    }
+
+    /// Reads until everything up to `number` of the running epoch is said.
+    pub async fn until_number(mut self, number: u64) -> Self {
+        while !self.progress.iter().any(|(epoch, _, through)| *epoch == self.current && *through >= number) {
+            self.message().await;
+        }
+        self
+    }
+
+    pub async fn to_end(mut self) -> Self {
+        while !self.ended {
+            self.message().await;
+        }
+        self
+    }
+
+    async fn message(&mut self) {
+        let message = tokio::time::timeout(Duration::from_secs(30), self.output.recv()).await;
+        let message = message.expect("something within half a minute").expect("the stream goes on").unwrap();
+        for item in message.decode_items().collect::<Vec<_>>() {
+            self.item(item.unwrap());
+        }
+    }
+
+    fn item(&mut self, item: Item) {
+        match item.item.unwrap() {
+            item::Item::Opened(opened) => self.resumed = opened.resumed,
+            item::Item::Series(wire) => drop(self.units.insert(wire.parameter, wire.unit)),
+            item::Item::Batch(wire) => {
+                let epochs = self.epochs.clone();
+                let fallback = Epoch { start: wire.epoch_start, random: 0 };
+                let numbered = batch::from_wire(wire, |start| Some(epochs.get(&start).copied().unwrap_or(fallback)));
+                self.batch(&numbered.unwrap());
+            }
+            item::Item::Progress(progress) => {
+                let epoch = series::epoch_from_wire(progress.epoch).unwrap();
+                self.rename(epoch);
+                self.first_after.get_or_insert(progress.after);
+                self.progress.push((epoch, progress.after, progress.through));
+                let token = Token::decode(&progress.token, self.id, self.hash).unwrap();
+                self.tokens.push((token.position, progress.token.to_vec()));
+                if progress.epoch_ended {
+                    self.ended_epochs.push((epoch, progress.through));
+                }
+            }
+            item::Item::Lagged(lagged) => self.lagged.push(lagged),
+            item::Item::Life(change) if change.life == 2 => self.stale.push(change.series),
+            item::Item::Bins(bins) => {
+                for column in bins.columns {
+                    let name = ["?", "last", "mean", "min", "max", "count"][column.aggregate as usize];
+                    let values = batch::columns_from_wire(column.values.unwrap()).unwrap();
+                    for (series, value) in bins.series.iter().zip(values.iter()) {
+                        let value = match value { Value::I64(value) => value as f64, Value::F64(value) => value, _ => 0.0 };
+                        let before = self.bins.entry((bins.start, *series)).or_default().insert(name, value);
+                        assert!(before.is_none(), "a bin is given once");
+                    }
+                }
+            }
+            item::Item::End(_) => self.ended = true,
+            _ => {}
+        }
+    }
+
+    /// Samples of an epoch whose random part was told only behind them.
+    fn rename(&mut self, epoch: Epoch) {
+        self.epochs.insert(epoch.start, epoch);
+        let unnamed = Epoch { start: epoch.start, random: 0 };
+        let keys: Vec<_> = self.samples.keys().filter(|(of, _)| *of == unnamed).copied().collect();
+        for key in keys {
+            let value = self.samples.remove(&key).unwrap();
+            self.samples.insert((epoch, key.1), value);
+        }
+    }
+
+    fn batch(&mut self, numbered: &Numbered) {
+        for (at, (_, _, value)) in numbered.batch.iter().enumerate() {
+            let before = self.samples.insert((numbered.epoch, numbered.numbers.at(at).unwrap()), value);
+            self.doubles += usize::from(before.is_some());
+        }
+    }
+
+    /// Every number from `first` to `last` of the running epoch, once.
+    pub fn assert_complete(&self, first: u64, last: u64) {
+        self.assert_complete_in(self.current, first, last);
+        self.assert_chain();
+    }
+
+    pub fn assert_complete_in(&self, epoch: Epoch, first: u64, last: u64) {
+        assert_eq!(self.doubles, 0);
+        let numbers: Vec<u64> = self.samples.keys().filter(|(of, _)| *of == epoch).map(|(_, n)| *n).collect();
+        assert_eq!(numbers, (first..=last).collect::<Vec<_>>(), "in {epoch}");
+    }
+
+    /// Each progress item begins where the one before ended.
+    pub fn assert_chain(&self) {
+        for pair in self.progress.windows(2) {
+            let ((before, _, through), (epoch, after, _)) = (pair[0], pair[1]);
+            if before == epoch {
+                assert_eq!(after, through, "the chain of progress");
+            } else {
+                assert_eq!(after, 0, "an epoch is told from its beginning");
+            }
+        }
+    }
+}
+
+/// A value as text, for comparing.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::F64(value) => value.to_string(),
+        Value::I64(value) | Value::State(value, _) => value.to_string(),
+        Value::Text(text) => text.to_string(),
+    }
+}
