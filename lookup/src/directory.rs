@@ -9,21 +9,17 @@ use crate::refusal::Refusal;
 use crate::registry::{Listed, Registry, Standing};
 use crate::replaced::Replaced;
 use crate::transitions::{Happened, Log, LogBounds, Transition};
-use crate::watchers::{MAX_PENDING, WatcherId, Watchers};
+use crate::watchers::{MAX_PENDING, Watchers};
 use hedgerow_model::registration::Id;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod answers;
+mod effects;
 mod views;
 
-/// Orders everything a lookup tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Revision {
-    /// Random, new at each start.
-    pub epoch: u64,
-    /// Of the last transition.
-    pub number: u64,
-}
+pub use answers::{Counters, Granted, Renewed, Revision};
+pub use effects::{Effects, Kept, Write};
 
 /// What bounds a directory.
 #[derive(Debug, Clone)]
@@ -47,76 +43,6 @@ impl Default for Bounds {
             pending: MAX_PENDING,
         }
     }
-}
-
-/// What is kept of a registration over a restart of the lookup.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    /// What is registered.
-    pub entry: Arc<Entry>,
-    /// Under which lease.
-    pub lease: LeaseId,
-    /// The term asked for.
-    pub asked: Duration,
-    /// The term granted.
-    pub granted: Duration,
-}
-
-/// What is to be written.
-#[derive(Debug, Clone)]
-pub enum Write {
-    /// This, in the place of what is there.
-    Keep(Kept),
-    /// Nothing any more of this service.
-    Forget(Id),
-}
-
-/// What the last calls make necessary outside.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// To be written, in this order.
-    pub writes: Vec<Write>,
-    /// Watchers for whom something waits now.
-    pub woken: Vec<WatcherId>,
-}
-
-/// What happened since the start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
-    /// Registrations taken, no-ops included.
-    pub registrations: u64,
-    /// Leases renewed.
-    pub renewals: u64,
-    /// Leases cancelled.
-    pub cancelled: u64,
-    /// Leases that ran out.
-    pub expired: u64,
-    /// Registrations refused.
-    pub refused: u64,
-    /// Watchers who fell behind, or could not resume, and were reset.
-    pub resets: u64,
-    /// Times the lookup stood still.
-    pub stalls: u64,
-}
-
-/// What a service gets for its registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Granted {
-    /// Its lease.
-    pub lease: LeaseId,
-    /// The term, from now.
-    pub term: Duration,
-}
-
-/// What came of renewing a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Renewed {
-    /// It runs this long from now.
-    For(Duration),
-    /// There is no such lease.
-    Unknown,
-    /// A newer instance of the same service took its place.
-    Replaced,
 }
 
 /// The directory.

@@ -74,6 +74,8 @@ impl LeaseTable {
     /// An empty table of a lookup that bears this many renewals a second.
     pub fn new(renewals_per_second: f64, now: Duration) -> Self {
         let time = LeaseTime::new(now);
+        // Less, or not a number, would ask for terms that no duration holds.
+        let renewals_per_second = renewals_per_second.max(0.001);
         Self { leases: HashMap::new(), queue: BTreeSet::new(), time, unconfirmed: 0, renewals_per_second }
     }
 

@@ -9,7 +9,7 @@ use crate::mesh_file::{self, MeshError};
 use crate::service::LookupService;
 use crate::snapshots::SnapshotBudget;
 use crate::store::{Loaded, Store, StoreCounters, StoreError};
-use crate::watchers::{Event, WatcherId};
+use crate::watchers::{Event, MAX_WATCHERS, WatcherId};
 use hashbrown::HashMap;
 use hedgerow_model::registration::{Id, Mesh};
 use hedgerow_model::template::Matcher;
@@ -94,6 +94,8 @@ pub struct Lookup(Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) id: Id,
+    /// Random, new at each start.
+    pub(crate) epoch: u64,
     pub(crate) rules: Rules,
     /// Cancelled when the lookup closes: streams end, calls are refused.
     pub(crate) closing: CancellationToken,
@@ -126,6 +128,7 @@ impl Lookup {
         loaded.kept.into_iter().for_each(|kept| directory.restore(kept));
         let inner = Arc::new(Inner {
             id,
+            epoch,
             rules: Rules { mesh, loopback_only },
             closing: CancellationToken::new(),
             snapshots: Arc::default(),
@@ -175,17 +178,20 @@ impl Inner {
         self.core.lock().act(self, act)
     }
 
-    /// Adds a watcher with the bell that rings when something waits for it.
+    /// Adds a watcher with the bell that rings when something waits for it; `None`: [`MAX_WATCHERS`] watch.
     pub(crate) fn watch(
         &self,
         template: Matcher,
         after: Option<Revision>,
-    ) -> (WatcherId, Arc<Notify>, Vec<Event>) {
-        let bell = Arc::new(Notify::new());
+    ) -> Option<(WatcherId, Arc<Notify>, Vec<Event>)> {
         let mut core = self.core.lock();
+        if core.bells.len() >= MAX_WATCHERS {
+            return None;
+        }
         let (watcher, events) = core.act(self, |directory, now| directory.watch(now, template, after));
+        let bell = Arc::new(Notify::new());
         core.bells.insert(watcher, Arc::clone(&bell));
-        (watcher, bell, events)
+        Some((watcher, bell, events))
     }
 
     pub(crate) fn unwatch(&self, watcher: WatcherId) {

@@ -7,7 +7,7 @@ use crate::directory::{Granted, Revision};
 use crate::leases::LeaseId;
 use crate::lookup::Inner;
 use crate::refusal::Refusal;
-use crate::watchers::MAX_WATCHERS;
+use futures_util::Stream;
 use hedgerow_model::registration::{Id, Mesh};
 use hedgerow_model::template::Matcher;
 use hedgerow_proto::convert::{registration, template};
@@ -20,7 +20,6 @@ use hedgerow_proto::{MESH_ID_METADATA, MESH_NAME_METADATA};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio_stream::Stream;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -137,7 +136,7 @@ impl LookupService {
                 .map(|sight| registration::id_to_wire(sight.entry.registration.id))
                 .unwrap_or_default(),
             total: page.total,
-            held: page.sights.iter().map(|sight| wire::held(sight, revision.epoch, Duration::ZERO)).collect(),
+            held: page.sights.iter().map(|sight| wire::held(sight, self.0.epoch, Duration::ZERO)).collect(),
             revision: Some(wire::revision(revision)),
             lookup_id: registration::id_to_wire(self.0.id),
         })
@@ -149,9 +148,6 @@ impl LookupService {
     ) -> Result<<Self as lookup_server::Lookup>::WatchStream, Status> {
         let template = compile(request.template.clone())?;
         let after = request.after.map(|after| Revision { epoch: after.epoch, number: after.number });
-        if self.0.act(|directory, _| directory.watching()) >= MAX_WATCHERS {
-            return Err(Status::resource_exhausted(format!("{MAX_WATCHERS} watch this lookup, its bound")));
-        }
         Ok(Box::pin(stream::Watching::begin(&self.0, template, after)?.messages()))
     }
 }

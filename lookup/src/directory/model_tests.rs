@@ -5,6 +5,7 @@ use super::*;
 use crate::lease_time::TICK;
 use crate::testing::{mesh, template};
 use crate::transitions::Seen;
+use crate::watchers::WatcherId;
 use crate::watchers::{Event, Told};
 use hedgerow_model::lease;
 use hedgerow_model::registration::{Instance, Registration};

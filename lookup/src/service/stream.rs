@@ -7,8 +7,8 @@ use crate::leases::LeaseId;
 use crate::lookup::Inner;
 use crate::refusal::RETRY_AFTER_METADATA;
 use crate::snapshots::Share;
-use crate::watchers::{Event, Told, WatcherId};
-use futures_util::stream;
+use crate::watchers::{Event, MAX_WATCHERS, Told, WatcherId};
+use futures_util::{Stream, stream};
 use hedgerow_model::template::Matcher;
 use hedgerow_proto::lookup::renew_response;
 use hedgerow_proto::lookup::{RenewRequest, RenewResponse, RenewState, WatchResponse};
@@ -16,7 +16,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio_stream::Stream;
 use tonic::metadata::MetadataValue;
 use tonic::{Status, Streaming};
 
@@ -68,7 +67,6 @@ pub struct Watching {
     lookup: Arc<Inner>,
     watcher: WatcherId,
     bell: Arc<Notify>,
-    epoch: u64,
     /// Taken from the directory at `taken`, not yet sent.
     events: VecDeque<Event>,
     taken: Duration,
@@ -85,13 +83,13 @@ impl Watching {
     /// Begins to watch.
     ///
     /// # Errors
-    /// Where there is no room for its snapshot.
+    /// Where too many watch, or there is no room for its snapshot.
     pub fn begin(lookup: &Arc<Inner>, template: Matcher, after: Option<Revision>) -> Result<Self, Status> {
-        let (watcher, bell, events) = lookup.watch(template, after);
-        let epoch = lookup.act(|directory, _| directory.revision().epoch);
+        let too_many = || Status::resource_exhausted(format!("{MAX_WATCHERS} watch this lookup, its bound"));
+        let (watcher, bell, events) = lookup.watch(template, after).ok_or_else(too_many)?;
         let lookup = Arc::clone(lookup);
         let taken = lookup.clock.now();
-        let mut watching = Self { lookup, watcher, bell, epoch, events: VecDeque::new(), taken, share: None };
+        let mut watching = Self { lookup, watcher, bell, events: VecDeque::new(), taken, share: None };
         watching.load(events)?;
         Ok(watching)
     }
@@ -159,7 +157,7 @@ impl Watching {
             if events.len() >= MAX_EVENTS || (bytes > MAX_PAGE_BYTES && !events.is_empty()) {
                 break;
             }
-            events.push(wire::event(event, &self.lookup, self.epoch, age));
+            events.push(wire::event(event, &self.lookup, age));
             self.events.pop_front();
         }
         if let Some(share) = &mut self.share {

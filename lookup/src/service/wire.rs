@@ -35,7 +35,8 @@ pub fn held(sight: &Sight, epoch: u64, age: Duration) -> wire::Held {
 }
 
 /// An event that came about `age` ago.
-pub fn event(event: &Event, lookup: &Inner, epoch: u64, age: Duration) -> watch_response::Event {
+pub fn event(event: &Event, lookup: &Inner, age: Duration) -> watch_response::Event {
+    let epoch = lookup.epoch;
     let told = match &event.told {
         Told::Reset(reason) => event::Event::Reset(watch_response::Reset { reason: (*reason).to_owned() }),
         Told::Present(sight) => event::Event::Present(held(sight, epoch, age)),

@@ -1,0 +1,39 @@
+//! What the directory wants done outside: it does no IO itself.
+
+use crate::admission::Entry;
+use crate::leases::LeaseId;
+use crate::watchers::WatcherId;
+use hedgerow_model::registration::Id;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is kept of a registration over a restart of the lookup.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// What is registered.
+    pub entry: Arc<Entry>,
+    /// Under which lease.
+    pub lease: LeaseId,
+    /// The term asked for.
+    pub asked: Duration,
+    /// The term granted.
+    pub granted: Duration,
+}
+
+/// What is to be written.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// This, in the place of what is there.
+    Keep(Kept),
+    /// Nothing any more of this service.
+    Forget(Id),
+}
+
+/// What the last calls make necessary outside.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// To be written, in this order.
+    pub writes: Vec<Write>,
+    /// Watchers for whom something waits now.
+    pub woken: Vec<WatcherId>,
+}
