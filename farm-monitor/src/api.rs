@@ -2,6 +2,8 @@
 
 mod status;
 
+pub use status::cache_edge;
+
 use crate::config::FarmConfig;
 use crate::hub::{Hub, Known};
 use crate::subscribe::{Feed, Plan};
@@ -18,7 +20,8 @@ use hedgerow_proto::farm::{
 use hedgerow_proto::{MESH_ID_METADATA, MESH_NAME_METADATA, stream::StreamMessage};
 use hedgerow_service::drain::Drain;
 use hedgerow_service::listener::MAX_REQUEST_BYTES;
-use std::sync::{Arc, OnceLock};
+use parking_lot::Mutex;
+use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -33,7 +36,7 @@ pub struct FarmApi {
     pub(crate) hub: Arc<Hub>,
     pub(crate) engine: EngineHandle,
     pub(crate) config: watch::Receiver<Configured>,
-    pub(crate) leases: Arc<OnceLock<LeaseKeeper>>,
+    pub(crate) leases: Arc<Mutex<Option<LeaseKeeper>>>,
     pub(crate) drain: Drain,
     pub(crate) started: tokio::time::Instant,
 }
@@ -54,7 +57,7 @@ impl FarmApi {
     }
 
     fn mesh(&self) -> Option<Mesh> {
-        self.leases.get().and_then(|leases| leases.mesh().cloned())
+        self.leases.lock().as_ref().and_then(|leases| leases.mesh().cloned())
     }
 
     /// Refuses callers of another mesh, naming both.
@@ -92,7 +95,13 @@ impl FarmApi {
 
 /// Text as metadata can carry it: what is not printable ASCII, and `%`, as `%XX`.
 fn percent_encoded(text: &str) -> String {
-    let byte = |b: u8| if (b.is_ascii_graphic() || b == b' ') && b != b'%' { char::from(b).to_string() } else { format!("%{b:02X}") };
+    let byte = |b: u8| {
+        if (b.is_ascii_graphic() || b == b' ') && b != b'%' {
+            char::from(b).to_string()
+        } else {
+            format!("%{b:02X}")
+        }
+    };
     text.bytes().map(byte).collect()
 }
 
@@ -144,7 +153,8 @@ impl Farm for FarmApi {
         self.refuse_while_draining()?;
         let request = request.into_inner();
         let predicate = predicate::from_wire(request.predicate)?;
-        let ranges = request.ranges.into_iter().map(series::range_from_wire).collect::<Result<_, WireError>>()?;
+        let ranges =
+            request.ranges.into_iter().map(series::range_from_wire).collect::<Result<_, WireError>>()?;
         let (plan, cursor) = Plan::query(&self.hub, self.id, predicate, ranges)?;
         let output = Feed::start(Arc::clone(&self.hub), plan, cursor, self.drain.clone());
         Ok(self.answer(ReceiverStream::new(output)))

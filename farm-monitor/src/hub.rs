@@ -14,8 +14,9 @@ pub use constraint::holds;
 pub use ledger::Edge;
 pub use life::LifeRules;
 pub use live::{LiveChannel, LiveCursor, LiveEntry, LiveItem, Overtaken};
-pub use series_table::{Bounds, Latest, Known};
+pub use series_table::{Bounds, Known, Latest};
 
+use crate::config::View;
 use crate::hub::admit::Admission;
 use crate::hub::ledger::Ledger;
 use crate::hub::live::LiveChannels;
@@ -24,9 +25,7 @@ use hedgerow_cache::{Cache, Opened};
 use hedgerow_collect::engine::WallClock;
 use hedgerow_collect::front_door::{Accepted, FrontDoor, OriginId};
 use hedgerow_model::predicate::{Constraint, PathPattern};
-use hedgerow_model::{
-    Batch, Epoch, Life, LifeMark, Position, Refusal, SeriesDef, SeriesId, UnixMillis,
-};
+use hedgerow_model::{Batch, Epoch, Life, LifeMark, Position, Refusal, SeriesDef, SeriesId, UnixMillis};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +42,8 @@ pub struct HubOptions {
     pub retention: Duration,
     /// When series are stale and ended.
     pub life: LifeRules,
+    /// Named sets of nodes.
+    pub views: Vec<View>,
 }
 
 /// How far ahead of the farm's clock a sample may be.
@@ -65,6 +66,7 @@ struct Inner {
     live: LiveChannels,
     admission: Admission,
     life: LifeRules,
+    views: Vec<View>,
     /// The last number given.
     number: u64,
 }
@@ -81,6 +83,7 @@ impl Hub {
             live: LiveChannels::default(),
             admission: Admission::new(options.retention),
             life: options.life,
+            views: options.views,
             number: 0,
         };
         Self { farm: options.farm, epoch, clock, cache, routed: AtomicU64::new(0), inner: Mutex::new(inner) }
@@ -134,12 +137,26 @@ impl Hub {
     /// What is known of some series, in one look.
     pub fn known(&self, ids: &[SeriesId]) -> Vec<Known> {
         let inner = self.inner.lock();
-        ids.iter().filter_map(|id| inner.table.get(*id).map(Known::clone)).collect()
+        ids.iter().filter_map(|id| inner.table.get(*id).cloned()).collect()
     }
 
     /// The declaration of a series.
     pub fn def(&self, id: SeriesId) -> Option<Arc<SeriesDef>> {
         self.inner.lock().table.get(id).map(|known| Arc::clone(&known.def))
+    }
+
+    /// The views that a node of a cluster is in.
+    pub fn views(&self, cluster: &str, node: &str) -> Vec<String> {
+        let inner = self.inner.lock();
+        inner.views.iter().filter(|view| view.holds(cluster, node)).map(|view| view.name.clone()).collect()
+    }
+
+    /// Changes what the hub decides by.
+    pub fn set_rules(&self, bounds: Bounds, retention: Duration, life: LifeRules, views: Vec<View>) {
+        let mut inner = self.inner.lock();
+        inner.table.set_bounds(bounds);
+        inner.admission.set_retention(retention);
+        (inner.life, inner.views) = (life, views);
     }
 
     /// How many series there are.
@@ -239,7 +256,8 @@ impl FrontDoor for Hub {
         let reason: Arc<str> = reason.into();
         for id in series {
             if table.set_life(*id, life, &reason) {
-                let mark = LifeMark { series: *id, life, time: now, after: *number, reason: Arc::clone(&reason) };
+                let mark =
+                    LifeMark { series: *id, life, time: now, after: *number, reason: Arc::clone(&reason) };
                 live.life(&mark, self.epoch);
                 self.cache.mark_life(mark);
             }

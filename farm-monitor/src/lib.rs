@@ -4,5 +4,10 @@
 //! [`cache`](hedgerow_cache) keeps, [`subscribe`] gives on. [`register`] makes the farm known, [`config`] is what its
 //! owner wrote, [`api`] is what clients call, and [`farm`] puts it all together.
 
+pub mod api;
+pub mod config;
+pub mod farm;
 pub mod hub;
+pub mod register;
+pub mod self_measure;
 pub mod subscribe;

@@ -63,13 +63,19 @@ impl Plan {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`, saying what does not fit.
-    pub fn subscribe(hub: &Hub, farm_id: Id, predicate: Predicate, token: &[u8]) -> Result<(Self, LiveCursor), Status> {
+    pub fn subscribe(
+        hub: &Hub,
+        farm_id: Id,
+        predicate: Predicate,
+        token: &[u8],
+    ) -> Result<(Self, LiveCursor), Status> {
         check(&predicate)?;
         let hash = predicate_hash(&predicate.canonical());
         let token = match token {
             [] => None,
             bytes => {
-                let token = Token::decode(bytes, farm_id, hash).map_err(|e| Status::invalid_argument(e.to_string()))?;
+                let token = Token::decode(bytes, farm_id, hash)
+                    .map_err(|e| Status::invalid_argument(e.to_string()))?;
                 Some(token)
             }
         };
@@ -101,13 +107,17 @@ impl Plan {
     ) -> Result<(Self, LiveCursor), Status> {
         check(&predicate)?;
         if ranges.len() > MAX_RANGES {
-            return Err(Status::invalid_argument(format!("{} number ranges: at most {MAX_RANGES}", ranges.len())));
+            return Err(Status::invalid_argument(format!(
+                "{} number ranges: at most {MAX_RANGES}",
+                ranges.len()
+            )));
         }
         if !ranges.is_empty() && (predicate.window.every.is_some() || predicate.window.last) {
             return Err(Status::invalid_argument("number ranges go with neither `every` nor `last`"));
         }
         if predicate.window.since.is_none() && !predicate.window.last && ranges.is_empty() {
-            let text = "a query needs `since`, `last` or number ranges: without them there is nothing to answer";
+            let text =
+                "a query needs `since`, `last` or number ranges: without them there is nothing to answer";
             return Err(Status::invalid_argument(text));
         }
         let hash = predicate_hash(&predicate.canonical());
@@ -125,7 +135,9 @@ impl Plan {
         let absolute = |when: Option<When>| {
             when.map(|when| match when {
                 When::At(time) => time,
-                When::Ago(ago) => now.saturating_sub_unsigned(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)),
+                When::Ago(ago) => {
+                    now.saturating_sub_unsigned(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX))
+                }
             })
         };
         Self {

@@ -52,6 +52,10 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("gen/descriptors.binpb");
 
 /// The API package of farms, as registrations name it.
 pub const FARM_API: &str = "hedgerow.farm.v1";
+/// The full name of the farm's service, for the health service.
+pub const FARM_SERVICE: &str = "hedgerow.farm.v1.Farm";
+/// The full name of the lookup's service, for the health service.
+pub const LOOKUP_SERVICE: &str = "hedgerow.lookup.v1.Lookup";
 /// The API package of lookups, as registrations name it.
 pub const LOOKUP_API: &str = "hedgerow.lookup.v1";
 

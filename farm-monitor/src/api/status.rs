@@ -2,7 +2,7 @@
 
 use super::FarmApi;
 use crate::hub::Edge;
-use hedgerow_client::lease::LookupLease;
+use hedgerow_client::lease::{LeaseKeeper, LookupLease};
 use hedgerow_collect::engine::{CollectorStatus, TargetStatus};
 use hedgerow_proto::convert::{registration, series};
 use hedgerow_proto::farm::{StatusResponse, status_response as wire};
@@ -13,7 +13,7 @@ pub async fn answer(api: &FarmApi) -> StatusResponse {
     let engine = api.engine.status().await;
     let stats = api.hub.cache().stats();
     let configured = api.config.borrow().clone();
-    let leases = api.leases.get().map(|leases| leases.state()).unwrap_or_default();
+    let leases = api.leases.lock().as_ref().map(LeaseKeeper::state).unwrap_or_default();
     let mut edges: Vec<wire::Edge> = api.hub.edges().into_iter().map(edge).collect();
     edges.push(cache_edge(&stats, api.hub.cache().committed().borrow().number));
     StatusResponse {
@@ -62,7 +62,7 @@ fn target(status: &TargetStatus) -> wire::Target {
         up: status.up,
         lateness_ms: millis(status.lateness),
         duration_ms: millis(status.last_duration.unwrap_or_default()),
-        samples: status.last_samples,
+        samples: status.samples,
         last_error: error.map(|error| error.text.clone()).unwrap_or_default(),
         last_error_ms: error.map(|error| error.time).unwrap_or_default(),
         last_success_ms: status.last_success.unwrap_or_default(),

@@ -5,7 +5,8 @@ use super::series_table::{Known, SeriesTable};
 use hedgerow_model::batch::{MAX_BATCH_SAMPLES, MAX_GENERATION};
 use hedgerow_model::value::cut_text;
 use hedgerow_model::{
-    Batch, ColumnType, Columns, Epoch, Kind, Mark, Numbered, Numbers, Refusal, SeriesId, Times, UnixMillis, Value,
+    Batch, ColumnType, Columns, Epoch, Kind, Mark, Numbered, Numbers, Refusal, SeriesId, Times, UnixMillis,
+    Value,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,11 @@ impl Admission {
     /// Samples may be at most this old.
     pub fn new(retention: Duration) -> Self {
         Self { retention, texts_cut: 0 }
+    }
+
+    /// Changes how old a sample may be.
+    pub fn set_retention(&mut self, retention: Duration) {
+        self.retention = retention;
     }
 
     /// What of a batch is accepted, in normal form: several batches where it has several times, or a series twice.
@@ -95,13 +101,16 @@ impl Admission {
     }
 
     fn cut_texts(&mut self, batch: &Batch) {
-        let texts = batch.values.texts().iter().chain(batch.values.state_texts().iter().map(|(_, text)| text));
+        let texts =
+            batch.values.texts().iter().chain(batch.values.state_texts().iter().map(|(_, text)| text));
         self.texts_cut += texts.filter(|text| cut_text(text).1).count() as u64;
     }
 
     fn with_cut_texts(&self, mut batch: Batch) -> Batch {
         let long = |text: &Arc<str>| cut_text(text).1;
-        if batch.values.texts().iter().any(long) || batch.values.state_texts().iter().any(|(_, text)| long(text)) {
+        if batch.values.texts().iter().any(long)
+            || batch.values.state_texts().iter().any(|(_, text)| long(text))
+        {
             let mut values = Columns::default();
             let cut = |text: Arc<str>| Arc::from(cut_text(&text).0);
             for value in batch.values.iter() {

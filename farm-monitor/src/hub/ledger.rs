@@ -72,7 +72,8 @@ impl Ledger {
     pub fn edges(&self) -> Vec<Edge> {
         let edge = |origin: &Origin| {
             let samples = origin.refused.list().map(|(reason, count)| (reason.as_str().to_owned(), count));
-            let series = origin.series_refused.list().map(|(reason, count)| (format!("series:{reason}"), count));
+            let series =
+                origin.series_refused.list().map(|(reason, count)| (format!("series:{reason}"), count));
             Edge {
                 name: format!("source:{}", origin.name),
                 samples: origin.made,

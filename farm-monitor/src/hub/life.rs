@@ -29,7 +29,8 @@ impl LifeRules {
         for known in table.iter_mut().filter(|known| known.life != Life::Ended) {
             let silent = Duration::from_millis(u64::try_from(now - known.heard).unwrap_or_default());
             let lifetime = known.def.lifetime.unwrap_or(self.lifetime);
-            let interval = known.def.interval.or_else(|| known.learned.map(|learned| learned.max(LEARNED_FLOOR)));
+            let interval =
+                known.def.interval.or_else(|| known.learned.map(|learned| learned.max(LEARNED_FLOOR)));
             let limit = interval.map(|interval| interval * STALE_AFTER_INTERVALS);
             let (life, reason) = match limit {
                 _ if silent > lifetime.max(limit.unwrap_or_default()) => {

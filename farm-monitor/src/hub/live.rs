@@ -131,7 +131,8 @@ impl LiveChannels {
 
     fn give(&mut self, series: SeriesId, item: &LiveItem) {
         for slot in self.wants.get(series.0 as usize - 1).into_iter().flatten() {
-            if let Some(channel) = self.channels[*slot as usize].as_ref().filter(|channel| channel.is_read()) {
+            if let Some(channel) = self.channels[*slot as usize].as_ref().filter(|channel| channel.is_read())
+            {
                 channel.push(item.clone());
                 self.touched.push(*slot);
             }

@@ -117,6 +117,11 @@ impl SeriesTable {
         table
     }
 
+    /// Changes the bounds; series there are stay.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
     /// How many series there are.
     pub fn len(&self) -> usize {
         self.count

@@ -39,7 +39,9 @@ impl Announced {
             }
             if let Some(def) = hub.def(*id) {
                 let def = self.as_given(def);
-                items.push(Item { item: Some(item::Item::Series(series::to_wire(*id, &def))) });
+                let mut told = series::to_wire(*id, &def);
+                told.views = hub.views(&def.key.cluster, &def.key.node);
+                items.push(Item { item: Some(item::Item::Series(told)) });
             }
         }
         items

@@ -174,10 +174,10 @@ mod tests {
             })
             .collect();
         let f = Value::F64;
-        assert_eq!(told, [
-            (-2000, f(2.0), f(1.0), f(3.0), Value::I64(2)),
-            (0, f(4.5), f(4.0), f(4.0), Value::I64(2)),
-        ]);
+        assert_eq!(
+            told,
+            [(-2000, f(2.0), f(1.0), f(3.0), Value::I64(2)), (0, f(4.5), f(4.0), f(4.0), Value::I64(2)),]
+        );
         assert_eq!(bins.close(1999), [], "given once");
         bins.add(S, 500, number(7.0));
         assert_eq!(bins.take_late(), 1);

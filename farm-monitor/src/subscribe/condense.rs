@@ -65,7 +65,8 @@ fn closable(feed: &Feed, now: UnixMillis) -> UnixMillis {
     let width = width(feed);
     let settled = Bins::floor(now.saturating_sub(grace), width);
     // A window that ends within a bin ends with it.
-    let end = feed.plan.until.map_or(UnixMillis::MAX, |until| Bins::floor(until.saturating_add(width - 1), width));
+    let end =
+        feed.plan.until.map_or(UnixMillis::MAX, |until| Bins::floor(until.saturating_add(width - 1), width));
     settled.min(end)
 }
 
@@ -153,8 +154,11 @@ async fn give(feed: &mut Feed, bins: &mut Bins, closed: Vec<Closed>) -> Result<(
     let width_ms = width(feed).unsigned_abs();
     for (start, series) in closed {
         for numeric in [true, false] {
-            let told: Vec<(SeriesId, Bin)> =
-                series.iter().filter(|(_, bin)| bin.is_numeric() == numeric).map(|(id, bin)| (*id, bin.clone())).collect();
+            let told: Vec<(SeriesId, Bin)> = series
+                .iter()
+                .filter(|(_, bin)| bin.is_numeric() == numeric)
+                .map(|(id, bin)| (*id, bin.clone()))
+                .collect();
             let asked: Vec<Aggregate> = aggregates
                 .iter()
                 .copied()
@@ -173,7 +177,13 @@ async fn give(feed: &mut Feed, bins: &mut Bins, closed: Vec<Closed>) -> Result<(
             let columns = columns.collect();
             feed.out.samples += told.len() as u64;
             let series = ids.iter().map(|id| id.0).collect();
-            feed.out.item(item::Item::Bins(WireBins { start, width_ms, series, columns, late: bins.take_late() }));
+            feed.out.item(item::Item::Bins(WireBins {
+                start,
+                width_ms,
+                series,
+                columns,
+                late: bins.take_late(),
+            }));
         }
         if feed.out.is_full() {
             feed.out.send().await?;

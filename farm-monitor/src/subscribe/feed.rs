@@ -7,7 +7,9 @@ use super::{Plan, condense, history, newest, tail};
 use crate::hub::{Hub, LiveCursor, holds};
 use hashbrown::HashMap;
 use hedgerow_cache::{CacheError, ReadAnswer, ReadRequest, Reader};
-use hedgerow_model::{Epoch, Gap, GapScope, Kind, LifeMark, Numbered, Numbers, Position, SeriesId, UnixMillis};
+use hedgerow_model::{
+    Epoch, Gap, GapScope, Kind, LifeMark, Numbered, Numbers, Position, SeriesId, UnixMillis,
+};
 use hedgerow_proto::convert::{batch, registration, series};
 use hedgerow_proto::farm::{End, LifeChange, Opened, end, item};
 use hedgerow_proto::stream::StreamMessage;
@@ -283,7 +285,8 @@ impl Feed {
         }
         let first = (0..batch.len()).map(|at| batch.times.at(at)).min().unwrap_or_default();
         let last = (0..batch.len()).map(|at| batch.times.at(at)).max().unwrap_or_default();
-        let look_back = missing.iter().filter_map(|id| self.kind(*id)).map(|(_, back)| back).max().unwrap_or_default();
+        let look_back =
+            missing.iter().filter_map(|id| self.kind(*id)).map(|(_, back)| back).max().unwrap_or_default();
         let oldest = first.saturating_sub_unsigned(u64::try_from(look_back.as_millis()).unwrap_or(u64::MAX));
         let before = numbered.numbers.at(0).unwrap_or(1).saturating_sub(1);
         let reader = self.reader.clone();

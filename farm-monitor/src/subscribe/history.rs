@@ -32,7 +32,8 @@ async fn segments(feed: &mut Feed) -> Result<Vec<Segment>, Stop> {
         epochs.iter().find(|info| info.epoch == epoch).map(|info| (info.last, info.end != EpochEnd::Running))
     };
     let unknown = |epoch: Epoch| {
-        let text = format!("epoch {epoch} is not known here: the farm's cache was replaced since; subscribe anew");
+        let text =
+            format!("epoch {epoch} is not known here: the farm's cache was replaced since; subscribe anew");
         Stop::Failed(Box::new(Status::invalid_argument(text)))
     };
     if !feed.plan.ranges.is_empty() {
@@ -51,7 +52,8 @@ async fn segments(feed: &mut Feed) -> Result<Vec<Segment>, Stop> {
     {
         return Err(unknown(start.epoch));
     }
-    let all = epochs.iter().map(|info| info.epoch).filter(|epoch| *epoch < current.epoch).chain([current.epoch]);
+    let all =
+        epochs.iter().map(|info| info.epoch).filter(|epoch| *epoch < current.epoch).chain([current.epoch]);
     let segments = all.filter(|epoch| start.is_none_or(|start| *epoch >= start.epoch)).filter_map(|epoch| {
         let (through, ended) = last_of(epoch)?;
         let after = start.filter(|start| start.epoch == epoch).map_or(0, |start| start.number);

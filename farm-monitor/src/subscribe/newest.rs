@@ -14,8 +14,10 @@ pub async fn send(feed: &mut Feed) -> Result<(), Stop> {
         let known = feed.hub.known(chunk);
         let admitted = feed.plan.admitted;
         // A newer one than the watermark comes with the live values.
-        let mut heard: Vec<&Known> =
-            known.iter().filter(|k| k.latest.as_ref().is_some_and(|latest| latest.number <= admitted.number)).collect();
+        let mut heard: Vec<&Known> = known
+            .iter()
+            .filter(|k| k.latest.as_ref().is_some_and(|latest| latest.number <= admitted.number))
+            .collect();
         heard.sort_by_key(|known| known.latest.as_ref().map(|latest| latest.number));
         let (mut builder, mut numbers) = (BatchBuilder::new(), Vec::new());
         for known in heard {

@@ -90,7 +90,13 @@ impl Rates {
             numbers.extend(numbered.numbers.at(at));
             values.push(given);
         }
-        let batch = Batch { series, times: Times::Each(times), values, marks: Vec::new(), generation: batch.generation };
+        let batch = Batch {
+            series,
+            times: Times::Each(times),
+            values,
+            marks: Vec::new(),
+            generation: batch.generation,
+        };
         Numbered { epoch: numbered.epoch, numbers: hedgerow_model::Numbers::Each(numbers), batch }
     }
 }
@@ -129,7 +135,10 @@ mod tests {
     #[test]
     fn wraps_are_known_and_resets_are_not() {
         let c = Value::counter;
-        assert_eq!(steps(&[(0, c(10), None), (1000, c(30), None), (3000, c(40), None)]), [None, Some(20.0), Some(5.0)]);
+        assert_eq!(
+            steps(&[(0, c(10), None), (1000, c(30), None), (3000, c(40), None)]),
+            [None, Some(20.0), Some(5.0)]
+        );
         let wrap = (1 << 32) - 6;
         assert_eq!(steps(&[(0, c(wrap), None), (1000, c(4), Some(Mark::Wrap32))]), [None, Some(10.0)]);
         assert_eq!(steps(&[(0, c(u64::MAX), None), (1000, c(4), Some(Mark::Wrap64))]), [None, Some(5.0)]);

@@ -58,7 +58,9 @@ async fn catch_up(feed: &mut Feed) -> Result<(), Stop> {
 }
 
 fn window_is_over(feed: &Feed) -> bool {
-    feed.plan.until.is_some_and(|until| feed.hub.now() >= until.saturating_add(GRACE.as_millis() as UnixMillis))
+    feed.plan
+        .until
+        .is_some_and(|until| feed.hub.now() >= until.saturating_add(GRACE.as_millis() as UnixMillis))
 }
 
 /// Sends what is in the channel; `beat`: progress even where there is nothing.
@@ -103,8 +105,8 @@ async fn give_entry(feed: &mut Feed, entry: &Arc<LiveEntry>) -> Result<(), Stop>
         LiveItem::Batch(numbered) if feed.plan.is_raw() && feed.plan.until.is_none() => {
             feed.tell(&numbered.batch.series);
             feed.out.samples += numbered.batch.len() as u64;
-            let shared = entry
-                .encoded(|| encode(&Item { item: Some(item::Item::Batch(batch::to_wire(numbered))) }));
+            let shared =
+                entry.encoded(|| encode(&Item { item: Some(item::Item::Batch(batch::to_wire(numbered))) }));
             feed.out.encoded(shared);
         }
         LiveItem::Batch(numbered) => feed.give((**numbered).clone(), false).await?,

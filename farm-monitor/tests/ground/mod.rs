@@ -7,8 +7,8 @@ use hedgerow_farm_monitor::hub::{Bounds, Hub, HubOptions, LifeRules};
 use hedgerow_farm_monitor::subscribe::{Feed, Plan, StreamOutput};
 use hedgerow_model::registration::Id;
 use hedgerow_model::{
-    BatchBuilder, Epoch, Kind, Labels, Name, NumberRange, Numbered, Position, Predicate, SeriesDef, SeriesId, SeriesKey,
-    UnixMillis, Value,
+    BatchBuilder, Epoch, Kind, Labels, Name, NumberRange, Numbered, Position, Predicate, SeriesDef, SeriesId,
+    SeriesKey, UnixMillis, Value,
 };
 use hedgerow_proto::convert::{batch, series};
 use hedgerow_proto::farm::{Item, Lagged, item};
@@ -40,14 +40,22 @@ impl Ground {
     }
 
     fn open(folder: tempfile::TempDir, id: Id, clock: Arc<AtomicI64>) -> Self {
-        let now = { let clock = Arc::clone(&clock); move || clock.load(Ordering::Relaxed) };
-        let options = CacheOptions { commit_interval: Duration::from_millis(20), ballast_bytes: 0, ..CacheOptions::default() };
+        let now = {
+            let clock = Arc::clone(&clock);
+            move || clock.load(Ordering::Relaxed)
+        };
+        let options = CacheOptions {
+            commit_interval: Duration::from_millis(20),
+            ballast_bytes: 0,
+            ..CacheOptions::default()
+        };
         let opened = Cache::open(&folder.path().join("cache.db"), options, Arc::new(now.clone())).unwrap();
         let options = HubOptions {
             farm: "test".into(),
             bounds: Bounds::default(),
             retention: Duration::from_secs(86_400),
             life: LifeRules::default(),
+            views: Vec::new(),
         };
         let hub = Arc::new(Hub::new(options, opened, Arc::new(now)));
         let origin = hub.origin("test");
@@ -83,7 +91,12 @@ impl Ground {
 
     fn series(&self, parameter: &str, kind: Kind, unit: &str) -> SeriesId {
         let name = |text: &str| Name::new(text).unwrap();
-        let key = SeriesKey { cluster: name("c"), node: name("n"), parameter: name(parameter), labels: Labels::none() };
+        let key = SeriesKey {
+            cluster: name("c"),
+            node: name("n"),
+            parameter: name(parameter),
+            labels: Labels::none(),
+        };
         let def = SeriesDef {
             key,
             kind,
@@ -105,7 +118,12 @@ impl Ground {
     pub fn give_at(&self, time: UnixMillis, round: u64, count: usize) {
         let mut builder = BatchBuilder::new();
         for at in 0..count {
-            builder.push(self.series(&format!("p{at}"), Kind::Gauge, "1"), time, Value::F64(round as f64), None);
+            builder.push(
+                self.series(&format!("p{at}"), Kind::Gauge, "1"),
+                time,
+                Value::F64(round as f64),
+                None,
+            );
         }
         let accepted = self.hub.accept(self.origin, builder.build());
         assert_eq!(accepted.accepted, count as u64, "{:?}", accepted.refused);
@@ -118,7 +136,10 @@ impl Ground {
     }
 
     pub fn refusal(&self, predicate: &str, token: &[u8]) -> String {
-        Plan::subscribe(&self.hub, self.id, Predicate::parse(predicate).unwrap(), token).unwrap_err().message().to_owned()
+        Plan::subscribe(&self.hub, self.id, Predicate::parse(predicate).unwrap(), token)
+            .unwrap_err()
+            .message()
+            .to_owned()
     }
 
     pub fn query_refusal(&self, predicate: &str) -> String {
@@ -158,7 +179,8 @@ impl Story {
     pub fn query(ground: &Ground, predicate: &str, ranges: &[(u64, u64)]) -> Self {
         let predicate = Predicate::parse(predicate).unwrap();
         let epoch = ground.hub.epoch();
-        let ranges = ranges.iter().map(|(after, through)| NumberRange { epoch, after: *after, through: *through });
+        let ranges =
+            ranges.iter().map(|(after, through)| NumberRange { epoch, after: *after, through: *through });
         let (plan, cursor) = Plan::query(&ground.hub, ground.id, predicate, ranges.collect()).unwrap();
         Self::start(ground, plan, cursor)
     }
@@ -222,7 +244,8 @@ impl Story {
             item::Item::Batch(wire) => {
                 let epochs = self.epochs.clone();
                 let fallback = Epoch { start: wire.epoch_start, random: 0 };
-                let numbered = batch::from_wire(wire, |start| Some(epochs.get(&start).copied().unwrap_or(fallback)));
+                let numbered =
+                    batch::from_wire(wire, |start| Some(epochs.get(&start).copied().unwrap_or(fallback)));
                 self.batch(&numbered.unwrap());
             }
             item::Item::Progress(progress) => {
@@ -243,7 +266,11 @@ impl Story {
                     let name = ["?", "last", "mean", "min", "max", "count"][column.aggregate as usize];
                     let values = batch::columns_from_wire(column.values.unwrap()).unwrap();
                     for (series, value) in bins.series.iter().zip(values.iter()) {
-                        let value = match value { Value::I64(value) => value as f64, Value::F64(value) => value, _ => 0.0 };
+                        let value = match value {
+                            Value::I64(value) => value as f64,
+                            Value::F64(value) => value,
+                            _ => 0.0,
+                        };
                         let before = self.bins.entry((bins.start, *series)).or_default().insert(name, value);
                         assert!(before.is_none(), "a bin is given once");
                     }

@@ -245,7 +245,9 @@ impl LiveCursor {
         let start = usize::try_from(self.next - ring.base).unwrap_or(usize::MAX);
         for entry in ring.entries.iter().skip(start) {
             match &entry.item {
-                LiveItem::Batch(numbered) if numbered.numbers.at(0).is_some_and(|first| first > number) => break,
+                LiveItem::Batch(numbered) if numbered.numbers.at(0).is_some_and(|first| first > number) => {
+                    break;
+                }
                 _ => self.next += 1,
             }
         }

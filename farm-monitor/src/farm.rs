@@ -1,0 +1,360 @@
+//! A farm, put together: its parts are made in the order of the way of a sample, and ended in the other.
+
+use crate::api::{Configured, FarmApi};
+use crate::config::{CacheSettings, ConfigErrors, ConfigWatch, FarmConfig};
+use crate::hub::{Bounds, Hub, HubOptions, LifeRules};
+use crate::register;
+use crate::self_measure::{PERIOD, SelfMeasure};
+use hedgerow_cache::{Bounds as CacheBounds, Cache, CacheError, CacheOptions};
+use hedgerow_client::channel::Caller;
+use hedgerow_client::error::ClientError;
+use hedgerow_client::identity::{Identity, IdentityError};
+use hedgerow_client::lease::{Body, LeaseKeeper, LeaseKeeperOptions};
+use hedgerow_client::token::UserToken;
+use hedgerow_collect::engine::{Engine, EngineConfig, EngineHandle, REPORT_EVERY, WallClock};
+use hedgerow_collect::front_door::FrontDoor;
+use hedgerow_collect::host::HostModule;
+use hedgerow_collect::module::Module;
+use hedgerow_collect::script::{Keeper, KeeperCommand, ScriptModule};
+use hedgerow_model::name::{Name, NameError};
+use hedgerow_model::registration::{Id, Mesh};
+use hedgerow_service::access::Access;
+use hedgerow_service::clock::unix_millis;
+use hedgerow_service::drain::Drain;
+use hedgerow_service::listener::serve;
+use parking_lot::Mutex;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tonic::service::Routes;
+
+/// How long runs may go on once the farm is stopping.
+const COLLECT_GRACE: Duration = Duration::from_millis(300);
+/// How long lookups may take to answer a cancel when the farm is stopping.
+const CANCEL_PATIENCE: Duration = Duration::from_millis(800);
+
+/// What a farm is started with.
+pub struct FarmOptions {
+    /// The folder of `farm.toml` and `conf.d`.
+    pub config: PathBuf,
+    /// The role's own state: identity, cache.
+    pub folder: PathBuf,
+    /// The name of this host: the default name of the farm, and of its target.
+    pub host: String,
+    /// Where it is reached; already bound.
+    pub listener: TcpListener,
+    /// Who may call.
+    pub access: Access,
+    /// For calls of lookups that change something.
+    pub token: Option<UserToken>,
+    /// The mesh, where it is known; else the one of the last time, else that of the first lookup reached.
+    pub mesh: Option<Mesh>,
+    /// Lookups, where the configuration names none.
+    pub lookups: Vec<String>,
+    /// How the process that runs scripts is started.
+    pub keeper: KeeperCommand,
+    /// Tells when to end.
+    pub drain: Drain,
+}
+
+/// Why a farm does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum FarmError {
+    /// The configuration.
+    #[error("{0}")]
+    Config(ConfigErrors),
+    /// Its own key and id.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// Its cache: only where it is in use by another process, or its folder cannot be written.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// An address of a lookup.
+    #[error(transparent)]
+    Lookup(#[from] ClientError),
+    /// The mesh it kept.
+    #[error("reading the mesh the farm belongs to: {0}")]
+    Mesh(std::io::Error),
+    /// The name.
+    #[error("the farm's name {0}")]
+    Name(NameError),
+    /// The port.
+    #[error("the farm's port: {0}")]
+    Port(std::io::Error),
+    /// What the configuration asks of collection cannot be.
+    #[error("{0}")]
+    Collect(String),
+}
+
+/// A running farm.
+pub struct Farm {
+    api: FarmApi,
+    name: String,
+    address: SocketAddr,
+    leases: Arc<Mutex<Option<LeaseKeeper>>>,
+    tasks: JoinSet<()>,
+    server: JoinSet<()>,
+}
+
+impl Farm {
+    /// Starts a farm. Blocks for as long as its cache takes to open.
+    ///
+    /// # Errors
+    /// What keeps it from starting. Lookups that do not answer do not.
+    pub async fn start(options: FarmOptions) -> Result<Self, FarmError> {
+        let (config, watch) = ConfigWatch::open(&options.config, &options.host).map_err(FarmError::Config)?;
+        let name = config.farm.name.clone();
+        let node = Name::new(&name).map_err(FarmError::Name)?;
+        let identity = Identity::open(&options.folder)?;
+        let id = identity.id();
+        let clock: WallClock = Arc::new(unix_millis);
+        let hub = Arc::new(open_hub(&options, &config, &identity)?);
+
+        let door: Arc<dyn FrontDoor> = hub.clone();
+        let keeper = Keeper::start(options.keeper);
+        let modules: Vec<Box<dyn Module>> =
+            vec![Box::new(HostModule::default()), Box::new(ScriptModule::new(keeper))];
+        let host = Name::new(&options.host).map_err(FarmError::Name)?;
+        let engine = Engine::start(
+            door,
+            modules,
+            EngineConfig { node: host, wall: clock, report_every: REPORT_EVERY },
+        );
+        let applied = engine.apply(config.pool.clone(), config.collectors.clone()).await;
+        applied.map_err(|error| FarmError::Collect(error.to_string()))?;
+
+        let address = options.listener.local_addr().map_err(FarmError::Port)?;
+        let (body, bodies) = watch::channel(register::body(&config, &name, address));
+        let mesh = match options.mesh {
+            Some(mesh) => Some(mesh),
+            None => register::kept_mesh(&options.folder).map_err(FarmError::Mesh)?,
+        };
+        let configured = config.lookup.urls.clone();
+        let lookups = if configured.is_empty() { options.lookups } else { configured };
+        let mut lease_options =
+            LeaseKeeperOptions::new(lookups, Caller::new(options.token, mesh), identity, bodies);
+        lease_options.asked = config.lookup.lease;
+
+        let (told, configured) =
+            watch::channel(Configured { running: Arc::new(config), error: String::new() });
+        let leases = Arc::new(Mutex::new(None));
+        let api = FarmApi {
+            id,
+            hub: Arc::clone(&hub),
+            engine: engine.clone(),
+            config: configured,
+            leases: Arc::clone(&leases),
+            drain: options.drain.clone(),
+            started: Instant::now(),
+        };
+        let mut server = JoinSet::new();
+        let routes = Routes::new(api.clone().into_server());
+        let (listener, access, drain) = (options.listener, options.access, options.drain.clone());
+        server.spawn(async move {
+            if let Err(error) = serve(listener, routes, &[hedgerow_proto::FARM_SERVICE], access, drain).await
+            {
+                tracing::error!(event = "port_lost", %error);
+            }
+        });
+        // Registered only now: who finds the farm can call it.
+        *leases.lock() = Some(LeaseKeeper::start(lease_options)?);
+
+        let mut tasks = JoinSet::new();
+        let reload = Reload { watch, told, body, name: name.clone(), address, engine, hub: Arc::clone(&hub) };
+        tasks.spawn(reload.run());
+        tasks.spawn(keep_mesh(options.folder, Arc::clone(&leases)));
+        tasks.spawn(tick(Arc::clone(&hub)));
+        tasks.spawn(measure(SelfMeasure::new(hub, node)));
+        Ok(Self { api, name, address, leases, tasks, server })
+    }
+
+    /// The farm's id.
+    pub fn id(&self) -> Id {
+        self.api.id
+    }
+
+    /// The farm's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it is reached.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits for the drain, then ends in good order: leases cancelled, runs ended, streams ended, cache committed.
+    pub async fn drained(mut self) {
+        self.api.drain.clone().begun().await;
+        let leases = self.leases.lock().take();
+        let cancel = async {
+            if let Some(leases) = leases {
+                for error in leases.cancel_all(Instant::now() + CANCEL_PATIENCE).await {
+                    tracing::warn!(event = "lease_not_cancelled", %error);
+                }
+            }
+        };
+        tokio::join!(cancel, self.api.engine.drain(COLLECT_GRACE));
+        self.tasks.shutdown().await;
+        while self.server.join_next().await.is_some() {}
+        let hub = Arc::clone(&self.api.hub);
+        let closed = tokio::task::spawn_blocking(move || hub.cache().close()).await;
+        if let Ok(Err(error)) = closed {
+            tracing::error!(event = "cache_not_committed", %error);
+        }
+    }
+}
+
+/// Keeps the mesh for the next start, once it is known.
+async fn keep_mesh(folder: PathBuf, leases: Arc<Mutex<Option<LeaseKeeper>>>) {
+    let mut looks = tokio::time::interval(Duration::from_millis(500));
+    let mesh = loop {
+        looks.tick().await;
+        let known = leases.lock().as_ref().and_then(|leases| leases.mesh().cloned());
+        if let Some(mesh) = known {
+            break mesh;
+        }
+    };
+    let kept = tokio::task::spawn_blocking(move || match register::kept_mesh(&folder) {
+        Ok(Some(before)) if before == mesh => Ok(()),
+        _ => register::keep_mesh(&folder, &mesh),
+    });
+    if let Ok(Err(error)) = kept.await {
+        tracing::warn!(event = "mesh_not_kept", %error);
+    }
+}
+
+fn open_hub(options: &FarmOptions, config: &FarmConfig, identity: &Identity) -> Result<Hub, FarmError> {
+    let cache_options = CacheOptions {
+        farm: identity.id().to_string(),
+        min_start: identity.instance().start,
+        commit_interval: config.cache.commit,
+        bounds: cache_bounds(&config.cache),
+        ..CacheOptions::default()
+    };
+    let opened = Cache::open(&options.folder.join("cache.db"), cache_options, Arc::new(unix_millis))?;
+    if let Some(path) = &opened.recovered.set_aside {
+        let why = opened.recovered.why.clone().unwrap_or_default();
+        tracing::error!(event = "cache_set_aside", path = %path.display(), why);
+    }
+    let hub_options = HubOptions {
+        farm: config.farm.name.clone(),
+        bounds: series_bounds(config),
+        retention: config.cache.max_age,
+        life: LifeRules { lifetime: config.series.lifetime },
+        views: config.views.clone(),
+    };
+    Ok(Hub::new(hub_options, opened, Arc::new(unix_millis)))
+}
+
+fn series_bounds(config: &FarmConfig) -> Bounds {
+    Bounds { per_origin: config.series.per_origin, per_farm: config.series.per_farm }
+}
+
+fn cache_bounds(settings: &CacheSettings) -> CacheBounds {
+    let quota = |(name, bounds): (&String, &crate::config::ClusterBounds)| {
+        Some((Name::new(name).ok()?, bounds.max_bytes?))
+    };
+    CacheBounds {
+        max_age: settings.max_age,
+        max_bytes: settings.max_bytes,
+        cluster_bytes: settings.clusters.iter().filter_map(quota).collect(),
+    }
+}
+
+async fn tick(hub: Arc<Hub>) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        hub.tick();
+    }
+}
+
+async fn measure(mut measure: SelfMeasure) {
+    // Not with the first tick: figures of the first second say little, and the next come in ten.
+    let mut ticks = tokio::time::interval_at(Instant::now() + Duration::from_secs(2), PERIOD);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        measure.measure();
+    }
+}
+
+/// Applies changes of the configuration while the farm runs.
+struct Reload {
+    watch: ConfigWatch,
+    told: watch::Sender<Configured>,
+    body: watch::Sender<Body>,
+    name: String,
+    address: SocketAddr,
+    engine: EngineHandle,
+    hub: Arc<Hub>,
+}
+
+impl Reload {
+    async fn run(mut self) {
+        loop {
+            let error = match self.watch.changed().await {
+                Ok(config) => self.apply(config).await.err(),
+                Err(errors) => Some(errors.to_string()),
+            };
+            let error = error.unwrap_or_default();
+            if error.is_empty() {
+                tracing::info!(target: "hedgerow", event = "config_applied");
+            } else {
+                tracing::warn!(event = "config_refused", %error);
+            }
+            self.told.send_modify(|configured| configured.error = error);
+        }
+    }
+
+    /// Applies what can be applied to a running farm.
+    ///
+    /// # Errors
+    /// What cannot be, and why.
+    async fn apply(&self, config: FarmConfig) -> Result<(), String> {
+        let before = Arc::clone(&self.told.borrow().running);
+        self.engine.apply(config.pool.clone(), config.collectors.clone()).await.map_err(|e| e.to_string())?;
+        self.hub.cache().set_bounds(cache_bounds(&config.cache));
+        self.hub.set_rules(
+            series_bounds(&config),
+            config.cache.max_age,
+            LifeRules { lifetime: config.series.lifetime },
+            config.views.clone(),
+        );
+        self.body.send_if_modified(|body| {
+            let new = register::body(&config, &self.name, self.address);
+            let changed = *body != new;
+            *body = new;
+            changed
+        });
+        let fixed = [
+            ("farm.name", before.farm.name != config.farm.name),
+            ("lookup.urls", before.lookup.urls != config.lookup.urls),
+            ("lookup.lease", before.lookup.lease != config.lookup.lease),
+            ("cache.commit", before.cache.commit != config.cache.commit),
+        ];
+        let fixed: Vec<&str> =
+            fixed.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect();
+        // What is fixed for the run is compared with what runs, so that the word stays until the restart.
+        let running = FarmConfig {
+            farm: crate::config::FarmSettings { name: before.farm.name.clone(), ..config.farm.clone() },
+            lookup: before.lookup.clone(),
+            cache: CacheSettings { commit: before.cache.commit, ..config.cache.clone() },
+            ..config
+        };
+        self.told.send_modify(|configured| configured.running = Arc::new(running));
+        if fixed.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "{} can be changed only by a restart of the farm; everything else is applied",
+            fixed.join(", ")
+        ))
+    }
+}

@@ -1,0 +1,200 @@
+//! The farm's measurements of itself, in the reserved cluster `hedgerow`: the ledger of each edge, the cache, memory, CPU.
+//!
+//! What collection says of itself comes from the engine, by the same origin.
+
+use crate::api::cache_edge;
+use crate::config::RESERVED_CLUSTER;
+use crate::hub::{Edge, Hub};
+use hashbrown::HashMap;
+use hedgerow_collect::front_door::{FrontDoor, OriginId};
+use hedgerow_model::{BatchBuilder, Kind, Labels, Mark, Name, SeriesDef, SeriesId, SeriesKey, Value};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The origin of all measurements of the farm itself; the engine uses the same.
+pub const ORIGIN: &str = "hedgerow";
+/// How often they are taken.
+pub const PERIOD: Duration = Duration::from_secs(10);
+
+/// Name, kind, unit and meaning of everything measured here; checked against the reference by a test.
+pub const PARAMETERS: [(&str, Kind, &str, &str); 18] = [
+    ("edge_samples", Kind::Counter, "", "made by the source, or matched for the consumer"),
+    ("edge_passed", Kind::Counter, "", "accepted by the hub, or delivered to the consumer"),
+    ("edge_lost", Kind::Counter, "", "refused or dropped, by reason; `series:REASON` counts series"),
+    ("edge_held", Kind::Gauge, "", "on their way"),
+    ("edge_conflated", Kind::Counter, "", "left out because a newer one took their place"),
+    ("series", Kind::Gauge, "", "series the farm knows"),
+    ("subscribers", Kind::Gauge, "", "open subscriptions"),
+    ("number", Kind::Counter, "", "the last number given in this epoch"),
+    ("cache_bytes", Kind::Gauge, "By", "size of the cache on disk"),
+    ("cache_pending_bytes", Kind::Gauge, "By", "accepted and not committed"),
+    ("cache_head_bytes", Kind::Gauge, "By", "committed and not sealed yet, in memory"),
+    ("cache_commits", Kind::Counter, "", "commits"),
+    ("cache_failed_commits", Kind::Counter, "", "commits that failed and were tried again"),
+    ("cache_deleted", Kind::Counter, "", "samples deleted, by reason"),
+    ("memory_resident", Kind::Gauge, "By", "resident memory of the process"),
+    ("cpu_user", Kind::Counter, "s", "CPU time of the process in user mode"),
+    ("cpu_system", Kind::Counter, "s", "CPU time of the process in the kernel"),
+    ("open_files", Kind::Gauge, "", "open file descriptors of the process"),
+];
+
+/// Takes the measurements; keeps the ids of their series.
+pub struct SelfMeasure {
+    hub: Arc<Hub>,
+    origin: OriginId,
+    node: Name,
+    ids: HashMap<(&'static str, Labels), Option<SeriesId>>,
+}
+
+impl SelfMeasure {
+    /// Measures the farm of this hub, under this node.
+    pub fn new(hub: Arc<Hub>, node: Name) -> Self {
+        let origin = hub.origin(ORIGIN);
+        Self { hub, origin, node, ids: HashMap::new() }
+    }
+
+    /// Takes them once.
+    pub fn measure(&mut self) {
+        let hub = Arc::clone(&self.hub);
+        let mut run = Run { batch: BatchBuilder::new(), now: hub.now() };
+        let stats = hub.cache().stats();
+        let committed = hub.cache().committed().borrow().number;
+        let mut edges = hub.edges();
+        let cache = cache_edge(&stats, committed);
+        edges.push(Edge {
+            name: cache.name,
+            samples: cache.samples,
+            passed: cache.passed,
+            held: cache.held,
+            conflated: 0,
+            lost: cache.lost.into_iter().collect(),
+        });
+        for edge in &edges {
+            let labels = |more: &[(&str, &str)]| {
+                Labels::new([("item", edge.name.as_str())].iter().chain(more).copied())
+            };
+            let Ok(plain) = labels(&[]) else { continue };
+            self.count(&mut run, "edge_samples", &plain, edge.samples);
+            self.count(&mut run, "edge_passed", &plain, edge.passed);
+            self.count(&mut run, "edge_conflated", &plain, edge.conflated);
+            self.gauge(&mut run, "edge_held", &plain, edge.held);
+            for (reason, count) in &edge.lost {
+                if let Ok(labels) = labels(&[("reason", reason)]) {
+                    self.count(&mut run, "edge_lost", &labels, *count);
+                }
+            }
+        }
+        let none = Labels::none();
+        self.gauge(&mut run, "series", &none, hub.series_count() as u64);
+        self.gauge(&mut run, "subscribers", &none, hub.subscribers() as u64);
+        self.count(&mut run, "number", &none, hub.routed().number);
+        self.gauge(&mut run, "cache_bytes", &none, stats.disk_bytes);
+        self.gauge(&mut run, "cache_pending_bytes", &none, stats.pending_bytes as u64);
+        self.gauge(&mut run, "cache_head_bytes", &none, stats.head_bytes as u64);
+        self.count(&mut run, "cache_commits", &none, stats.commits);
+        self.count(&mut run, "cache_failed_commits", &none, stats.failed_commits);
+        for (reason, count) in [
+            ("retention", stats.retained_away),
+            ("quota", stats.quota_away),
+            ("disk_full", stats.disk_full_away),
+            ("corruption", stats.corrupt),
+        ] {
+            if let Ok(labels) = Labels::new([("reason", reason)]) {
+                self.count(&mut run, "cache_deleted", &labels, count);
+            }
+        }
+        self.process(&mut run);
+        hub.accept(self.origin, run.batch.build());
+    }
+
+    /// What the kernel says of this process.
+    fn process(&mut self, run: &mut Run) {
+        let none = Labels::none();
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
+        let resident = read("status").lines().find_map(|line| {
+            line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+        });
+        if let Some(kibibytes) = resident {
+            self.gauge(run, "memory_resident", &none, kibibytes * 1024);
+        }
+        // The name in brackets may hold anything: the figures begin behind its end. utime and stime are fields 14 and 15.
+        let stat = read("stat");
+        let figures = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+        let ticks: Vec<f64> =
+            figures.split_whitespace().skip(11).take(2).filter_map(|t| t.parse().ok()).collect();
+        if let [user, system] = ticks[..] {
+            #[expect(clippy::cast_precision_loss, reason = "ticks a second: 100")]
+            let per_second = rustix::param::clock_ticks_per_second() as f64;
+            self.push(run, "cpu_user", &none, Value::F64(user / per_second));
+            self.push(run, "cpu_system", &none, Value::F64(system / per_second));
+        }
+        if let Ok(files) = std::fs::read_dir("/proc/self/fd") {
+            self.gauge(run, "open_files", &none, files.count() as u64);
+        }
+    }
+
+    fn gauge(&mut self, run: &mut Run, name: &'static str, labels: &Labels, value: u64) {
+        self.push(run, name, labels, Value::I64(i64::try_from(value).unwrap_or(i64::MAX)));
+    }
+
+    fn count(&mut self, run: &mut Run, name: &'static str, labels: &Labels, value: u64) {
+        self.push(run, name, labels, Value::counter(value));
+    }
+
+    fn push(&mut self, run: &mut Run, name: &'static str, labels: &Labels, value: Value) {
+        let key = (name, labels.clone());
+        // The counters begin anew with the process: their first sample says so.
+        let first = !self.ids.contains_key(&key);
+        let id = match self.ids.get(&key) {
+            Some(id) => *id,
+            None => {
+                let id = self.declare(name, labels);
+                self.ids.insert(key, id);
+                id
+            }
+        };
+        let is_counter = PARAMETERS.iter().any(|(of, kind, ..)| *of == name && *kind == Kind::Counter);
+        if let Some(id) = id {
+            run.batch.push(id, run.now, value, (first && is_counter).then_some(Mark::Reset));
+        }
+    }
+
+    fn declare(&self, name: &str, labels: &Labels) -> Option<SeriesId> {
+        let (_, kind, unit, description) = PARAMETERS.iter().find(|(of, ..)| *of == name)?;
+        let def = SeriesDef {
+            key: SeriesKey {
+                cluster: Name::new(RESERVED_CLUSTER).ok()?,
+                node: self.node.clone(),
+                parameter: Name::new(name).ok()?,
+                labels: labels.clone(),
+            },
+            kind: *kind,
+            unit: (*unit).to_owned(),
+            source: ORIGIN.to_owned(),
+            interval: Some(PERIOD),
+            lifetime: None,
+            description: (*description).to_owned(),
+        };
+        self.hub.declare(self.origin, &def).ok()
+    }
+}
+
+struct Run {
+    batch: BatchBuilder,
+    now: hedgerow_model::UnixMillis,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_parameter_stands_in_the_reference() {
+        let page = include_str!("../../docs/reference/parameters-self.md");
+        for (name, kind, unit, _) in PARAMETERS {
+            let unit = if unit.is_empty() { String::new() } else { format!("`{unit}`") };
+            let row = format!("| `{name}` | {kind} | {unit} |");
+            assert!(page.contains(&row), "expected a row `{row}`");
+        }
+    }
+}
