@@ -2,7 +2,12 @@
 //!
 //! `cargo run --release -p hedgerow-cache --example keeping -- [SERIES] [ROUNDS]`: counters, gauges, constants and noise in equal
 //! parts, a round every 10 s, batches of 1000.
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::disallowed_methods, reason = "a measurement for people")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a measurement for people"
+)]
 
 use hedgerow_cache::{Cache, CacheOptions, ReadRequest};
 use hedgerow_model::{
@@ -36,7 +41,12 @@ fn main() {
         let now = Arc::clone(&now);
         Arc::new(move || now.load(Ordering::SeqCst))
     };
-    let options = CacheOptions { head_bytes: 1 << 30, pending_bytes: 1 << 30, journal_bytes: 1 << 30, ..CacheOptions::default() };
+    let options = CacheOptions {
+        head_bytes: 1 << 30,
+        pending_bytes: 1 << 30,
+        journal_bytes: 1 << 30,
+        ..CacheOptions::default()
+    };
     let opened = Cache::open(&path, options.clone(), clock.clone()).unwrap();
     let (cache, epoch) = (opened.cache, opened.epoch);
     for id in 1..=count {
@@ -84,7 +94,13 @@ fn main() {
                     _ => Value::F64((random(&mut state) % 100) as f64 / 100.0),
                 });
             }
-            let batch = Batch { series: ids.clone().map(SeriesId).collect(), times: Times::One(time), values: columns, marks: vec![], generation: 0 };
+            let batch = Batch {
+                series: ids.clone().map(SeriesId).collect(),
+                times: Times::One(time),
+                values: columns,
+                marks: vec![],
+                generation: 0,
+            };
             batches.push(Arc::new(Numbered { epoch, numbers: Numbers::From(next), batch }));
             next += ids.len() as u64;
         }
@@ -112,14 +128,22 @@ fn main() {
     let started = Instant::now();
     for id in 1..=1000 {
         let series = [SeriesId(id * (count / 1000))];
-        let request = ReadRequest { series: &series, epoch, after: 0, through: u64::MAX, times: None, max_samples: 1 << 20 };
+        let request = ReadRequest {
+            series: &series,
+            epoch,
+            after: 0,
+            through: u64::MAX,
+            times: None,
+            max_samples: 1 << 20,
+        };
         assert_eq!(reader.read(&request).unwrap().batches[0].batch.len(), rounds as usize);
     }
     println!("read one series   {:?}", started.elapsed() / 1000);
     let all: Vec<SeriesId> = (1..=count).map(SeriesId).collect();
     let (mut after, mut found, started) = (0, 0, Instant::now());
     while after < next - 1 {
-        let request = ReadRequest { series: &all, epoch, after, through: next - 1, times: None, max_samples: 1 << 21 };
+        let request =
+            ReadRequest { series: &all, epoch, after, through: next - 1, times: None, max_samples: 1 << 21 };
         let answer = reader.read(&request).unwrap();
         found += answer.batches.iter().map(|batch| batch.batch.len()).sum::<usize>();
         after = answer.through;
@@ -139,6 +163,8 @@ fn main() {
     cache.flush().unwrap();
     cache.crash();
     let started = Instant::now();
-    let opened = Cache::open(&path, CacheOptions { commit_interval: Duration::from_secs(60), ..options }, clock).unwrap();
+    let opened =
+        Cache::open(&path, CacheOptions { commit_interval: Duration::from_secs(60), ..options }, clock)
+            .unwrap();
     println!("recovery          {:?} for {} samples", started.elapsed(), opened.recovered.replayed);
 }

@@ -64,6 +64,10 @@ impl Bench {
     pub fn new(options: CacheOptions) -> Self {
         // In memory where that is possible: what is tested here does not depend on how long a sync takes.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        Self::in_folder(folder, options)
+    }
+
+    pub fn in_folder(folder: tempfile::TempDir, options: CacheOptions) -> Self {
         let path = folder.path().join("cache.db");
         let now = Arc::new(AtomicI64::new(1000));
         let epoch = Epoch { start: 0, random: 0 };
