@@ -200,6 +200,7 @@ impl Directory {
 }
 
 /// `template`, and of this kind.
+#[allow(dead_code)]
 pub(crate) fn of_kind(kind: &str, template: &Template) -> Template {
     let mut template = template.clone();
     template.terms.push(Term { key: "kind".to_owned(), operation: Operation::Is(vec![kind.to_owned()]) });

@@ -122,6 +122,11 @@ impl ClientError {
         }
     }
 
+    /// Whether what was sent is refused for what it is.
+    pub(crate) fn is_bad_argument(&self) -> bool {
+        matches!(self, Self::Call { code: Code::InvalidArgument, .. })
+    }
+
     /// Whether the same call may work later, as it is.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -7,4 +7,7 @@ pub mod error;
 pub mod identity;
 pub mod lease;
 mod private_file;
+pub mod sample;
+pub mod series_table;
+pub mod subscription;
 pub mod token;
