@@ -67,6 +67,14 @@ impl CacheError {
         }
     }
 
+    /// Whether the file cannot be opened at all, or not for writing.
+    pub(crate) fn is_unusable(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+        self.is_broken()
+            || matches!(self, Self::Sql { source: rusqlite::Error::SqliteFailure(failure, _), .. }
+                if matches!(failure.code, CannotOpen | PermissionDenied | ReadOnly))
+    }
+
     /// Whether the disk (or the bound of pages) has no room.
     pub(crate) fn is_full(&self) -> bool {
         const SQLITE_IOERR_WRITE: i32 = 778;

@@ -95,8 +95,14 @@ pub(crate) fn open(
         })?;
     }
     let min_start = options.min_start.max(read_start(path) + 1);
-    let mut loaded = match load(path, options, clock, min_start) {
-        Err(error) if error.is_broken() => {
+    let mut first = load(path, options, clock, min_start);
+    if first.as_ref().is_err_and(CacheError::is_full) {
+        // The ballast is for this; the writer takes it again when there is room.
+        let _ = std::fs::remove_file(beside(path, "ballast"));
+        first = load(path, options, clock, min_start);
+    }
+    let mut loaded = match first {
+        Err(error) if error.is_unusable() => {
             recovered.why = Some(crate::writer::describe(&error));
             recovered.set_aside = set_aside(path)?;
             tracing::error!(event = "cache_set_aside", path = %path.display(), why = recovered.why);
@@ -377,13 +383,28 @@ fn begin(
             params![epoch.start, epoch.random.cast_signed(), now],
         )?;
         tx.execute("INSERT OR REPLACE INTO meta(key, value) VALUES('farm', ?1)", [&options.farm])?;
+        forget_epochs(&tx, options, now)?;
         // What is sealed of an epoch matters only while the journal has rows of it.
         tx.execute("DELETE FROM sealed WHERE epoch NOT IN (SELECT epoch FROM journal)", [])?;
         Ok(())
     };
     write().tried("beginning an epoch")?;
     tx.commit().tried("beginning an epoch")?;
-    epochs.push(EpochInfo { epoch, opened: now, last: 0, end: EpochEnd::Running });
+    *epochs = rows::epochs(db)?;
+    Ok(())
+}
+
+/// Forgets epochs that ended before the bound of age and of which nothing is left, with their gap records.
+fn forget_epochs(db: &Connection, options: &CacheOptions, now: UnixMillis) -> rusqlite::Result<()> {
+    let age = i64::try_from(options.bounds.max_age.as_millis()).unwrap_or(i64::MAX);
+    db.execute(
+        "DELETE FROM epoch WHERE closed < ?1 AND start NOT IN (SELECT epoch FROM times)
+         AND start NOT IN (SELECT epoch FROM journal)",
+        [now.saturating_sub(age)],
+    )?;
+    for rows_of in ["gap", "life"] {
+        db.execute(&format!("DELETE FROM {rows_of} WHERE epoch NOT IN (SELECT start FROM epoch)"), [])?;
+    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::stats::CacheStats;
 use hedgerow_model::{Epoch, Gap, LifeMark, Numbered, Position, SeriesDef, SeriesId};
 use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, TransactionBehavior, params};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -121,6 +121,7 @@ impl Work {
 impl Writer {
     /// Runs until it is stopped.
     pub(crate) fn run(mut self) {
+        let _end = End(Arc::clone(&self.shared));
         loop {
             let (stop, asked, seal_all) = self.wait();
             if stop == Some(Stop::Crash) {
@@ -153,9 +154,6 @@ impl Writer {
                 break;
             }
         }
-        self.shared.head.lock().closed = true;
-        self.shared.control.lock().ended = true;
-        self.shared.changed.notify_all();
     }
 
     /// Waits for a commit interval, or until somebody asks for something.
@@ -190,18 +188,15 @@ impl Writer {
         } else {
             seal::choose(&head, options, now, journal_through)
         };
-        let first_unsealed = self
-            .journal
-            .iter()
-            .map(|row| row.epoch)
-            .chain([head.epoch.start])
-            .map(|epoch| {
-                let sealed = |group| {
-                    let this = sealing.iter().find(|s| s.group == group && s.epoch.start == epoch);
-                    this.map_or(0, |s| s.pieces.len())
-                };
-                (epoch, head.first_unsealed(epoch, sealed))
-            })
+        let epochs: BTreeSet<u64> =
+            self.journal.iter().map(|row| row.epoch).chain([head.epoch.start]).collect();
+        let sealed = |epoch: u64, group: u32| {
+            let chunk = sealing.iter().find(|chunk| chunk.group == group && chunk.epoch.start == epoch);
+            chunk.map_or(0, |chunk| chunk.pieces.len())
+        };
+        let first_unsealed = epochs
+            .into_iter()
+            .map(|epoch| (epoch, head.first_unsealed(epoch, |group| sealed(epoch, group))))
             .collect();
         Work {
             epoch: head.epoch,
@@ -359,6 +354,17 @@ impl Writer {
         }
         // The log goes into the file; if that fails, the next open does it.
         let _ = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+}
+
+/// Tells all who wait that the writer has ended, even where it panicked.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.head.lock().closed = true;
+        self.0.control.lock().ended = true;
+        self.0.changed.notify_all();
     }
 }
 

@@ -20,6 +20,9 @@ const VACUUM_STEP: i64 = 4096;
 /// Chunks shed at a time when the disk is full.
 const FULL_STEP: usize = 64;
 
+/// When the write-ahead log is longer, the writer insists on emptying it.
+const MAX_LOG_BYTES: u64 = 64 << 20;
+
 /// A file that keeps some disk for the moment when there is none.
 #[derive(Debug)]
 pub(crate) struct Ballast {
@@ -257,6 +260,10 @@ impl Writer {
         let (used, total) = used_bytes(&self.db).unwrap_or_default();
         let log =
             std::fs::metadata(crate::open::suffixed(&self.shared.path, "-wal")).map_or(0, |file| file.len());
+        if log > MAX_LOG_BYTES {
+            // Overlapping readers kept the log from being begun anew: this waits for those that are reading now.
+            let _ = self.db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));
+        }
         let bound = self.shared.bounds.lock().bytes_at(&self.shared.path);
         let mut stats = self.shared.stats.lock();
         stats.used_bytes = used;

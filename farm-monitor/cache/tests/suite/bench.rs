@@ -112,8 +112,10 @@ impl Bench {
     /// Kills it; the model forgets what was not committed.
     pub fn crash(&mut self) -> u64 {
         let cache = self.opened.take().unwrap().cache;
-        let committed = cache.committed().borrow().number;
+        let committed = cache.committed();
         cache.crash();
+        // Read only now: the writer may have been in the middle of a commit.
+        let committed = committed.borrow().number;
         let start = self.epoch.start;
         self.model.retain(|row| row.0 != start || row.1 <= committed);
         committed

@@ -48,6 +48,31 @@ fn what_is_too_old_goes_and_is_counted_by_one_low_water_mark() {
 }
 
 #[test]
+fn an_epoch_of_which_nothing_is_left_is_forgotten_in_the_end() {
+    let bounds = Bounds { max_age: Duration::from_secs(100), ..Bounds::default() };
+    let mut bench = Bench::new(CacheOptions { bounds, ..options() });
+    bench.add(1..3, "a");
+    bench.round(1..3, 1000);
+    bench.cache().flush().unwrap();
+    bench.crash();
+    bench.open();
+    let (middle, later) = (50_000, 300_000);
+    for now in [middle, later] {
+        bench.now.store(now, Ordering::SeqCst);
+        bench.cache().seal().unwrap();
+        bench.close();
+        bench.open();
+    }
+    // Sealed in the second epoch, deleted in the third or fourth, forgotten by the open after that.
+    bench.cache().flush().unwrap();
+    bench.close();
+    bench.open();
+    let epochs = bench.reader().epochs().unwrap();
+    assert!(epochs.iter().all(|info| info.epoch.start > 2), "{epochs:?}");
+    assert!(epochs.len() >= 2);
+}
+
+#[test]
 fn the_file_stays_within_its_bound_of_bytes() {
     let bounds = Bounds { max_bytes: Some(600_000), ..Bounds::default() };
     let mut bench =

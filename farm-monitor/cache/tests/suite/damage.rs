@@ -101,7 +101,11 @@ fn a_damaged_journal_row_costs_only_what_is_not_in_blocks() {
 
 #[test]
 fn a_broken_file_is_set_aside_and_the_start_counter_still_rises() {
-    let breakages: [fn(&Bench); 4] = [
+    let breakages: [fn(&Bench); 5] = [
+        |bench| {
+            std::fs::remove_file(&bench.path).unwrap();
+            std::fs::create_dir(&bench.path).unwrap();
+        },
         |bench| {
             // The first page.
             let mut file = std::fs::OpenOptions::new().write(true).open(&bench.path).unwrap();
