@@ -1,0 +1,187 @@
+//! From files to a configuration: finds them, merges them, reads every section.
+
+use super::complaint::{Complaint, ConfigErrors};
+use super::section::{Findings, KeyPath, Section, Wrong, print_size};
+use super::tree::{self, Place, Source, Table};
+use super::{FarmConfig, collector, settings, view};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The file of a configuration, in its folder.
+pub const MAIN_FILE: &str = "farm.toml";
+/// The folder beside it whose `*.toml` are read too, in the order of their names.
+pub const CONF_FOLDER: &str = "conf.d";
+/// Longest file of a configuration, in bytes; a longer one is refused.
+pub const MAX_FILE_BYTES: u64 = 4 << 20;
+/// Most files in `conf.d`; more are refused.
+pub const MAX_CONF_FILES: usize = 1000;
+
+/// Reads the configuration at `path`: a folder with `farm.toml`, or a file; `conf.d/*.toml` beside it belong to it. `host` is
+/// the name of this host: the default name of the farm, and the default target.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path, host: &str) -> Result<FarmConfig, ConfigErrors> {
+    read(path, host).outcome
+}
+
+/// A configuration, or what is wrong with it; and the files that could change that.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub outcome: Result<FarmConfig, ConfigErrors>,
+    pub files: BTreeSet<PathBuf>,
+}
+
+pub(super) fn read(path: &Path, host: &str) -> Loaded {
+    let main = main_file(path);
+    let mut files = BTreeSet::from([main.clone()]);
+    let wrong = |complaints, files| Loaded { outcome: Err(ConfigErrors { complaints }), files };
+    let mut paths = vec![main.clone()];
+    match conf_files(&main) {
+        Ok(more) => paths.extend(more),
+        Err(complaint) => return wrong(vec![complaint], files),
+    }
+    files.extend(paths.iter().cloned());
+    let mut sources = Vec::new();
+    let mut complaints = Vec::new();
+    for path in paths {
+        match read_file(&path, MAX_FILE_BYTES) {
+            Ok(text) => sources.push(Source { path, text }),
+            Err(why) => {
+                let problem = format!("cannot be read: {why}");
+                complaints.push(Complaint::of_file(&path, problem, "the farm's configuration, in TOML"));
+            }
+        }
+    }
+    let mut tables = Vec::new();
+    for (index, source) in sources.iter().enumerate() {
+        match tree::parse(index, source) {
+            Ok(table) => tables.push(table),
+            Err(more) => complaints.extend(more),
+        }
+    }
+    // What a broken file would have said is not known: what is missing elsewhere may stand there.
+    if !complaints.is_empty() {
+        return wrong(complaints, files);
+    }
+    let findings = Findings::new(&sources);
+    let root = merged(tables, &findings);
+    let config = config(&root, &findings, host);
+    files.append(&mut findings.files());
+    match findings.into_result() {
+        Ok(warnings) => {
+            Loaded { outcome: Ok(FarmConfig { files: files.clone(), warnings, ..config }), files }
+        }
+        Err(complaints) => wrong(complaints, files),
+    }
+}
+
+/// The main file of what a person named: a folder, or the file itself.
+pub(super) fn main_file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(MAIN_FILE) } else { path.to_owned() }
+}
+
+/// The files of `conf.d` beside the main file, sorted; hidden files and other names are left out.
+pub(super) fn conf_files(main: &Path) -> Result<Vec<PathBuf>, Complaint> {
+    let folder = main.parent().unwrap_or(Path::new("")).join(CONF_FOLDER);
+    let unreadable =
+        |error: io::Error| Complaint::of_file(&folder, said(&error), "a folder of *.toml that can be read");
+    let entries = match fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        let hidden = path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.extension().is_some_and(|extension| extension == "toml") && !path.is_dir() {
+            paths.push(path);
+        }
+        if paths.len() > MAX_CONF_FILES {
+            let problem = format!("more than {MAX_CONF_FILES} files");
+            return Err(Complaint::of_file(&folder, problem, format!("at most {MAX_CONF_FILES} *.toml")));
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// The text of a file of at most so many bytes, or why not. Never waits: what is no plain file is refused.
+pub(super) fn read_file(path: &Path, most: u64) -> Result<String, String> {
+    let said = |error: io::Error| said(&error);
+    if !fs::metadata(path).map_err(said)?.is_file() {
+        return Err("it is not a plain file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    File::open(path).map_err(said)?.take(most + 1).read_to_end(&mut bytes).map_err(said)?;
+    if bytes.len() as u64 > most {
+        return Err(format!("it has more than {}", print_size(most)));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let line = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count() + 1;
+        format!("line {line} is not UTF-8")
+    })
+}
+
+/// What the system says of a file, in its own words without the number.
+fn said(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "it is not there".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// All files as one table.
+fn merged(tables: Vec<Table>, findings: &Findings<'_>) -> Table {
+    let whole = |path: &[String]| {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        matches!(path.as_slice(), ["collector" | "view", _] | ["cache", "cluster", _])
+    };
+    let mut root = Table::new();
+    for table in tables {
+        for twice in tree::merge(&mut root, table, &whole) {
+            let path = twice.path.iter().fold(KeyPath::default(), |path, key| path.child(key));
+            let wrong =
+                Wrong::new("is set in two files", "each key, and each section with a name, in one of them")
+                    .note(format!("first: {}", findings.place(twice.first)));
+            findings.error(twice.again, &path, wrong);
+        }
+    }
+    root
+}
+
+/// Reads every section. What is wrong is in the findings, and then the configuration is of no use.
+fn config(root: &Table, findings: &Findings<'_>, host: &str) -> FarmConfig {
+    let mut section = Section::new(root, Place::default(), KeyPath::default(), findings);
+    let config = FarmConfig {
+        farm: settings::farm(section.inner("farm"), host),
+        lookup: settings::lookup(section.inner("lookup")),
+        cache: settings::cache(section.inner("cache")),
+        pool: settings::pool(section.inner("pool"), &collector::MODULES),
+        series: settings::series(section.inner("series")),
+        views: section.named("view").into_iter().map(|(name, inner)| view::view(name, inner)).collect(),
+        collectors: collector::collectors(section.named("collector"), host),
+        files: BTreeSet::new(),
+        warnings: Vec::new(),
+    };
+    section.finish(|_| None);
+    config
+}
+
+/// Reads one of everything, to see which keys are asked for.
+pub(super) fn known_keys() -> BTreeSet<String> {
+    const ONE_OF_EACH: &str = "\
+        [cache.cluster.a]\n[view.a]\n[collector.a]\nmodule = \"host\"\ntargets = [{}]\n\
+        [collector.b]\nmodule = \"script\"\nenvironment.A = {}\n";
+    let sources = [Source { path: PathBuf::new(), text: ONE_OF_EACH.to_owned() }];
+    let findings = Findings::new(&sources);
+    let root = sources.first().and_then(|source| tree::parse(0, source).ok());
+    let root = root.expect("invariant: one of each is TOML");
+    config(&root, &findings, "host");
+    findings.into_known()
+}
