@@ -187,6 +187,16 @@ impl Farm {
         self.address
     }
 
+    /// The hub's front door, for sources in this process.
+    pub fn front_door(&self) -> Arc<dyn FrontDoor> {
+        self.api.hub.clone()
+    }
+
+    /// How many subscriptions are open.
+    pub fn subscribers(&self) -> usize {
+        self.api.hub.subscribers()
+    }
+
     /// Waits for the drain, then ends in good order: leases cancelled, runs ended, streams ended, cache committed.
     pub async fn drained(mut self) {
         self.api.drain.clone().begun().await;

@@ -3,7 +3,9 @@
 //! One file per command. What is here is never linked into a release.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks to who called it")]
 
+mod bench;
 mod process;
+mod proto;
 mod setup;
 mod test;
 mod tidy;
@@ -40,6 +42,13 @@ const COMMANDS: &[Command] = &[
         usage: "[FILTER…]",
         about: "run everything that has to hold; with a filter, only the tests it names",
         run: test::run,
+    },
+    Command { name: "bench", usage: "latency", about: "measure, in a release build", run: bench::run },
+    Command {
+        name: "proto",
+        usage: "[--baseline]",
+        about: "make the committed code from the .proto files; --baseline only with a release",
+        run: proto::run,
     },
     Command {
         name: "tidy",

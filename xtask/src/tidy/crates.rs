@@ -40,6 +40,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "hedgerow-bench",
+        &[
+            "hedgerow-model",
+            "hedgerow-proto",
+            "hedgerow-client",
+            "hedgerow-service",
+            "hedgerow-collect",
+            "hedgerow-farm-monitor",
+        ],
+    ),
+    (
         "hedgerow",
         &[
             "hedgerow-model",
