@@ -5,6 +5,7 @@
 
 mod collector;
 mod complaint;
+mod findings;
 mod nearest;
 mod read;
 mod script;

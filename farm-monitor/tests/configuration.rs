@@ -65,6 +65,10 @@ fn everything_in_the_template_is_valid_without_its_comment_sign() {
         ("queue-token", "t\n"),
     ]);
     assert_eq!(config.collectors.len(), 4);
+    assert_eq!(
+        (config.views.len(), config.cache.clusters.len(), config.pool.per_module["script"]),
+        (1, 1, 32)
+    );
     assert_eq!(config.farm.attributes["lat"], "46.2339");
 }
 
@@ -280,6 +284,8 @@ proptest! {
     #[test]
     fn a_template_with_any_name_is_toml(farm_name in "\\PC{1,60}", url in "\\PC{0,20}") {
         let text = render_template(&TemplateValues { farm_name: farm_name.clone(), lookups: vec![url] });
+        let alone = render_template(&TemplateValues { farm_name: farm_name.clone(), lookups: Vec::new() });
+        prop_assert!(toml::from_str::<toml::Table>(&alone).is_ok());
         let document: toml::Table = toml::from_str(&text).unwrap();
         prop_assert_eq!(document["farm"]["name"].as_str(), Some(farm_name.as_str()));
     }

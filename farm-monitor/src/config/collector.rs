@@ -1,8 +1,9 @@
 //! `[collector.NAME]`: what all collectors have, and the options of the module `host`.
 
 use super::RESERVED_CLUSTER;
+use super::findings::{Findings, KeyPath, Wrong};
 use super::nearest::nearest;
-use super::section::{Findings, Got, KeyPath, Section, Wrong, text};
+use super::section::{Got, Section, text};
 use super::settings::is_name;
 use super::tree::{Node, Place, Table};
 use super::{script, targets};
@@ -212,10 +213,10 @@ fn check_targets(section: &Section<'_>, options: &ModuleSpec, targets: &[Target]
         }
         ModuleSpec::Host(_) => {}
         ModuleSpec::Script(_) => {
-            if let Some(target) = targets.iter().find(|target| target.address.starts_with('-')) {
-                let problem =
-                    format!("the address `{}` of target `{}` begins with `-`", target.address, target.node);
-                refuse(Wrong::new(problem, "an address that no program takes for an option"));
+            let names = targets.iter().flat_map(|target| [&target.address, &target.node]);
+            if let Some(name) = names.into_iter().find(|name| name.starts_with('-')) {
+                let problem = format!("the target `{name}` begins with `-`");
+                refuse(Wrong::new(problem, "names and addresses that no program takes for an option"));
             }
         }
     }

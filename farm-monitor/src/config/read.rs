@@ -1,7 +1,8 @@
 //! From files to a configuration: finds them, merges them, reads every section.
 
 use super::complaint::{Complaint, ConfigErrors};
-use super::section::{Findings, KeyPath, Section, Wrong, print_size};
+use super::findings::{Findings, KeyPath, Wrong};
+use super::section::{Section, print_size};
 use super::tree::{self, Place, Source, Table};
 use super::{FarmConfig, collector, settings, view};
 use std::collections::BTreeSet;
@@ -41,7 +42,7 @@ pub(super) fn read(path: &Path, host: &str) -> Loaded {
     let mut paths = vec![main.clone()];
     match conf_files(&main) {
         Ok(more) => paths.extend(more),
-        Err(complaint) => return wrong(vec![complaint], files),
+        Err(complaint) => return wrong(vec![*complaint], files),
     }
     files.extend(paths.iter().cloned());
     let mut sources = Vec::new();
@@ -84,10 +85,13 @@ pub(super) fn main_file(path: &Path) -> PathBuf {
 }
 
 /// The files of `conf.d` beside the main file, sorted; hidden files and other names are left out.
-pub(super) fn conf_files(main: &Path) -> Result<Vec<PathBuf>, Complaint> {
+pub(super) fn conf_files(main: &Path) -> Result<Vec<PathBuf>, Box<Complaint>> {
     let folder = main.parent().unwrap_or(Path::new("")).join(CONF_FOLDER);
-    let unreadable =
-        |error: io::Error| Complaint::of_file(&folder, said(&error), "a folder of *.toml that can be read");
+    let refused =
+        |problem: String, expected: String| Box::new(Complaint::of_file(&folder, problem, expected));
+    let unreadable = |error: io::Error| {
+        refused(format!("cannot be read: {}", said(&error)), "a folder of *.toml".to_owned())
+    };
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -102,7 +106,7 @@ pub(super) fn conf_files(main: &Path) -> Result<Vec<PathBuf>, Complaint> {
         }
         if paths.len() > MAX_CONF_FILES {
             let problem = format!("more than {MAX_CONF_FILES} files");
-            return Err(Complaint::of_file(&folder, problem, format!("at most {MAX_CONF_FILES} *.toml")));
+            return Err(refused(problem, format!("at most {MAX_CONF_FILES} *.toml")));
         }
     }
     paths.sort();

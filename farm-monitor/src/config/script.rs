@@ -1,9 +1,10 @@
 //! The options of the module `script`.
 
 use super::collector::{folder, one_of};
+use super::findings::Wrong;
 use super::nearest::nearest;
 use super::secret::secret;
-use super::section::{Got, Section, Wrong, text};
+use super::section::{Got, Section, text};
 use super::tree::{Node, Place, Value};
 use hedgerow_collect::script::wire::{MAX_OUTPUT_BYTES, MAX_START_BYTES};
 use hedgerow_collect::spec::{ScriptFormat, ScriptSpec};

@@ -1,6 +1,7 @@
 //! Secrets by reference: the configuration names a file, the file holds the secret. Its content appears in no message.
 
-use super::section::{Findings, Got, KeyPath, Section, Wrong};
+use super::findings::{Findings, KeyPath, Wrong};
+use super::section::{Got, Section};
 use super::tree::{Entry, Place, Table};
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,7 +1,8 @@
 //! The sections that are there once: `[farm]`, `[lookup]`, `[cache]`, `[pool]`, `[series]`.
 
+use super::findings::{KeyPath, Wrong};
 use super::nearest::nearest;
-use super::section::{Got, KeyPath, Section, Wrong, count, print_size, text};
+use super::section::{Got, Section, count, print_size, text};
 use super::tree::{Node, Place, Value};
 use super::{CacheSettings, ClusterBounds, FarmSettings, LookupSettings, SeriesSettings};
 use hedgerow_collect::spec::PoolSpec;
@@ -182,6 +183,11 @@ pub(super) fn cache(mut section: Section<'_>) -> CacheSettings {
         let bytes = inner.size("max_bytes", 1..=u64::MAX);
         within(&inner, "max_age", &age, most_age, duration::print);
         within(&inner, "max_bytes", &bytes, most_bytes, print_size);
+        if let Got::Is(_, at) = age {
+            let expected = "`max_bytes`: the age is bounded for the whole cache only";
+            let wrong = Wrong::new("is understood but not applied by this version", expected);
+            inner.findings.warn(at, &inner.path.child("max_age"), wrong);
+        }
         if age == Got::Absent && bytes == Got::Absent {
             inner.missing("max_bytes", "`max_bytes` or `max_age`, or no such section");
         }

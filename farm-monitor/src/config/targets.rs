@@ -1,7 +1,8 @@
 //! What a collector asks: `targets` in the configuration, `targets_from` a file beside it.
 
 use super::complaint::{Complaint, Spot};
-use super::section::{Got, KeyPath, Section, Wrong, text};
+use super::findings::{KeyPath, Wrong};
+use super::section::{Got, Section, text};
 use super::settings::is_name;
 use super::tree::{Node, Place, Value};
 use hedgerow_collect::spec::Target;

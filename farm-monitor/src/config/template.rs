@@ -10,16 +10,19 @@ const TEMPLATE: &str = include_str!("template.toml");
 pub struct TemplateValues {
     /// The farm's name.
     pub farm_name: String,
-    /// The lookups it registers with.
+    /// The lookups it registers with; none: those the farm is started with.
     pub lookups: Vec<String>,
 }
 
 /// The commented `farm.toml`.
 pub fn render_template(values: &TemplateValues) -> String {
     let lookups: Vec<_> = values.lookups.iter().map(|url| toml_string(url)).collect();
-    TEMPLATE
-        .replace("@LOOKUPS@", &format!("[{}]", lookups.join(", ")))
-        .replace("@FARM_NAME@", &toml_string(&values.farm_name))
+    let urls = if lookups.is_empty() {
+        "#urls = [\"http://lookup.site.example:7401\"]".to_owned()
+    } else {
+        format!("urls = [{}]", lookups.join(", "))
+    };
+    TEMPLATE.replace("@URLS@", &urls).replace("@FARM_NAME@", &toml_string(&values.farm_name))
 }
 
 /// A text as TOML's basic string.

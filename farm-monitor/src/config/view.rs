@@ -1,6 +1,7 @@
 //! Views: named sets of nodes that may overlap. A view only names nodes; series keep their home path.
 
-use super::section::{Got, Section, Wrong, text};
+use super::findings::Wrong;
+use super::section::{Got, Section, text};
 use hedgerow_model::Glob;
 use hedgerow_model::predicate::{LabelPattern, PathPattern};
 
