@@ -77,10 +77,12 @@ impl CacheError {
 
     /// Whether the disk (or the bound of pages) has no room.
     pub(crate) fn is_full(&self) -> bool {
-        const SQLITE_IOERR_WRITE: i32 = 778;
+        // What SQLite says when a write, or the growth of its shared memory, finds no room.
+        use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
         match self {
             Self::Sql { source: rusqlite::Error::SqliteFailure(failure, _), .. } => {
-                failure.code == rusqlite::ErrorCode::DiskFull || failure.extended_code == SQLITE_IOERR_WRITE
+                failure.code == rusqlite::ErrorCode::DiskFull
+                    || [SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE].contains(&failure.extended_code)
             }
             Self::Io { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
             _ => false,

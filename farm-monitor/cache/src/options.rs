@@ -70,7 +70,7 @@ pub struct CacheOptions {
     pub chunk_age: Duration,
     /// Most connections that read at the same time; who comes later waits.
     pub readers: usize,
-    /// Bytes kept free for deleting when the disk is full. 0: none.
+    /// Bytes kept free for the moment when the disk is full: the write-ahead log (4 MiB) needs room to be emptied. 0: none.
     pub ballast_bytes: u64,
     /// For tests of a full disk: the file has at most this many pages.
     #[doc(hidden)]

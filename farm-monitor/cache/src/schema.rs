@@ -10,9 +10,10 @@ use std::path::Path;
 pub(crate) const APPLICATION_ID: i32 = 0x4867_7743;
 /// The bits of a block's id that say which member of the group it belongs to.
 pub(crate) const RANK_BITS: u32 = 10;
-const PAGE_BYTES: u32 = 4096;
+/// What SQLite reads and writes at a time.
+pub(crate) const PAGE_BYTES: u32 = 4096;
 /// The write-ahead log is copied into the file whenever it has this many pages, and cut to that size.
-const WAL_PAGES: u32 = 4000;
+const WAL_PAGES: u32 = 1000;
 
 const MIGRATIONS: [&str; 1] = [V1];
 

@@ -4,7 +4,7 @@
 use super::Writer;
 use crate::error::{CacheError, Tried};
 use crate::rows;
-use crate::schema::{RANK_BITS, pragma};
+use crate::schema::{PAGE_BYTES, RANK_BITS, pragma};
 use hedgerow_model::{Epoch, Gap, GapReason, GapScope, Name, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use std::path::PathBuf;
@@ -16,9 +16,14 @@ const STEPS: usize = 8;
 /// Most marks of life deleted in one transaction.
 const LIFE_STEP: i64 = 10_000;
 /// Pages given back to the file system at a time, where more than an eighth of the file is free.
-const VACUUM_STEP: i64 = 4096;
+const VACUUM_STEP: u32 = 4096;
+/// The same on a full disk, where the log has little room.
+const FULL_VACUUM: u32 = 256;
 /// Chunks shed at a time when the disk is full.
 const FULL_STEP: usize = 64;
+
+/// Less ballast than this is of no use.
+const MIN_BALLAST: u64 = 1 << 20;
 
 /// When the write-ahead log is longer, the writer insists on emptying it.
 const MAX_LOG_BYTES: u64 = 64 << 20;
@@ -32,17 +37,18 @@ pub(crate) struct Ballast {
 }
 
 impl Ballast {
-    /// Takes the space again, if there is four times as much.
+    /// Takes the space again: as much as is wanted, but not more than a quarter of what is free.
     pub(crate) fn take(&mut self) {
         if self.held || self.bytes == 0 {
             return;
         }
         let room = self.path.parent().and_then(|folder| rustix::fs::statvfs(folder).ok());
-        if room.is_none_or(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < 4 * self.bytes) {
+        let bytes = room.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) / 4).min(self.bytes);
+        if bytes < MIN_BALLAST {
             return;
         }
         let Ok(file) = std::fs::File::create(&self.path) else { return };
-        self.held = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, self.bytes).is_ok();
+        self.held = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes).is_ok();
     }
 
     fn release(&mut self) {
@@ -202,29 +208,53 @@ impl Writer {
     fn shrink(&self) -> Result<(), CacheError> {
         let free: i64 = pragma(&self.db, "freelist_count")?;
         let pages: i64 = pragma(&self.db, "page_count")?;
-        if free > VACUUM_STEP.max(pages / 8) {
-            let mut vacuum = self
-                .db
-                .prepare(&format!("PRAGMA incremental_vacuum({VACUUM_STEP})"))
-                .tried("shrinking the file")?;
-            let mut rows = vacuum.query([]).tried("shrinking the file")?;
-            while rows.next().tried("shrinking the file")?.is_some() {}
+        if free > i64::from(VACUUM_STEP).max(pages / 8) {
+            self.vacuum(VACUUM_STEP)?;
         }
         Ok(())
     }
 
-    /// Makes room on a full disk: the ballast goes, and the oldest chunks. Returns whether anything was deleted.
+    /// Makes room on a full disk: in the room of the ballast the write-ahead log goes into the file, the oldest chunks are
+    /// deleted, and their pages given back; then the ballast is taken again. Returns whether there may be room now.
     pub(super) fn make_room(&mut self) -> bool {
         self.ballast.release();
-        let deleted =
-            self.oldest(FULL_STEP).and_then(|victims| self.delete(&victims, GapReason::DiskFull, None));
-        match deleted {
-            Ok(gone) => {
-                self.shared.stats.lock().disk_full_away += gone;
-                gone > 0
+        let log = self.log_bytes();
+        self.empty_log();
+        let mut made = self.log_bytes() < log;
+        let mut freed = 0;
+        while let Ok(victims) = self.oldest(FULL_STEP) {
+            match self.delete(&victims, GapReason::DiskFull, None) {
+                Ok(gone) => self.shared.stats.lock().disk_full_away += gone,
+                Err(_) => break,
             }
-            Err(_) => false,
+            freed += victims.iter().map(|chunk| chunk.bytes).sum::<u64>();
+            made |= !victims.is_empty();
+            // Twice the ballast: it is taken again, and as much is left for new samples.
+            if victims.is_empty() || freed >= 2 * self.ballast.bytes {
+                break;
+            }
         }
+        for _ in 0..freed / u64::from(FULL_VACUUM * PAGE_BYTES) {
+            if self.vacuum(FULL_VACUUM).is_err() {
+                break;
+            }
+            self.empty_log();
+        }
+        self.ballast.take();
+        made
+    }
+
+    /// Copies the write-ahead log into the file and cuts it. Best effort: what cannot be done now is tried again.
+    fn empty_log(&self) {
+        let _ = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+
+    fn vacuum(&self, pages: u32) -> Result<(), CacheError> {
+        let mut vacuum =
+            self.db.prepare(&format!("PRAGMA incremental_vacuum({pages})")).tried("shrinking the file")?;
+        let mut rows = vacuum.query([]).tried("shrinking the file")?;
+        while rows.next().tried("shrinking the file")?.is_some() {}
+        Ok(())
     }
 
     /// While nothing can be committed: keeps the newer half of what waits, with a gap record for the rest.
@@ -250,6 +280,10 @@ impl Writer {
         self.shared.stats.lock().disk_full_away += count;
     }
 
+    fn log_bytes(&self) -> u64 {
+        std::fs::metadata(crate::open::suffixed(&self.shared.path, "-wal")).map_or(0, |file| file.len())
+    }
+
     /// Puts figures where `Cache::stats` finds them.
     pub(super) fn publish(&self) {
         let time = |sql| -> Option<i64> {
@@ -258,8 +292,7 @@ impl Writer {
         let oldest = time("SELECT t_min FROM times ORDER BY id LIMIT 1");
         let newest = time("SELECT t_max FROM times ORDER BY id DESC LIMIT 1");
         let (used, total) = used_bytes(&self.db).unwrap_or_default();
-        let log =
-            std::fs::metadata(crate::open::suffixed(&self.shared.path, "-wal")).map_or(0, |file| file.len());
+        let log = self.log_bytes();
         if log > MAX_LOG_BYTES {
             // Overlapping readers kept the log from being begun anew: this waits for those that are reading now.
             let _ = self.db.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()));

@@ -187,3 +187,42 @@ fn too_much_uncommitted_is_refused_and_its_numbers_stay_free() {
     bench.append(5, &[(1, Value::I64(1))], vec![]);
     bench.close();
 }
+
+#[test]
+#[ignore = "needs a file system of 24 MiB: mount -t tmpfs -o size=24M tmpfs DIR, SMALL_DISK=DIR"]
+fn on_a_disk_that_is_really_full_collection_goes_on() {
+    let disk = std::path::PathBuf::from(std::env::var_os("SMALL_DISK").unwrap());
+    let hog = disk.join("hog");
+    let small = CacheOptions {
+        chunk_entries: 20,
+        journal_bytes: 300_000,
+        ballast_bytes: 5 << 20,
+        pending_bytes: 400_000,
+        bounds: Bounds { max_bytes: Some(1 << 30), ..Bounds::default() },
+        ..options()
+    };
+    let mut bench = Bench::in_folder(tempfile::tempdir_in(&disk).unwrap(), small);
+    bench.add(1..101, "a");
+    for round in 0..30_000 {
+        noise(&mut bench, 1..101, round);
+        if round % 20 == 0 {
+            bench.cache().flush().unwrap();
+        }
+        match round {
+            // Somebody else takes the room, and gives it back.
+            16_000 => drop(std::fs::write(&hog, vec![1; 4 << 20])),
+            18_000 => drop(std::fs::remove_file(&hog)),
+            _ => {}
+        }
+    }
+    let stats = bench.cache().stats();
+    assert!(stats.disk_full_away > 0 && stats.sealed_samples > 500_000, "{stats:?}");
+    bench.close();
+    // And not one byte free at the start.
+    assert!(std::fs::write(&hog, vec![1; 24 << 20]).is_err());
+    assert_eq!(bench.open().recovered.set_aside, None);
+    bench.round(1..101, 40_000);
+    bench.cache().flush().unwrap();
+    std::fs::remove_file(&hog).unwrap();
+    bench.close();
+}
