@@ -143,7 +143,10 @@ impl Farm for FarmApi {
         self.refuse_while_draining()?;
         let request = request.into_inner();
         let predicate = predicate::from_wire(request.predicate)?;
-        let (plan, cursor) = Plan::subscribe(&self.hub, self.id, predicate, &request.resume)?;
+        let (plan, mut cursor) = Plan::subscribe(&self.hub, self.id, predicate, &request.resume)?;
+        if request.queue_bytes > 0 {
+            cursor.bound(usize::try_from(request.queue_bytes).unwrap_or(usize::MAX));
+        }
         let output = Feed::start(Arc::clone(&self.hub), plan, cursor, self.drain.clone());
         Ok(self.answer(ReceiverStream::new(output)))
     }

@@ -107,6 +107,7 @@ impl Farm {
     /// What keeps it from starting. Lookups that do not answer do not.
     pub async fn start(options: FarmOptions) -> Result<Self, FarmError> {
         let (config, watch) = ConfigWatch::open(&options.config, &options.host).map_err(FarmError::Config)?;
+        warn_of(&config);
         let name = config.farm.name.clone();
         let node = Name::new(&name).map_err(FarmError::Name)?;
         let identity = Identity::open(&options.folder)?;
@@ -238,6 +239,13 @@ async fn keep_mesh(folder: PathBuf, leases: Arc<Mutex<Option<LeaseKeeper>>>) {
     }
 }
 
+/// Says what looks wrong in a configuration but may be right.
+fn warn_of(config: &FarmConfig) {
+    for warning in &config.warnings {
+        tracing::warn!(event = "config_warning", %warning);
+    }
+}
+
 fn open_hub(options: &FarmOptions, config: &FarmConfig, identity: &Identity) -> Result<Hub, FarmError> {
     let cache_options = CacheOptions {
         farm: identity.id().to_string(),
@@ -328,6 +336,7 @@ impl Reload {
     /// # Errors
     /// What cannot be, and why.
     async fn apply(&self, config: FarmConfig) -> Result<(), String> {
+        warn_of(&config);
         let before = Arc::clone(&self.told.borrow().running);
         self.engine.apply(config.pool.clone(), config.collectors.clone()).await.map_err(|e| e.to_string())?;
         self.hub.cache().set_bounds(cache_bounds(&config.cache));

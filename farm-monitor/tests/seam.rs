@@ -109,10 +109,26 @@ async fn a_reader_that_stops_is_told_what_it_missed_and_finds_it_by_number() {
     slow.assert_chain();
     let mut found = 0;
     for lagged in &slow.lagged {
-        let fetched = Story::query(&ground, "*", &[(lagged.after, lagged.through)]).to_end().await;
+        let fetched = Story::query(&ground, "*", &[(lagged.after, lagged.through)]).ended().await;
         found += fetched.samples.len() as u64;
     }
     assert_eq!(found, skipped);
+}
+
+#[tokio::test]
+async fn a_reader_may_ask_for_a_shorter_queue() {
+    let ground = Ground::new();
+    ground.give(0, 10);
+    let mut short = Story::with_queue(&ground, "*", 4096);
+    short.first_message().await;
+    for round in 1..200 {
+        ground.give(round, 10);
+    }
+    let short = short.until_number(ground.last()).await;
+    let skipped: u64 = short.lagged.iter().map(|lagged| lagged.count).sum();
+    assert!(skipped > 0, "200 batches are more than 4 KiB");
+    assert_eq!(skipped + short.samples.len() as u64, 199 * 10);
+    short.assert_chain();
 }
 
 #[tokio::test]
@@ -152,12 +168,12 @@ async fn last_gives_each_newest_value_once_and_never_as_live_what_is_stale() {
         ground.give(round, 4);
     }
     ground.forget_for(Duration::from_secs(3600));
-    let story = Story::query(&ground, "* last", &[]).to_end().await;
+    let story = Story::query(&ground, "* last", &[]).ended().await;
     assert_eq!(story.samples.len(), 4);
     assert!(story.samples.values().all(|value| text(value) == "2"));
     assert_eq!(story.stale.len(), 4, "an hour of silence is said");
     let ground = ground.restart().await;
-    let story = Story::query(&ground, "* last", &[]).to_end().await;
+    let story = Story::query(&ground, "* last", &[]).ended().await;
     assert_eq!(story.samples.len(), 4, "known from before the restart");
     assert_eq!(story.stale.len(), 4);
 }
@@ -168,13 +184,13 @@ async fn counters_are_given_as_rates_from_the_sample_before_the_window() {
     for second in 0..20 {
         ground.count_at(ground.now() - 20_000 + second * 1000, second as u64 * 5);
     }
-    let whole = Story::query(&ground, "*/*/*/requests since=1h as=rate", &[]).to_end().await;
+    let whole = Story::query(&ground, "*/*/*/requests since=1h as=rate", &[]).ended().await;
     assert_eq!(whole.samples.len(), 19, "the first has no sample before");
-    let part = Story::query(&ground, "*/*/*/requests since=10s as=rate", &[]).to_end().await;
+    let part = Story::query(&ground, "*/*/*/requests since=10s as=rate", &[]).ended().await;
     assert_eq!(part.samples.len(), 10, "looked up before the window");
     assert!(part.samples.values().all(|value| text(value) == "5"), "{:?}", part.samples);
     assert_eq!(part.units["requests"], "1/s");
-    let delta = Story::query(&ground, "*/*/*/requests since=10s as=delta", &[]).to_end().await;
+    let delta = Story::query(&ground, "*/*/*/requests since=10s as=delta", &[]).ended().await;
     assert_eq!(delta.samples.len(), 10);
     assert_eq!(delta.units["requests"], "1");
 }
@@ -187,7 +203,7 @@ async fn bins_are_the_same_from_history_and_from_a_resumed_token() {
         ground.give_at(start + second * 1000, second as u64, 2);
     }
     let predicate = "* since=10m every=1m:mean,count,max";
-    let whole = Story::query(&ground, predicate, &[]).to_end().await;
+    let whole = Story::query(&ground, predicate, &[]).ended().await;
     let counts: f64 = whole.bins.values().map(|bin| bin["count"]).sum();
     assert!((counts - 1200.0).abs() < 0.5, "each sample stands in one bin: {counts}");
     let live = Story::of(&ground, predicate, &[]).until_number(ground.last()).await;
@@ -211,6 +227,6 @@ async fn a_query_by_numbers_has_every_one_while_the_cache_seals() {
     for round in 0..20_000 {
         ground.give(round, 10);
     }
-    let whole = Story::query(&ground, "*", &[(0, ground.last())]).to_end().await;
+    let whole = Story::query(&ground, "*", &[(0, ground.last())]).ended().await;
     whole.assert_complete(1, ground.last());
 }

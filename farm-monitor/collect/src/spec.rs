@@ -97,8 +97,8 @@ impl Default for HostSpec {
     }
 }
 
-/// Options of the module `script`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Options of the module `script`. Printed without its environment, which may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ScriptSpec {
     /// The program and its arguments; no shell. `{address}` and `{node}` in an argument stand for the target's.
     pub command: Vec<String>,
@@ -125,4 +125,14 @@ pub enum ScriptFormat {
     KeyValue,
     /// InfluxDB line protocol.
     Influx,
+}
+
+impl std::fmt::Debug for ScriptSpec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ScriptSpec")
+            .field("command", &self.command)
+            .field("format", &self.format)
+            .field("environment", &self.environment.keys())
+            .finish_non_exhaustive()
+    }
 }

@@ -1,6 +1,8 @@
 //! A hub on a cache in a temporary folder, and what a subscriber was told of it. (`mod.rs`: cargo takes `tests/ground.rs` for
 //! a test of its own.)
 
+#![allow(dead_code, reason = "each test file uses its part of it")]
+
 use hedgerow_cache::{Cache, CacheOptions};
 use hedgerow_collect::front_door::{FrontDoor, OriginId};
 use hedgerow_farm_monitor::hub::{Bounds, Hub, HubOptions, LifeRules};
@@ -36,10 +38,16 @@ impl Ground {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let id = Id([FARMS.fetch_add(1, Ordering::Relaxed); 16]);
-        Self::open(folder, id, Arc::new(AtomicI64::new(START)))
+        Self::open(folder, id, Arc::new(AtomicI64::new(START)), Bounds::default())
     }
 
-    fn open(folder: tempfile::TempDir, id: Id, clock: Arc<AtomicI64>) -> Self {
+    /// With such bounds of series.
+    pub fn bounded(per_origin: usize, per_farm: usize) -> Self {
+        let clock = Arc::new(AtomicI64::new(START));
+        Self::open(tempfile::tempdir().unwrap(), Id([0; 16]), clock, Bounds { per_origin, per_farm })
+    }
+
+    fn open(folder: tempfile::TempDir, id: Id, clock: Arc<AtomicI64>, bounds: Bounds) -> Self {
         let now = {
             let clock = Arc::clone(&clock);
             move || clock.load(Ordering::Relaxed)
@@ -52,7 +60,7 @@ impl Ground {
         let opened = Cache::open(&folder.path().join("cache.db"), options, Arc::new(now.clone())).unwrap();
         let options = HubOptions {
             farm: "test".into(),
-            bounds: Bounds::default(),
+            bounds,
             retention: Duration::from_secs(86_400),
             life: LifeRules::default(),
             views: Vec::new(),
@@ -72,7 +80,7 @@ impl Ground {
             tokio::task::yield_now().await;
         }
         drop(hub);
-        Self::open(folder, id, clock)
+        Self::open(folder, id, clock, Bounds::default())
     }
 
     pub fn now(&self) -> UnixMillis {
@@ -156,6 +164,8 @@ pub struct Story {
     hash: u64,
     pub samples: BTreeMap<(Epoch, u64), Value>,
     pub doubles: usize,
+    /// (series, time, value) of whole numbers.
+    pub shown: Vec<(u32, i64, u8)>,
     pub progress: Vec<(Epoch, u64, u64)>,
     pub first_after: Option<u64>,
     pub tokens: Vec<(Position, Vec<u8>)>,
@@ -165,7 +175,7 @@ pub struct Story {
     pub units: HashMap<String, String>,
     pub bins: BTreeMap<(i64, u32), BTreeMap<&'static str, f64>>,
     pub resumed: bool,
-    pub ended: bool,
+    pub over: bool,
     epochs: HashMap<u64, Epoch>,
 }
 
@@ -173,6 +183,13 @@ impl Story {
     pub fn of(ground: &Ground, predicate: &str, token: &[u8]) -> Self {
         let predicate = Predicate::parse(predicate).unwrap();
         let (plan, cursor) = Plan::subscribe(&ground.hub, ground.id, predicate, token).unwrap();
+        Self::start(ground, plan, cursor)
+    }
+
+    pub fn with_queue(ground: &Ground, predicate: &str, queue_bytes: usize) -> Self {
+        let predicate = Predicate::parse(predicate).unwrap();
+        let (plan, mut cursor) = Plan::subscribe(&ground.hub, ground.id, predicate, &[]).unwrap();
+        cursor.bound(queue_bytes);
         Self::start(ground, plan, cursor)
     }
 
@@ -196,6 +213,7 @@ impl Story {
             hash,
             samples: BTreeMap::new(),
             doubles: 0,
+            shown: Vec::new(),
             progress: Vec::new(),
             first_after: None,
             tokens: Vec::new(),
@@ -205,7 +223,7 @@ impl Story {
             units: HashMap::new(),
             bins: BTreeMap::new(),
             resumed: false,
-            ended: false,
+            over: false,
             epochs: [(current.start, current)].into(),
         }
     }
@@ -222,8 +240,8 @@ impl Story {
         self
     }
 
-    pub async fn to_end(mut self) -> Self {
-        while !self.ended {
+    pub async fn ended(mut self) -> Self {
+        while !self.over {
             self.message().await;
         }
         self
@@ -276,7 +294,7 @@ impl Story {
                     }
                 }
             }
-            item::Item::End(_) => self.ended = true,
+            item::Item::End(_) => self.over = true,
             _ => {}
         }
     }
@@ -293,7 +311,10 @@ impl Story {
     }
 
     fn batch(&mut self, numbered: &Numbered) {
-        for (at, (_, _, value)) in numbered.batch.iter().enumerate() {
+        for (at, (series, time, value)) in numbered.batch.iter().enumerate() {
+            if let Value::F64(value) = value {
+                self.shown.push((series.0, time, value as u8));
+            }
             let before = self.samples.insert((numbered.epoch, numbered.numbers.at(at).unwrap()), value);
             self.doubles += usize::from(before.is_some());
         }

@@ -140,6 +140,7 @@ impl LiveChannel {
             channel: Arc::clone(self),
             next: ring.head(),
             samples: ring.samples,
+            queue_bytes: RING_BYTES,
             head: self.head.subscribe(),
         }
     }
@@ -189,10 +190,17 @@ pub struct LiveCursor {
     channel: Arc<LiveChannel>,
     next: u64,
     samples: u64,
+    /// What may wait for this reader.
+    queue_bytes: usize,
     head: watch::Receiver<u64>,
 }
 
 impl LiveCursor {
+    /// Lets less wait for this reader than the ring would hold.
+    pub fn bound(&mut self, queue_bytes: usize) {
+        self.queue_bytes = queue_bytes.min(RING_BYTES);
+    }
+
     /// Waits until there is something to take.
     pub async fn ready(&mut self) {
         let next = self.next;
@@ -204,13 +212,14 @@ impl LiveCursor {
     /// were all. Where the reader was overtaken, that is said first, and the next call goes on behind it.
     pub fn take(&mut self, max_bytes: usize) -> Result<(Vec<Arc<LiveEntry>>, bool), Overtaken> {
         let ring = self.channel.ring.lock();
-        if self.next < ring.base {
-            let first = ring.entries.front();
-            let before = first.map_or(ring.samples, |entry| entry.samples_before);
+        let (first, through) = self.first_within_bound(&ring);
+        if self.next < first {
+            let at = usize::try_from(first - ring.base).unwrap_or(usize::MAX);
+            let before = ring.entries.get(at).map_or(ring.samples, |entry| entry.samples_before);
             let samples = before - self.samples;
-            (self.next, self.samples) = (ring.base, before);
+            (self.next, self.samples) = (first, before);
             self.channel.counters.lagged.fetch_add(samples, Relaxed);
-            return Err(Overtaken { samples, through: ring.evicted });
+            return Err(Overtaken { samples, through });
         }
         let start = usize::try_from(self.next - ring.base).unwrap_or(usize::MAX);
         let mut bytes = 0;
@@ -230,6 +239,26 @@ impl LiveCursor {
         self.samples += samples;
         self.channel.counters.delivered.fetch_add(samples, Relaxed);
         Ok((taken, self.next == ring.head()))
+    }
+
+    /// The index of the first entry that this reader may still have, and the number of the last sample before it.
+    fn first_within_bound(&self, ring: &Ring) -> (u64, u64) {
+        let (mut first, mut through) = (ring.base, ring.evicted);
+        if self.queue_bytes < RING_BYTES {
+            let start = self.next.max(ring.base);
+            let skip = usize::try_from(start - ring.base).unwrap_or(usize::MAX);
+            let waiting = ring.entries.iter().skip(skip);
+            let mut bytes: usize = waiting.clone().map(|entry| entry.item.weight()).sum();
+            for (index, entry) in (start..).zip(waiting) {
+                if bytes <= self.queue_bytes || index + 1 == ring.head() {
+                    break;
+                }
+                bytes -= entry.item.weight();
+                first = index + 1;
+                through = entry.item.last_number().unwrap_or(through);
+            }
+        }
+        (first, through)
     }
 
     /// Forgets entries up to this number: they were read from the cache. False where the ring has lost some beyond it:
