@@ -145,7 +145,8 @@ impl Directory {
         lookups: impl IntoIterator<Item = U>,
         caller: Caller,
     ) -> Result<Self, ClientError> {
-        let lookups = lookups.into_iter().map(|url| caller.connect(url.as_ref())).collect::<Result<_, _>>()?;
+        let lookups =
+            lookups.into_iter().map(|url| caller.connect(url.as_ref())).collect::<Result<_, _>>()?;
         Ok(Self { caller, lookups })
     }
 
@@ -181,6 +182,11 @@ impl Directory {
         }
     }
 
+    /// How many lookups there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lookups.len()
+    }
+
     /// Who calls.
     pub fn caller(&self) -> &Caller {
         &self.caller
@@ -200,7 +206,6 @@ impl Directory {
 }
 
 /// `template`, and of this kind.
-#[allow(dead_code)]
 pub(crate) fn of_kind(kind: &str, template: &Template) -> Template {
     let mut template = template.clone();
     template.terms.push(Term { key: "kind".to_owned(), operation: Operation::Is(vec![kind.to_owned()]) });

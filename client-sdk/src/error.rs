@@ -43,7 +43,9 @@ pub enum ClientError {
         within: Duration,
     },
     /// An answer is not of its form.
-    #[error("{at} answered something that is not of this protocol ({error}): check that both sides are of matching versions")]
+    #[error(
+        "{at} answered something that is not of this protocol ({error}): check that both sides are of matching versions"
+    )]
     Wire {
         /// Who answered.
         at: String,
@@ -84,6 +86,22 @@ pub enum ClientError {
     /// The farm says nothing about how to reach it.
     #[error("farm {0} has no endpoint that this release can reach: expected one without a relay")]
     NoEndpoint(String),
+    /// No such farm.
+    #[error("no farm is called `{name}`; {}", if .known.is_empty() { "none is registered: start one with `hedgerow up`".to_owned() } else { format!("there are {}", .known.join(", ")) })]
+    NoFarm {
+        /// As asked.
+        name: String,
+        /// Those that are there.
+        known: Vec<String>,
+    },
+    /// Several farms of this name.
+    #[error("several farms are called `{name}`: say which, of {}", .known.join(", "))]
+    SeveralFarms {
+        /// As asked.
+        name: String,
+        /// Those of that name, as told apart.
+        known: Vec<String>,
+    },
     /// More than a client takes.
     #[error("{what} at {at}: more than {most}; ask for less")]
     TooMuch {
@@ -109,7 +127,8 @@ impl ClientError {
         if why.is_empty() {
             why = format!("{:?}", status.code());
         }
-        let seconds = status.metadata().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
+        let seconds =
+            status.metadata().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let retry_after = seconds.map(Duration::from_secs);
         Self::Call { tried, at: at.to_owned(), code: status.code(), why, retry_after }
     }

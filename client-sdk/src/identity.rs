@@ -71,8 +71,8 @@ impl Identity {
         let random = || -> io::Result<u64> { Ok(getrandom::u64()?) };
         let kept = match private_file::read(&path).map_err(io("read"))? {
             Some(text) => {
-                let mut kept =
-                    Kept::parse(&text).map_err(|problem| IdentityError::Broken { path: path.clone(), problem })?;
+                let mut kept = Kept::parse(&text)
+                    .map_err(|problem| IdentityError::Broken { path: path.clone(), problem })?;
                 kept.starts += 1;
                 private_file::replace(&path, &kept.print()).map_err(io("write"))?;
                 kept

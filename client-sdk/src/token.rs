@@ -37,7 +37,9 @@ pub enum UserTokenError {
         mode: u32,
     },
     /// Somebody else's.
-    #[error("the token in {path} belongs to user {owner}: delete it, or point XDG_STATE_HOME to a folder of yours")]
+    #[error(
+        "the token in {path} belongs to user {owner}: delete it, or point XDG_STATE_HOME to a folder of yours"
+    )]
     OtherOwner {
         /// The file.
         path: PathBuf,

@@ -63,8 +63,7 @@ async fn ask(
     loop {
         let mut client = lookup.lookup();
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let answer =
-            in_time(TRIED, lookup.url(), left, client.find(request.clone())).await?.into_inner();
+        let answer = in_time(TRIED, lookup.url(), left, client.find(request.clone())).await?.into_inner();
         held.extend(answer.held);
         if held.len() > MAX_SERVICES {
             let at = lookup.url().to_owned();

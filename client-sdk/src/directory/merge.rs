@@ -298,7 +298,11 @@ impl Merge {
     fn rename(&mut self, name: &str, id: Id, enter: bool) -> Option<Id> {
         let ids = self.names.entry(name.to_owned()).or_default();
         let before = ids.len();
-        if enter { ids.insert(id) } else { ids.remove(&id) };
+        if enter {
+            ids.insert(id)
+        } else {
+            ids.remove(&id)
+        };
         let twin = match (before, ids.len()) {
             (1, 2) => ids.iter().find(|other| **other != id).copied(),
             (2, 1) => ids.first().copied(),

@@ -18,10 +18,8 @@ use std::sync::Arc;
 const MAX_EPOCHS: usize = 4096;
 
 pub(super) fn item<E: ToString>(item: Result<Item, E>, at: &str) -> Result<Option<Told>, ClientError> {
-    let wire = |error: E| ClientError::Wire {
-        at: at.to_owned(),
-        error: WireError::new("items", error.to_string()),
-    };
+    let wire =
+        |error: E| ClientError::Wire { at: at.to_owned(), error: WireError::new("items", error.to_string()) };
     item.map(|item| item.item).map_err(wire)
 }
 

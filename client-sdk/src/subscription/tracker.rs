@@ -201,12 +201,7 @@ impl Tracker {
         }
     }
 
-    fn opened(
-        &mut self,
-        opened: &Opened,
-        at: &str,
-        out: &mut VecDeque<Update>,
-    ) -> Result<(), ClientError> {
+    fn opened(&mut self, opened: &Opened, at: &str, out: &mut VecDeque<Update>) -> Result<(), ClientError> {
         self.check_farm(opened, at)?;
         let wire = |error| ClientError::Wire { at: at.to_owned(), error };
         let epoch = self.stream.epoch(opened.epoch).map_err(wire)?;
@@ -323,7 +318,9 @@ impl Tracker {
                 3 => Aggregate::Min,
                 4 => Aggregate::Max,
                 5 => Aggregate::Count,
-                other => return Err(WireError::new("bins.aggregate", format!("{other}: none of this version"))),
+                other => {
+                    return Err(WireError::new("bins.aggregate", format!("{other}: none of this version")));
+                }
             };
             let values = convert::batch::columns_from_wire(column.values.unwrap_or_default())?;
             if values.len() != wire.series.len() {
@@ -365,7 +362,13 @@ impl Tracker {
         let id = self.stream.id(wire.series)?;
         let life = convert::series::life_from_wire(wire.life)?;
         if let Some(def) = self.book.table.get(id) {
-            out.push_back(Update::Life { id, def, life, time: wire.time, reason: wire.reason.as_str().into() });
+            out.push_back(Update::Life {
+                id,
+                def,
+                life,
+                time: wire.time,
+                reason: wire.reason.as_str().into(),
+            });
         }
         Ok(())
     }

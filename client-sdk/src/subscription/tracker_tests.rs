@@ -113,7 +113,9 @@ fn a_break_in_the_chain_is_a_visible_gap() {
     let mut tracker = tracker("f");
     let broken = |updates: &[Update]| {
         updates.iter().find_map(|update| match update {
-            Update::Broken { from, to } => Some(((from.epoch.start, from.number), (to.epoch.start, to.number))),
+            Update::Broken { from, to } => {
+                Some(((from.epoch.start, from.number), (to.epoch.start, to.number)))
+            }
             _ => None,
         })
     };
@@ -121,7 +123,11 @@ fn a_break_in_the_chain_is_a_visible_gap() {
     assert_eq!(broken(&feed(&mut tracker, progress(1, 10, 20, false, 1))), None);
     assert_eq!(broken(&feed(&mut tracker, progress(1, 20, 20, false, 1))), None);
     assert_eq!(broken(&feed(&mut tracker, progress(1, 22, 30, false, 2))), Some(((1, 20), (1, 22))));
-    assert_eq!(broken(&feed(&mut tracker, progress(2, 0, 5, false, 3))), Some(((1, 30), (2, 0))), "not ended");
+    assert_eq!(
+        broken(&feed(&mut tracker, progress(2, 0, 5, false, 3))),
+        Some(((1, 30), (2, 0))),
+        "not ended"
+    );
     assert_eq!(broken(&feed(&mut tracker, progress(2, 5, 9, true, 3))), None);
     assert_eq!(broken(&feed(&mut tracker, progress(3, 0, 1, false, 3))), None);
     let crash = common::Gap {

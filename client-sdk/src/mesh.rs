@@ -1,0 +1,228 @@
+//! A whole mesh as one: its farms, one merged stream over them, one merged answer from them.
+//!
+//! Every merged answer says what it covers. Nothing is queued here: a program that reads slowly makes the farms wait, and
+//! then skip and say so.
+
+mod answer;
+mod stream;
+
+pub use answer::{Answer, Coverage, ListedSeries, MAX_LISTED, Missing, SeriesList};
+pub use stream::{MeshStream, MeshUpdate, SampleStream};
+
+use crate::channel::{Caller, in_time};
+use crate::directory::{Directory, Found, Service, of_kind};
+use crate::error::ClientError;
+use crate::subscription::{Farm, SubscribeOptions};
+use crate::token::UserToken;
+use hedgerow_model::predicate::{PathPattern, Predicate};
+use hedgerow_model::{Glob, Template, registration};
+use hedgerow_proto::farm;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where `hedgerow up` puts its lookups.
+pub const DEFAULT_LOOKUPS: [&str; 2] = ["http://127.0.0.1:7401", "http://127.0.0.1:7402"];
+/// How long a farm may say nothing while it answers a question.
+pub const FARM_PATIENCE: Duration = Duration::from_secs(10);
+/// The kind of farms in the directory.
+pub const FARM_KIND: &str = "farm";
+
+/// How to find a mesh.
+#[derive(Debug, Clone)]
+pub struct MeshOptions {
+    /// Addresses of lookups, as many as are known.
+    pub lookups: Vec<String>,
+    /// The user's token; only calls that change something need it.
+    pub token: Option<UserToken>,
+    /// The mesh that is wanted; without it, that of the first lookup that answers.
+    pub mesh: Option<registration::Mesh>,
+    /// How long a farm may say nothing while it answers a question.
+    pub patience: Duration,
+}
+
+impl Default for MeshOptions {
+    fn default() -> Self {
+        Self {
+            lookups: DEFAULT_LOOKUPS.map(String::from).to_vec(),
+            token: None,
+            mesh: None,
+            patience: FARM_PATIENCE,
+        }
+    }
+}
+
+impl MeshOptions {
+    /// With these lookups; with none, where `hedgerow up` puts them.
+    pub fn at<U: Into<String>>(lookups: impl IntoIterator<Item = U>) -> Self {
+        let lookups: Vec<String> = lookups.into_iter().map(Into::into).collect();
+        if lookups.is_empty() { Self::default() } else { Self { lookups, ..Self::default() } }
+    }
+}
+
+/// A mesh, by way of its lookups. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Mesh {
+    directory: Directory,
+    identity: registration::Mesh,
+    problems: Arc<[ClientError]>,
+    patience: Duration,
+}
+
+impl Mesh {
+    /// Connects to a mesh: one lookup that answers is enough, others may come later.
+    ///
+    /// # Errors
+    /// Where an address is none, or no lookup answers: each with its reason.
+    pub async fn connect(options: MeshOptions) -> Result<Self, ClientError> {
+        let caller = Caller::new(options.token, options.mesh);
+        let mut directory = Directory::new(&options.lookups, caller)?;
+        let (identity, problems) = directory.join_mesh().await?;
+        Ok(Self { directory, identity, problems: problems.into(), patience: options.patience })
+    }
+
+    /// Its name and id.
+    pub fn identity(&self) -> &registration::Mesh {
+        &self.identity
+    }
+
+    /// What was wrong with lookups when connecting. Those of another mesh are left out; the others are asked again.
+    pub fn problems(&self) -> &[ClientError] {
+        &self.problems
+    }
+
+    /// Its directory: services of all kinds.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The farms that match, as all lookups together know them.
+    pub async fn farms(&self, template: &Template) -> Found {
+        self.directory.find(&of_kind(FARM_KIND, template)).await
+    }
+
+    /// The samples that match, of all farms, those that appear later too.
+    pub fn subscribe(&self, predicate: &Predicate) -> MeshStream {
+        self.subscribe_with(predicate, SubscribeOptions::default())
+    }
+
+    /// The same, said more exactly. `options.resume` is not looked at: a token is one farm's.
+    pub fn subscribe_with(&self, predicate: &Predicate, options: SubscribeOptions) -> MeshStream {
+        MeshStream::new(&self.directory, predicate, options)
+    }
+
+    /// What all farms that match have of `predicate` now. Ends with [`Coverage`].
+    pub fn query(&self, predicate: &Predicate) -> Answer {
+        Answer::new(self.clone(), predicate.clone())
+    }
+
+    /// The series that match any of these patterns, with their last values.
+    pub async fn list_series(&self, patterns: &[PathPattern]) -> SeriesList {
+        answer::list_series(self, patterns).await
+    }
+
+    /// How a farm is, found by its name, by `name~id8`, or by its id.
+    ///
+    /// # Errors
+    /// Where there is no such farm, or several, or it does not answer.
+    pub async fn farm_status(&self, name: &str) -> Result<farm::StatusResponse, ClientError> {
+        let farm = self.farm(name).await?;
+        let mut client = farm.connection.farm();
+        let call = client.status(farm::StatusRequest {});
+        let answer = in_time("ask the farm how it is", farm.connection.url(), self.patience, call).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// One farm, to talk to it directly ([`crate::subscription::subscribe`]); by its name, `name~id8`, or id.
+    ///
+    /// # Errors
+    /// Where there is no such farm, or several.
+    pub async fn farm(&self, name: &str) -> Result<Farm, ClientError> {
+        let found = self.farms(&Template::default()).await;
+        if found.answered == 0 {
+            let why = found.missing.iter().map(|(_, error)| error.to_string());
+            return Err(ClientError::NoLookup(why.collect()));
+        }
+        let called = |service: &&Service| {
+            let registration = &service.registration;
+            *service.shown == *name || registration.name == name || registration.id.to_string() == name
+        };
+        let called: Vec<&Service> = found.services.iter().filter(called).collect();
+        match called[..] {
+            [service] => farm_of(self.directory.caller(), service),
+            [] => {
+                let known = found.services.iter().map(|service| service.shown.to_string()).collect();
+                Err(ClientError::NoFarm { name: name.to_owned(), known })
+            }
+            _ => {
+                let known = called.iter().map(|service| service.shown.to_string()).collect();
+                Err(ClientError::SeveralFarms { name: name.to_owned(), known })
+            }
+        }
+    }
+}
+
+/// The way to a farm that was found.
+pub(crate) fn farm_of(caller: &Caller, service: &Service) -> Result<Farm, ClientError> {
+    let url = service.url().ok_or_else(|| ClientError::NoEndpoint(service.shown.to_string()))?;
+    let connection = caller.connect(url)?;
+    Ok(Farm { name: Arc::clone(&service.shown), id: Some(service.registration.id), connection })
+}
+
+/// What of `predicate` one farm is to be asked; `None`: nothing. A farm knows nothing of the `~id8` by which twins are
+/// told apart, so patterns that say it are made to say the farm's name.
+fn asked_of(predicate: &Predicate, service: &Service) -> Option<Predicate> {
+    let name = service.registration.name.as_str();
+    if *service.shown == *name {
+        return predicate.matches_farm(name).then(|| predicate.clone());
+    }
+    let meant = |pattern: &&PathPattern| pattern.farm.matches(&service.shown) || pattern.farm.matches(name);
+    let patterns: Vec<PathPattern> = predicate
+        .patterns
+        .iter()
+        .filter(meant)
+        .map(|pattern| PathPattern { farm: Glob::exact(name), ..pattern.clone() })
+        .collect();
+    (!patterns.is_empty()).then(|| Predicate { patterns, ..predicate.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::directory::ServiceState;
+    use hedgerow_model::registration::{Id, Instance, Registration};
+
+    #[test]
+    fn twins_are_asked_by_the_name_they_know() {
+        let registration = Registration {
+            id: Id([0xab; 16]),
+            mesh: registration::Mesh { name: "m".into(), id: Id([9; 16]) },
+            name: "cern".into(),
+            kind: "farm".into(),
+            groups: vec![],
+            attributes: [].into(),
+            endpoints: vec![],
+            apis: vec![],
+            version: String::new(),
+            description: String::new(),
+            instance: Instance { start: 1, random: 1 },
+            serial: 1,
+        };
+        let service = |shown: &str| Service {
+            registration: Arc::new(registration.clone()),
+            shown: shown.into(),
+            state: ServiceState::Live,
+            remaining: Duration::ZERO,
+            lookups: vec![],
+        };
+        let asked = |predicate: &str, shown: &str| {
+            asked_of(&Predicate::parse(predicate).unwrap(), &service(shown)).map(|p| p.canonical())
+        };
+        let canonical = |predicate: &str| Some(Predicate::parse(predicate).unwrap().canonical());
+        assert_eq!(asked("c*/x", "cern"), canonical("c*/x"), "unchanged, so that tokens stay good");
+        assert_eq!(asked("fnal/x", "cern"), None);
+        assert_eq!(asked("cern~abababab/x fnal", "cern~abababab"), canonical("cern/x"));
+        assert_eq!(asked("cern~cdcdcdcd/x", "cern~abababab"), None);
+        assert_eq!(asked("cern/x", "cern~abababab"), canonical("cern/x"));
+    }
+}
