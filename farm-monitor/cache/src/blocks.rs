@@ -117,33 +117,28 @@ impl TimesRow {
     }
 }
 
-/// Minimum, maximum and sum of a block's numbers without its NaNs; NULL where there are none (texts, mixed types).
-/// Of i64 columns minimum and maximum are integers and signed, the sum is floating point.
+/// Minimum, maximum and sum of a block of numbers: all three, or NULL where it holds texts, mixed types or a NaN (then it has
+/// to be decoded). Of i64 columns minimum and maximum are integers and signed; the sum is always floating point.
 pub(crate) fn summary(values: &Values) -> [Sql; 3] {
     const NONE: [Sql; 3] = [Sql::Null, Sql::Null, Sql::Null];
-    // −0.0 and a NaN of a sum have no place in SQLite.
-    let real = |value: f64| if value.is_nan() { Sql::Null } else { Sql::Real(value + 0.0) };
     match values.columns.runs() {
         [(ColumnType::F64, _)] => {
-            let numbers = || values.columns.f64s().iter().copied().filter(|v| !v.is_nan());
-            match numbers().next() {
-                None => NONE,
-                Some(first) => [
-                    real(numbers().fold(first, f64::min)),
-                    real(numbers().fold(first, f64::max)),
-                    real(numbers().sum()),
-                ],
-            }
+            let numbers = values.columns.f64s();
+            let min = numbers.iter().copied().reduce(f64::min).unwrap_or(f64::NAN);
+            let max = numbers.iter().copied().reduce(f64::max).unwrap_or(f64::NAN);
+            // NaN as soon as one value is, or where both infinities are there.
+            let sum: f64 = numbers.iter().sum();
+            // −0.0 would not come back from SQLite as it was.
+            if sum.is_nan() { NONE } else { [min, max, sum].map(|number| Sql::Real(number + 0.0)) }
         }
         [(ColumnType::I64, _)] => {
             let numbers = values.columns.i64s();
             #[expect(clippy::cast_precision_loss, reason = "a sum is floating point")]
-            let sum = numbers.iter().map(|v| *v as f64).sum();
-            [
-                numbers.iter().min().map_or(Sql::Null, |v| Sql::Integer(*v)),
-                numbers.iter().max().map_or(Sql::Null, |v| Sql::Integer(*v)),
-                real(sum),
-            ]
+            let sum = numbers.iter().map(|v| *v as f64).sum::<f64>();
+            match (numbers.iter().min(), numbers.iter().max()) {
+                (Some(min), Some(max)) => [Sql::Integer(*min), Sql::Integer(*max), Sql::Real(sum + 0.0)],
+                _ => NONE,
+            }
         }
         _ => NONE,
     }
@@ -191,6 +186,12 @@ pub(crate) fn write_block(
     Ok(blob.len() as u64 + 45)
 }
 
+/// A block's row that was checked: what it says in short, codec and blob.
+struct Checked {
+    summary: [Sql; 3],
+    values: Option<Result<Values, Damaged>>,
+}
+
 /// Reads and checks the block `id` of `series`; `count` samples are expected. `None`: there is no such row.
 pub(crate) fn read_block(
     db: &Connection,
@@ -198,6 +199,35 @@ pub(crate) fn read_block(
     series: SeriesId,
     count: usize,
 ) -> rusqlite::Result<Option<Result<Values, Damaged>>> {
+    let row = checked(db, id, series, count, true)?;
+    Ok(row.map(|row| row.and_then(|row| row.values.unwrap_or(Err(Damaged("not decoded"))))))
+}
+
+/// As [`read_block`], but without decoding: minimum, maximum and sum, where the block has them.
+pub(crate) fn read_summary(
+    db: &Connection,
+    id: i64,
+    series: SeriesId,
+    count: usize,
+) -> rusqlite::Result<Option<[f64; 3]>> {
+    #[expect(clippy::cast_precision_loss, reason = "a summary is floating point")]
+    let number = |value: Sql| match value {
+        Sql::Integer(number) => Some(number as f64),
+        Sql::Real(number) => Some(number),
+        _ => None,
+    };
+    let Some(Ok(row)) = checked(db, id, series, count, false)? else { return Ok(None) };
+    let [min, max, sum] = row.summary.map(number);
+    Ok(min.zip(max).zip(sum).map(|((min, max), sum)| [min, max, sum]))
+}
+
+fn checked(
+    db: &Connection,
+    id: i64,
+    series: SeriesId,
+    count: usize,
+    decode: bool,
+) -> rusqlite::Result<Option<Result<Checked, Damaged>>> {
     let mut query =
         db.prepare_cached("SELECT series, count, codec, min, max, sum, crc, blob FROM block WHERE id = ?1")?;
     query
@@ -215,7 +245,8 @@ pub(crate) fn read_block(
             {
                 return Ok(Err(Damaged("checksum of a block")));
             }
-            Ok(codec::decode(codec, blob, count))
+            let values = decode.then(|| codec::decode(codec, blob, count));
+            Ok(Ok(Checked { summary, values }))
         })
         .optional()
 }

@@ -31,7 +31,7 @@ pub use cache::{Cache, Opened};
 pub use error::{AppendRefused, CacheError};
 pub use open::{KnownSeries, Recovered};
 pub use options::{Bounds, CacheOptions, Clock};
-pub use reader::{LastSample, ReadAnswer, ReadRequest, Reader};
+pub use reader::{Bin, LastSample, ReadAnswer, ReadRequest, Reader, Summary, SummaryRequest};
 pub use rows::{EpochEnd, EpochInfo};
 pub use stats::CacheStats;
 pub use times::MAX_MEMBERS;

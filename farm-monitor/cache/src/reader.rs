@@ -6,6 +6,7 @@
 mod last;
 mod plan;
 mod pool;
+mod summary;
 
 use crate::blocks;
 use crate::error::{CacheError, Tried};
@@ -25,6 +26,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use last::LastSample;
+pub use summary::{Bin, Summary, SummaryRequest};
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -154,8 +156,8 @@ impl Reader {
         Ok(ReadAnswer { through, batches, life, gaps })
     }
 
-    /// The lowest number of `epoch` that a sample with a time of `time` or later has: to answer a window of time it is
-    /// enough to read from there. `None`: there is none.
+    /// A number of `epoch` before which no sample has a time of `time` or later (at most a chunk too low): to answer a window
+    /// of time it is enough to read from there. `None`: there is no such sample.
     ///
     /// # Errors
     /// Where the file cannot be read.
@@ -260,12 +262,13 @@ fn answer(
     };
     for (view, parts) in views.iter().zip(&parts) {
         for (rank, series) in &view.wanted {
+            let mut take = |number, time, value, mark| out.push(*series, number, time, value, mark);
             for part in parts {
                 match part {
                     Part::Stored(chunk) => {
-                        stored(db, request.epoch, chunk, *rank, *series, &inside, &mut out, bad)?
+                        stored(db, request.epoch, chunk, *rank, *series, &inside, &mut take, bad)?
                     }
-                    Part::Head(pieces) => unsealed(pieces, *series, &inside, &mut out),
+                    Part::Head(pieces) => unsealed(pieces, *series, &inside, &mut take),
                 }
             }
         }
@@ -281,7 +284,7 @@ fn stored(
     rank: u16,
     series: SeriesId,
     inside: &impl Fn(u64, UnixMillis) -> bool,
-    out: &mut Out,
+    take: &mut impl FnMut(u64, UnixMillis, Value, Option<Mark>),
     bad: &mut Vec<BadWithGap>,
 ) -> Result<(), CacheError> {
     let samples = || {
@@ -309,7 +312,7 @@ fn stored(
             for (at, ((number, time), value)) in (0_u32..).zip(samples().zip(values.columns.iter())) {
                 let mark = marks.next_if(|(place, _)| *place == at).map(|(_, mark)| *mark);
                 if inside(number, time) {
-                    out.push(series, number, time, value, mark);
+                    take(number, time, value, mark);
                 }
             }
         }
@@ -317,7 +320,12 @@ fn stored(
     Ok(())
 }
 
-fn unsealed(pieces: &[Piece], series: SeriesId, inside: &impl Fn(u64, UnixMillis) -> bool, out: &mut Out) {
+fn unsealed(
+    pieces: &[Piece],
+    series: SeriesId,
+    inside: &impl Fn(u64, UnixMillis) -> bool,
+    take: &mut impl FnMut(u64, UnixMillis, Value, Option<Mark>),
+) {
     for piece in pieces {
         let Ok(at) = piece.series().binary_search(&series) else { continue };
         let (number, time) = (piece.first() + at as u64, piece.time());
@@ -326,7 +334,7 @@ fn unsealed(pieces: &[Piece], series: SeriesId, inside: &impl Fn(u64, UnixMillis
             let position = piece.from + at as u32;
             let mark = batch.marks.binary_search_by_key(&position, |(place, _)| *place).ok();
             let value = batch.values.get(position as usize);
-            out.push(series, number, time, value, mark.map(|at| batch.marks[at].1));
+            take(number, time, value, mark.map(|at| batch.marks[at].1));
         }
     }
 }

@@ -127,7 +127,7 @@ pub(super) fn plan(
 }
 
 /// The group's chunks that may have something, in number order.
-fn rows(
+pub(super) fn rows(
     db: &Connection,
     request: &ReadRequest<'_>,
     through: u64,
@@ -163,7 +163,7 @@ fn wanted_in(piece: &Piece, view: &GroupView) -> usize {
     piece.series().iter().filter(|series| wanted(series)).count()
 }
 
-fn lost(request: &ReadRequest<'_>, row: &TimesRow, view: &GroupView) -> Gap {
+pub(super) fn lost(request: &ReadRequest<'_>, row: &TimesRow, view: &GroupView) -> Gap {
     Gap {
         epoch: request.epoch,
         scope: GapScope::Cluster(view.cluster.clone()),

@@ -1,9 +1,10 @@
 //! What was appended is read, whatever the cache did in between.
 
 use crate::bench::{Bench, options, read_all, rows};
-use hedgerow_cache::{CacheOptions, EpochEnd, ReadRequest};
+use hedgerow_cache::{CacheOptions, EpochEnd, ReadRequest, SummaryRequest};
 use hedgerow_model::{Mark, SeriesId, Value};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -131,4 +132,92 @@ fn appended_samples_are_read_before_their_commit_and_told_after_it() {
     assert_eq!(committed.borrow().number, 0);
     bench.cache().flush().unwrap();
     assert_eq!(committed.borrow().number, 2);
+}
+
+#[test]
+fn bins_are_the_same_from_blocks_from_parts_of_blocks_and_from_the_head() {
+    let mut bench = Bench::new(CacheOptions { chunk_entries: 8, ..options() });
+    bench.add(1..5, "a");
+    for round in 0..100_i64 {
+        let odd = if round == 50 { Value::F64(f64::NAN) } else { Value::F64(round as f64 / 4.0) };
+        let samples = [
+            (1, Value::F64((round * 37 % 11) as f64)),
+            (2, Value::I64(round)),
+            (3, Value::Text("x".into())),
+            (4, odd),
+        ];
+        bench.append(round * 10, &samples, Vec::new());
+        if round % 8 == 7 && round < 90 {
+            bench.cache().flush().unwrap();
+            bench.cache().seal().unwrap();
+        }
+    }
+    let series: Vec<SeriesId> = (1..5).map(SeriesId).collect();
+    for (every, times, after) in [(1000, 0..2000, 0), (160, 0..2000, 0), (30, 5..777, 21), (7, 0..300, 0)] {
+        let request = SummaryRequest {
+            series: &series,
+            epoch: bench.epoch,
+            after,
+            through: 390,
+            times: times.clone(),
+            every,
+        };
+        let summary = bench.reader().summarize(&request).unwrap();
+        let mut expected: BTreeMap<(SeriesId, i64), (u64, u64, f64, f64, f64)> = BTreeMap::new();
+        for row in &bench.model {
+            if row.1 > after && row.1 <= 390 && times.contains(&row.3) {
+                let key = (SeriesId(row.2), row.3.div_euclid(every) * every);
+                let bin = expected.entry(key).or_insert((0, 0, f64::INFINITY, f64::NEG_INFINITY, 0.0));
+                bin.0 += 1;
+                let number = match row.4.split_at(1) {
+                    ("f", bits) => f64::from_bits(u64::from_str_radix(bits, 16).unwrap()),
+                    ("i", number) => number.parse().unwrap(),
+                    _ => f64::NAN,
+                };
+                if !number.is_nan() {
+                    *bin = (bin.0, bin.1 + 1, bin.2.min(number), bin.3.max(number), bin.4 + number);
+                }
+            }
+        }
+        let found: BTreeMap<_, _> = summary
+            .bins
+            .iter()
+            .map(|(key, bin)| (*key, (bin.count, bin.numbers, bin.min, bin.max, bin.sum)))
+            .collect();
+        assert_eq!(found, expected, "every {every}");
+    }
+}
+
+#[test]
+fn the_newest_sample_is_found_in_head_blocks_and_older_epochs() {
+    let mut bench = Bench::new(CacheOptions { chunk_entries: 4, ..options() });
+    bench.add(1..5, "a");
+    bench.append(
+        100,
+        &[(1, Value::I64(1)), (2, Value::State(7, Some("up".into()))), (3, Value::I64(3))],
+        Vec::new(),
+    );
+    bench.append(110, &[(2, Value::I64(7))], Vec::new());
+    bench.cache().seal().unwrap();
+    let first = bench.epoch;
+    bench.close();
+    bench.open();
+    bench.append(300, &[(1, Value::I64(10))], Vec::new());
+    // Accepted later, but older: not the newest.
+    bench.append(250, &[(1, Value::I64(11))], Vec::new());
+    let all: Vec<SeriesId> = (1..5).map(SeriesId).collect();
+    let last = bench.reader().last(&all).unwrap();
+    let found: Vec<_> =
+        last.iter().map(|s| (s.series.0, s.position.epoch, s.time, s.value.clone())).collect();
+    assert_eq!(
+        found,
+        [
+            (1, bench.epoch, 300, Value::I64(10)),
+            (2, first, 110, Value::State(7, Some("up".into()))),
+            (3, first, 100, Value::I64(3)),
+        ]
+    );
+    assert_eq!(bench.reader().first_number_at(first, 105).unwrap(), Some(1), "a chunk is taken as a whole");
+    assert_eq!(bench.reader().first_number_at(bench.epoch, 260).unwrap(), Some(1));
+    assert_eq!(bench.reader().first_number_at(bench.epoch, 301).unwrap(), None);
 }
