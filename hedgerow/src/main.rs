@@ -1,1 +1,30 @@
-fn main() {}
+//! `hedgerow`: one binary with a subcommand per role and per client. Here it only reads the arguments and hands over.
+
+mod check_config;
+mod cli;
+mod client;
+mod collect;
+mod completions;
+mod farm;
+mod find;
+mod hosting;
+mod lookup;
+mod ls;
+mod outcome;
+mod output;
+mod query;
+mod question;
+mod runtime;
+mod up;
+mod watch;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // Before anything else: the keeper of scripts wants a process with one thread and nothing open.
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == hosting::KEEPER_ARG) {
+        return hedgerow_collect::script::keeper::main();
+    }
+    outcome::exit(cli::Cli::parse().run())
+}

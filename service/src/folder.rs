@@ -55,11 +55,24 @@ fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError 
 }
 
 impl Folder {
-    /// Opens `path` for `role` (said to others who try), making it, for its owner only, where it is not there.
+    /// Opens `path` for `role` alone (said to others who try), making it, for its owner only, where it is not there.
     ///
     /// # Errors
     /// Says what to do.
     pub fn open(path: &Path, role: &str) -> Result<Self, FolderError> {
+        Self::lock(path, role, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    /// Opens `path` for a role that keeps a folder of its own inside it, beside other such roles; meanwhile nobody can
+    /// [`open`](Self::open) it alone.
+    ///
+    /// # Errors
+    /// Says what to do.
+    pub fn open_beside(path: &Path, role: &str) -> Result<Self, FolderError> {
+        Self::lock(path, role, FlockOperation::NonBlockingLockShared)
+    }
+
+    fn lock(path: &Path, role: &str, lock_as: FlockOperation) -> Result<Self, FolderError> {
         if path.exists() && !path.is_dir() {
             return Err(FolderError::NoFolder(path.to_owned()));
         }
@@ -82,7 +95,7 @@ impl Folder {
             .mode(0o600)
             .open(&lock_path)
             .map_err(io("write", &lock_path))?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if flock(&lock, lock_as).is_err() {
             let mut holder = String::new();
             let _ = lock.read_to_string(&mut holder);
             let holder =
@@ -120,6 +133,20 @@ mod tests {
         );
         drop(held);
         Folder::open(&path, "farm").unwrap();
+    }
+
+    #[test]
+    fn roles_beside_each_other_keep_out_who_wants_it_alone() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("a");
+        let farm = Folder::open_beside(&path, "farm").unwrap();
+        let lookup = Folder::open_beside(&path, "lookup").unwrap();
+        assert!(matches!(Folder::open(&path, "up"), Err(FolderError::InUse { .. })));
+        drop((farm, lookup));
+        let up = Folder::open(&path, "up").unwrap();
+        let refused = Folder::open_beside(&path, "farm").unwrap_err().to_string();
+        assert!(refused.contains("hedgerow up, process"), "{refused}");
+        drop(up);
     }
 
     #[test]

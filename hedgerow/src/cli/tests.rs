@@ -1,0 +1,78 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use clap::CommandFactory as _;
+
+#[test]
+fn the_words_fit_together() {
+    Cli::command().debug_assert();
+}
+
+fn read(words: &str) -> Result<(), (bool, String)> {
+    let args = std::iter::once("hedgerow").chain(words.split_whitespace());
+    Cli::try_parse_from(args).map(|_| ()).map_err(|error| (error.exit_code() == 2, error.to_string()))
+}
+
+#[test]
+fn what_is_promised_can_be_said() {
+    for words in [
+        "up",
+        "up --data d --base-port 17400",
+        "up --unsafe-clear-bind",
+        "lookup --data d --listen 127.0.0.1:1 --peer http://a:1 --peer http://b:1 --name lookup-1",
+        "farm --data d --listen 127.0.0.1:1 --lookup http://a:1",
+        "farm status",
+        "farm status cern --json --lookup http://a:1",
+        "find",
+        "find kind=farm country!=CH has:gpu --json",
+        "ls a b/c --utc",
+        "watch a/b --events --numbers",
+        "query a where value > 1 since=1h every=5m:mean --as raw --timeout 3s",
+        "collect --config f --only host --target n1 --json",
+        "check-config f",
+        "completions zsh",
+    ] {
+        assert_eq!(read(words), Ok(()), "{words}");
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_misuse() {
+    for words in [
+        "",
+        "farm",
+        "farm --data d status",
+        "lookup",
+        "lookup --data d --name a/b",
+        "lookup --data d --name farm",
+        "up --base-port 0",
+        "up --base-port 65530",
+        "watch",
+        "query",
+        "query a --timeout soon",
+        "collect",
+        "fnid",
+        "__keeper",
+    ] {
+        let (misuse, text) = read(words).unwrap_err();
+        assert!(misuse, "{words}: {text}");
+    }
+}
+
+/// Every command's help, as a stranger reads it: a change of it is seen.
+#[test]
+fn help_is_as_it_was() {
+    let mut all = String::new();
+    let mut root = Cli::command();
+    root.build();
+    let mut shown = |mut command: clap::Command| {
+        all.push_str(&format!("{}\n----\n", command.render_long_help().to_string().trim_end()));
+    };
+    shown(root.clone().term_width(110));
+    for command in root.get_subcommands() {
+        shown(command.clone().term_width(110));
+        for below in command.get_subcommands() {
+            shown(below.clone().term_width(110));
+        }
+    }
+    insta::assert_snapshot!(all);
+}

@@ -1,0 +1,245 @@
+//! `lookup`: one lookup service; and how one is opened, which `up` does twice.
+
+use crate::hosting::{self, KnownMesh, RoleOptions};
+use crate::outcome::{CommandError, Outcome};
+use crate::output::{Out, say};
+use hedgerow_client::channel::Caller;
+use hedgerow_client::directory::Directory;
+use hedgerow_client::identity::Identity;
+use hedgerow_client::lease::{Body, LeaseKeeper, LeaseKeeperOptions};
+use hedgerow_lookup::{Lookup, LookupOptions};
+use hedgerow_model::lease::DEFAULT_ASKED;
+use hedgerow_model::registration::{Endpoint, Mesh};
+use hedgerow_proto::{LOOKUP_API, LOOKUP_SERVICE};
+use hedgerow_service::access::Access;
+use hedgerow_service::drain::Drain;
+use hedgerow_service::folder::Folder;
+use hedgerow_service::listener::serve;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tonic::service::Routes;
+
+/// How long other lookups may take to answer a cancel when this one is stopping.
+const CANCEL_PATIENCE: Duration = Duration::from_millis(500);
+
+const AFTER: &str = "\
+Examples:
+  hedgerow lookup --data ./mesh                        a lookup for a new mesh, or the one kept there
+  hedgerow lookup --data ./b --listen 127.0.0.1:7402 --peer http://127.0.0.1:7401
+  hedgerow lookup --data DIR --name lookup-1           goes on with a lookup of `hedgerow up --data DIR`";
+
+/// Run a lookup service: the directory in which services register under leases
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    /// Folder for what it keeps; the lookup's own is NAME inside it
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Where it listens
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7401")]
+    listen: SocketAddr,
+    /// Another lookup of the mesh: registers there, too, and takes its mesh; may be given several times
+    #[arg(long, value_name = "URL")]
+    peer: Vec<String>,
+    /// Its name, and that of its folder
+    #[arg(long, default_value = "lookup", value_parser = folder_name)]
+    name: String,
+    #[command(flatten)]
+    role: RoleOptions,
+}
+
+fn folder_name(text: &str) -> Result<String, String> {
+    hedgerow_model::name::check(text).map_err(|error| error.to_string())?;
+    if text.contains('/') || text.starts_with('.') || text == "farm" {
+        return Err(
+            "not the name of a folder of its own: expected no `/`, no `.` first, and not `farm`".to_owned()
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// Runs a lookup until it is told to stop.
+///
+/// # Errors
+/// Why it does not start, and what to do.
+pub fn run(args: Args) -> Result<Outcome, CommandError> {
+    hedgerow_service::telemetry::start();
+    args.role.warn();
+    crate::runtime::role(serve_one(args))
+}
+
+async fn serve_one(args: Args) -> Result<Outcome, CommandError> {
+    let ending = hosting::ending();
+    let role = format!("lookup {}", args.name);
+    let _shared = Folder::open_beside(&args.data, &role).map_err(|error| CommandError::failed(&error))?;
+    let folder = open_folder(&args.data, &args.name)?;
+    let listener = args.role.bind(args.listen, "--listen")?;
+    let address =
+        listener.local_addr().map_err(|error| CommandError::Failed(format!("--listen: {error}")))?;
+    if address.ip().is_unspecified() {
+        let text =
+            format!("--listen {address}: others must be told where this is: expected one address, not all");
+        return Err(CommandError::Misuse(text));
+    }
+    let (token, access) = hosting::token()?;
+    let known = KnownMesh::read(&args.data)?.map(|known| known.mesh);
+    let mesh = match known {
+        Some(mesh) => Some(mesh),
+        None => mesh_of_peers(&args.peer).await?,
+    };
+    let make = args.peer.is_empty().then(hosting::host_name);
+    let (drain_start, drain) = hedgerow_service::drain::drain();
+    let place = Place { name: &args.name, folder, listener, loopback_only: args.role.loopback_only() };
+    let running = Running::open(place, mesh, make, access, drain)?;
+    let mut urls = vec![running.url()];
+    urls.extend(args.peer.iter().cloned());
+    let mesh = running.lookup.mesh().clone();
+    let leases = register(urls, Caller::new(Some(token), Some(mesh.clone())), vec![running.registration()])?;
+    let mut out = Out::new();
+    let _ = out
+        .line(format!("lookup {} of mesh {} at {}; Ctrl-C stops", args.name, mesh.name, running.url()))
+        .and_then(|()| out.flush());
+    drop(out);
+    let stopping = ending.clone();
+    hosting::stop(ending, async move {
+        stopping.begun().await;
+        cancel(leases).await;
+        running.lookup.close().await;
+        drain_start.begin();
+        running.ended().await;
+    })
+    .await?;
+    Ok(Outcome::Done)
+}
+
+/// The mesh of the peers; `None`: there are no peers.
+async fn mesh_of_peers(peers: &[String]) -> Result<Option<Mesh>, CommandError> {
+    if peers.is_empty() {
+        return Ok(None);
+    }
+    let mut directory = Directory::new(peers, Caller::default())
+        .map_err(|error| CommandError::Misuse(format!("--peer: {error}")))?;
+    match directory.join_mesh().await {
+        Ok((mesh, problems)) => {
+            problems.iter().for_each(|problem| say(&format!("hedgerow: {problem}")));
+            Ok(Some(mesh))
+        }
+        // One that has been in the mesh before knows it without peers.
+        Err(error) => {
+            say(&format!("hedgerow: no peer tells its mesh, taking the one kept here, if any: {error}"));
+            Ok(None)
+        }
+    }
+}
+
+/// The folder of the lookup of this name.
+///
+/// # Errors
+/// Why it cannot be used, and what to do.
+pub fn open_folder(data: &Path, name: &str) -> Result<Folder, CommandError> {
+    Folder::open(&data.join(name), &format!("lookup {name}")).map_err(|error| CommandError::failed(&error))
+}
+
+/// Where a lookup lives.
+pub struct Place<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its own folder.
+    pub folder: Folder,
+    /// Its port.
+    pub listener: TcpListener,
+    /// Whether only this machine can reach it.
+    pub loopback_only: bool,
+}
+
+/// A lookup that serves.
+pub struct Running {
+    /// The service itself.
+    pub lookup: Lookup,
+    name: String,
+    identity: Identity,
+    address: SocketAddr,
+    server: JoinHandle<()>,
+    _folder: Folder,
+}
+
+impl Running {
+    /// Opens a lookup and serves it until `drain`.
+    ///
+    /// # Errors
+    /// Why it does not start, and what to do.
+    pub fn open(
+        place: Place<'_>,
+        mesh: Option<Mesh>,
+        make_mesh: Option<String>,
+        access: Access,
+        drain: Drain,
+    ) -> Result<Self, CommandError> {
+        let Place { name, folder, listener, loopback_only } = place;
+        let identity = Identity::open(folder.path()).map_err(|error| CommandError::failed(&error))?;
+        let options = LookupOptions {
+            mesh,
+            make_mesh,
+            loopback_only,
+            ..LookupOptions::new(folder.path().to_owned(), identity.id())
+        };
+        let lookup = Lookup::open(options).map_err(|error| CommandError::failed(&error))?;
+        let address =
+            listener.local_addr().map_err(|error| CommandError::Failed(format!("{name}: {error}")))?;
+        let routes = Routes::new(lookup.service());
+        let server = tokio::spawn(async move {
+            if let Err(error) = serve(listener, routes, &[LOOKUP_SERVICE], access, drain).await {
+                say(&format!("hedgerow: the port of a lookup at {address} is lost: {error}"));
+            }
+        });
+        Ok(Self { lookup, name: name.to_owned(), identity, address, server, _folder: folder })
+    }
+
+    /// Where it is reached.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What it says of itself: a lookup is a registration, too.
+    pub fn registration(&self) -> (Identity, watch::Receiver<Body>) {
+        let body = Body {
+            name: self.name.clone(),
+            kind: "lookup".to_owned(),
+            endpoints: vec![Endpoint { url: self.url(), via_relay: None }],
+            apis: vec![LOOKUP_API.to_owned()],
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Body::default()
+        };
+        // It never changes: the sender may go.
+        (self.identity.clone(), watch::channel(body).1)
+    }
+
+    /// Waits until its port is closed.
+    pub async fn ended(self) {
+        let _ = self.server.await;
+    }
+}
+
+/// Keeps services of this process registered at `lookups`.
+///
+/// # Errors
+/// Where an address is none.
+pub fn register(
+    lookups: Vec<String>,
+    caller: Caller,
+    registrations: Vec<(Identity, watch::Receiver<Body>)>,
+) -> Result<LeaseKeeper, CommandError> {
+    let options = LeaseKeeperOptions { lookups, caller, registrations, asked: DEFAULT_ASKED };
+    LeaseKeeper::start(options).map_err(|error| CommandError::Misuse(format!("--peer: {error}")))
+}
+
+/// Ends leases; a lookup that does not answer lets them run out.
+pub async fn cancel(leases: LeaseKeeper) {
+    for error in leases.cancel_all(Instant::now() + CANCEL_PATIENCE).await {
+        say(&format!("hedgerow: {error}"));
+    }
+}

@@ -1,0 +1,56 @@
+//! What is printed: results on standard output, everything about them on standard error.
+
+pub mod amount;
+pub mod bins;
+pub mod clock;
+pub mod events;
+pub mod json;
+pub mod lines;
+pub mod safe;
+pub mod table;
+
+use std::io::{self, StdoutLock, Write};
+
+/// Bytes that gather before they are written; a flush writes what there is.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Standard output, in whole lines.
+pub struct Out(io::BufWriter<StdoutLock<'static>>);
+
+impl Out {
+    /// Takes standard output for this command.
+    pub fn new() -> Self {
+        Self(io::BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()))
+    }
+
+    /// Writes a line.
+    ///
+    /// # Errors
+    /// Where nobody reads, or the disk is full.
+    pub fn line(&mut self, line: impl AsRef<[u8]>) -> io::Result<()> {
+        self.0.write_all(line.as_ref())?;
+        self.0.write_all(b"\n")
+    }
+
+    /// Writes lines.
+    ///
+    /// # Errors
+    /// Where nobody reads, or the disk is full.
+    pub fn lines<L: AsRef<[u8]>>(&mut self, lines: impl IntoIterator<Item = L>) -> io::Result<()> {
+        lines.into_iter().try_for_each(|line| self.line(line))
+    }
+
+    /// Writes out what has gathered.
+    ///
+    /// # Errors
+    /// Where nobody reads, or the disk is full.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Says a line on standard error. Where nobody can hear it, nothing more can be done.
+pub fn say(line: &str) {
+    let line: Vec<_> = line.split('\n').map(safe::clean).collect();
+    let _ = writeln!(io::stderr(), "{}", line.join("\n"));
+}

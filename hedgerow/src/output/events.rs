@@ -1,0 +1,205 @@
+//! What a stream says beside samples: gaps, lags, lives, ends. For people on standard error; with `--events` as objects with
+//! an `event` field, among the samples, in their place.
+
+use super::clock::Zone;
+use super::json::{Key, line};
+use hedgerow_client::subscription::Update;
+use hedgerow_model::{Gap, GapScope, Life, NumberRange};
+use serde::Serialize;
+use std::io;
+
+/// One notice of one farm.
+#[derive(Serialize)]
+pub struct Event<'a> {
+    event: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    farm: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    key: Option<Key<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lookup: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetching: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The same for people.
+    #[serde(skip)]
+    text: String,
+}
+
+impl<'a> Event<'a> {
+    /// An event with nothing but its name and what is said to people.
+    pub fn new(event: &'static str, farm: Option<&'a str>, text: String) -> Self {
+        Self {
+            event,
+            farm,
+            key: None,
+            cluster: None,
+            lookup: None,
+            epoch: None,
+            from: None,
+            to: None,
+            time: None,
+            count: None,
+            fetching: None,
+            reason: None,
+            text,
+        }
+    }
+
+    /// The notice in an update, if it is one. Samples, bins, series and progress are none.
+    pub fn of(
+        farm: &'a str,
+        update: &'a Update,
+        series: impl Fn(&GapScope) -> String,
+        zone: &Zone,
+    ) -> Option<Self> {
+        let event = |name, text: String| Self::new(name, Some(farm), format!("{farm}: {text}"));
+        match update {
+            Update::Gap { gap, .. } => Some(gap_event(farm, gap, &series(&gap.scope))),
+            Update::Broken { from, to } => {
+                let text = format!(
+                    "the farm's account of what it sent has a hole between {} of epoch {} and {} of epoch {}",
+                    from.number, from.epoch, to.number, to.epoch
+                );
+                let mut event = event("broken", text);
+                event.epoch = Some(from.epoch.to_string());
+                (event.from, event.to) = (Some(from.number), Some(to.number));
+                Some(event)
+            }
+            Update::Lagged { range, count, fetching } => {
+                let what = count.map_or_else(|| "samples were".to_owned(), |count| plural(count, "sample"));
+                let next = if *fetching { "they follow, out of order" } else { "not fetched" };
+                let mut event = event("lagged", format!("too slow for the stream: skipped {what}; {next}"));
+                event.range(range);
+                (event.count, event.fetching) = (*count, Some(*fetching));
+                Some(event)
+            }
+            Update::BackFilled { range, error } => {
+                let text = match error {
+                    None => "what was skipped has been given".to_owned(),
+                    Some(error) => format!("not all of what was skipped could be fetched: {error}"),
+                };
+                let mut event = event("back_filled", text);
+                event.range(range);
+                event.reason = error.as_ref().map(ToString::to_string);
+                Some(event)
+            }
+            Update::Life { def, life, time, reason, .. } => {
+                let since = zone.print(*time);
+                let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                let mut event = Self::new(
+                    life_word(*life),
+                    Some(farm),
+                    format!("{farm}/{}: {} since {since}{why}", def.key, life.as_str()),
+                );
+                event.key = Some((&def.key).into());
+                event.time = Some(*time);
+                event.reason = Some(reason.to_string()).filter(|reason| !reason.is_empty());
+                Some(event)
+            }
+            Update::Disconnected { error, retry_in } => {
+                let wait = hedgerow_model::duration::print(*retry_in);
+                let mut event =
+                    event("disconnected", format!("connection lost, tried again in {wait}: {error}"));
+                event.reason = Some(error.to_string());
+                Some(event)
+            }
+            Update::End { samples, detail } => {
+                let detail = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
+                let mut event =
+                    event("end", format!("end of the window, {}{detail}", plural(*samples, "sample")));
+                event.count = Some(*samples);
+                Some(event)
+            }
+            Update::Failed(error) => {
+                let mut event = event("failed", error.to_string());
+                event.reason = Some(error.to_string());
+                Some(event)
+            }
+            Update::Opened { .. }
+            | Update::Series { .. }
+            | Update::Samples(_)
+            | Update::Bins(_)
+            | Update::Progress { .. } => None,
+        }
+    }
+
+    /// Why, for programs.
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Of this lookup.
+    pub fn of_lookup(mut self, url: &'a str) -> Self {
+        self.lookup = Some(url);
+        self
+    }
+
+    /// For people.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// For programs.
+    ///
+    /// # Errors
+    /// None that can happen.
+    pub fn json(&self) -> io::Result<Vec<u8>> {
+        line(self)
+    }
+
+    /// Whether it only ends what was asked for, which a person sees anyway.
+    pub fn is_end(&self) -> bool {
+        self.event == "end"
+    }
+
+    fn range(&mut self, range: &NumberRange) {
+        self.epoch = Some(range.epoch.to_string());
+        (self.from, self.to) = (Some(range.after + 1), Some(range.through));
+    }
+}
+
+fn gap_event<'a>(farm: &'a str, gap: &'a Gap, scope: &str) -> Event<'a> {
+    let many = gap.count.map_or_else(|| "samples".to_owned(), |count| plural(count, "sample"));
+    let numbers = match gap.to {
+        Some(to) => format!("numbers {} to {to}", gap.from),
+        None => format!("numbers from {} on", gap.from),
+    };
+    let text =
+        format!("{farm}: {many} missing{scope}, {numbers} of epoch {}: {}", gap.epoch, gap.reason.as_str());
+    let mut event = Event::new("gap", Some(farm), text);
+    event.epoch = Some(gap.epoch.to_string());
+    (event.from, event.to, event.count) = (Some(gap.from), gap.to, gap.count);
+    event.reason = Some(gap.reason.as_str().to_owned());
+    if let GapScope::Cluster(cluster) = &gap.scope {
+        event.cluster = Some(cluster);
+    }
+    event
+}
+
+fn life_word(life: Life) -> &'static str {
+    match life {
+        Life::Live => "live",
+        Life::Stale => "stale",
+        Life::Ended => "ended",
+    }
+}
+
+/// `1 sample`, `3 samples`.
+pub fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
