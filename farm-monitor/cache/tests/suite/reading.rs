@@ -2,7 +2,7 @@
 
 use crate::bench::{Bench, options, read_all, rows};
 use hedgerow_cache::{CacheOptions, EpochEnd, ReadRequest, SummaryRequest};
-use hedgerow_model::{Mark, SeriesId, Value};
+use hedgerow_model::{Life, LifeMark, Mark, SeriesDef, SeriesId, Value};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -134,6 +134,9 @@ fn appended_samples_are_read_before_their_commit_and_told_after_it() {
     assert_eq!(committed.borrow().number, 2);
 }
 
+/// Count, numbers, minimum, maximum, sum.
+type Expected = (u64, u64, f64, f64, f64);
+
 #[test]
 fn bins_are_the_same_from_blocks_from_parts_of_blocks_and_from_the_head() {
     let mut bench = Bench::new(CacheOptions { chunk_entries: 8, ..options() });
@@ -163,7 +166,7 @@ fn bins_are_the_same_from_blocks_from_parts_of_blocks_and_from_the_head() {
             every,
         };
         let summary = bench.reader().summarize(&request).unwrap();
-        let mut expected: BTreeMap<(SeriesId, i64), (u64, u64, f64, f64, f64)> = BTreeMap::new();
+        let mut expected: BTreeMap<(SeriesId, i64), Expected> = BTreeMap::new();
         for row in &bench.model {
             if row.1 > after && row.1 <= 390 && times.contains(&row.3) {
                 let key = (SeriesId(row.2), row.3.div_euclid(every) * every);
@@ -220,4 +223,53 @@ fn the_newest_sample_is_found_in_head_blocks_and_older_epochs() {
     assert_eq!(bench.reader().first_number_at(first, 105).unwrap(), Some(1), "a chunk is taken as a whole");
     assert_eq!(bench.reader().first_number_at(bench.epoch, 260).unwrap(), Some(1));
     assert_eq!(bench.reader().first_number_at(bench.epoch, 301).unwrap(), None);
+}
+
+#[test]
+fn marks_of_life_are_read_before_and_after_their_commit_and_only_once() {
+    let mut bench = Bench::new(options());
+    bench.add(1..3, "a");
+    bench.round(1..3, 10);
+    let mark = |series, after, life| LifeMark {
+        series: SeriesId(series),
+        life,
+        time: 20,
+        after,
+        reason: "missed 3 intervals of 10s".into(),
+    };
+    bench.cache().mark_life(mark(1, 2, Life::Stale));
+    bench.cache().mark_life(mark(2, 2, Life::Stale));
+    bench.round(1..3, 30);
+    bench.cache().mark_life(mark(1, 4, Life::Ended));
+    let read = |bench: &Bench, after, through| {
+        let series = [SeriesId(1)];
+        let request = ReadRequest {
+            series: &series,
+            epoch: bench.epoch,
+            after,
+            through,
+            times: None,
+            max_samples: 100,
+        };
+        bench.reader().read(&request).unwrap().life
+    };
+    let (stale, ended) = (mark(1, 2, Life::Stale), mark(1, 4, Life::Ended));
+    for _ in 0..2 {
+        assert_eq!(read(&bench, 0, 4), [stale.clone(), ended.clone()]);
+        assert_eq!(read(&bench, 0, 1), []);
+        assert_eq!(read(&bench, 2, 3), [stale.clone()], "said again at the seam, never left out");
+        bench.cache().flush().unwrap();
+    }
+}
+
+#[test]
+fn a_changed_definition_is_kept_with_the_rest() {
+    let mut bench = Bench::new(options());
+    bench.add(1..3, "a");
+    let changed = SeriesDef { description: "changed".to_owned(), ..crate::bench::definition(2, "a") };
+    bench.cache().update_series(SeriesId(2), &changed);
+    bench.close();
+    let series = &bench.open().series;
+    assert_eq!(series.iter().map(|known| known.id.0).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(series[1].def, changed);
 }
