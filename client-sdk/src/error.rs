@@ -86,6 +86,9 @@ pub enum ClientError {
     /// The farm says nothing about how to reach it.
     #[error("farm {0} has no endpoint that this release can reach: expected one without a relay")]
     NoEndpoint(String),
+    /// A farm that went and did not come back.
+    #[error("farm {0} is gone from the directory and did not come back: look for it with `hedgerow find`")]
+    FarmGone(String),
     /// No such farm.
     #[error("no farm is called `{name}`; {}", if .known.is_empty() { "none is registered: start one with `hedgerow up`".to_owned() } else { format!("there are {}", .known.join(", ")) })]
     NoFarm {

@@ -150,8 +150,9 @@ fn told_by(lookup: Connection, template: lookup::Template) -> impl Stream<Item =
                 }
                 Err(error) => error,
             };
+            let wait = backoff.failed(random()).max(error.retry_after().unwrap_or_default());
             yield Told::Lost(error);
-            tokio::time::sleep(backoff.failed(random())).await;
+            tokio::time::sleep(wait).await;
         }
     }
 }

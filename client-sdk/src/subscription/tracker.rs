@@ -94,7 +94,7 @@ impl Tracker {
 
     /// What to say when the farm has gone for good.
     pub(super) fn gone(&self) -> ClientError {
-        ClientError::NoEndpoint(self.name.to_string())
+        ClientError::FarmGone(self.name.to_string())
     }
 
     /// A new stream begins.

@@ -68,7 +68,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            // On a thread of its own: a runtime may not be waited for within another.
+            std::thread::spawn(move || runtime.shutdown_timeout(PATIENCE)).join().unwrap();
         }
     }
 }
@@ -347,8 +348,10 @@ pub struct Script {
 pub enum Then {
     /// Nothing more is said.
     Silence,
-    /// The stream ends with this.
+    /// The stream ends with this; what is an invalid argument is refused before anything is said.
     Error(Status),
+    /// The stream ends with this, whatever it is.
+    Refusal(Status),
 }
 
 impl Script {
@@ -366,7 +369,7 @@ impl Script {
             }
             match then {
                 Then::Silence => std::future::pending().await,
-                Then::Error(status) => yield Err(status),
+                Then::Error(status) | Then::Refusal(status) => yield Err(status),
             }
         }
     }
@@ -413,7 +416,6 @@ impl farm_server::Farm for FakeFarm {
         inner.subscribed.push(request.into_inner());
         let script = inner.subscribe.pop_front().unwrap_or_else(|| Script::of(vec![], Then::Silence));
         match script.then {
-            // Refused before anything is said.
             Then::Error(status) if status.code() == tonic::Code::InvalidArgument => Err(status),
             _ => Ok(Response::new(script.play().boxed())),
         }

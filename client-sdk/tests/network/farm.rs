@@ -187,6 +187,23 @@ async fn a_refused_token_begins_anew_and_a_refused_question_ends() {
 }
 
 #[tokio::test]
+async fn an_epoch_the_farm_forgot_begins_anew_too() {
+    let farm = FakeFarm::default();
+    let first = vec![say::opened(1, 3, false), say::progress(3, 4)];
+    let forgotten = vec![say::opened(1, 3, true)];
+    // After its first words, as a farm finds out when it reads.
+    let messages = Box::new(std::iter::once(forgotten));
+    let refused = Script { messages, then: Then::Refusal(Status::invalid_argument("epoch not known")) };
+    farm.inner().subscribe.extend([Script::of(first, Then::Error(Status::unavailable("cut"))), refused]);
+    farm.inner().subscribe.push_back(Script::of(vec![say::opened(1, 9, false)], Then::Silence));
+    let server = farm.serve(anywhere());
+    let mut subscription = subscribe(&way_to(&server), &live(), SubscribeOptions::default());
+    let told = words(&mut subscription, 7).await;
+    let all = ["opened", "through 4", "lost", "opened resumed", "lost", "opened", "lagged 4..9 true"];
+    assert_eq!(told, all);
+}
+
+#[tokio::test]
 async fn another_farm_at_the_address_is_refused() {
     let farm = FakeFarm::default();
     farm.inner().subscribe.push_back(Script::of(vec![say::opened(2, 0, false)], Then::Silence));
