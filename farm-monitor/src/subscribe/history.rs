@@ -1,8 +1,8 @@
 //! History: from the cache, in windows of numbers, each followed by progress, so that a subscriber can be cut anywhere.
 
 use super::feed::{Ask, Feed, READ_SAMPLES, Stop};
-use hedgerow_cache::EpochEnd;
-use hedgerow_model::{Epoch, NumberRange, Position};
+use hedgerow_cache::{EpochEnd, EpochInfo};
+use hedgerow_model::{Epoch, Gap, GapReason, GapScope, NumberRange, Position};
 use tonic::Status;
 
 /// Numbers to read: of one epoch, and whether it ends there.
@@ -20,46 +20,92 @@ pub async fn run(feed: &mut Feed) -> Result<(), Stop> {
     Ok(())
 }
 
-/// What is to be read, epoch by epoch.
+/// What is to be read, epoch by epoch. Of an epoch older than all that is known here nothing is left: that is told as a gap.
 async fn segments(feed: &mut Feed) -> Result<Vec<Segment>, Stop> {
     let reader = feed.reader.clone();
     let epochs = feed.blocking(move || reader.epochs()).await?;
-    let current = feed.plan.admitted;
-    let last_of = |epoch: Epoch| {
-        if epoch == current.epoch {
-            return Some((current.number, false));
-        }
-        epochs.iter().find(|info| info.epoch == epoch).map(|info| (info.last, info.end != EpochEnd::Running))
-    };
-    let unknown = |epoch: Epoch| {
-        let text =
-            format!("epoch {epoch} is not known here: the farm's cache was replaced since; subscribe anew");
-        Stop::Failed(Box::new(Status::invalid_argument(text)))
-    };
+    let known = Known { epochs, current: feed.plan.admitted };
+    let mut segments = Vec::new();
     if !feed.plan.ranges.is_empty() {
-        let mut segments = Vec::new();
         for range in feed.plan.ranges.clone() {
-            let (last, ended) = last_of(range.epoch).ok_or_else(|| unknown(range.epoch))?;
-            let through = range.through.min(last);
-            let range = NumberRange { after: range.after.min(through), through, ..range };
-            segments.push(Segment { range, ended: ended && range.through == last });
+            match known.last(range.epoch, range.after) {
+                Last::Is(last, ended) => {
+                    let through = range.through.min(last);
+                    let ended = ended && range.through >= last;
+                    let range = NumberRange { after: range.after.min(through), through, ..range };
+                    segments.push(Segment { range, ended });
+                }
+                Last::Forgotten => feed.gaps(vec![forgotten(range.epoch, range.after, Some(range.through))]),
+                Last::Unknown => return Err(unknown(range.epoch)),
+            }
         }
         return Ok(segments);
     }
-    let start = feed.plan.position;
-    if let Some(start) = start
-        && last_of(start.epoch).is_none_or(|(last, _)| last < start.number)
-    {
-        return Err(unknown(start.epoch));
+    let mut start = feed.plan.position;
+    if let Some(position) = start {
+        match known.last(position.epoch, position.number) {
+            Last::Is(last, _) if position.number <= last => {}
+            Last::Forgotten => {
+                feed.gaps(vec![forgotten(position.epoch, position.number, None)]);
+                start = None;
+            }
+            Last::Is(..) | Last::Unknown => return Err(unknown(position.epoch)),
+        }
     }
-    let all =
-        epochs.iter().map(|info| info.epoch).filter(|epoch| *epoch < current.epoch).chain([current.epoch]);
-    let segments = all.filter(|epoch| start.is_none_or(|start| *epoch >= start.epoch)).filter_map(|epoch| {
-        let (through, ended) = last_of(epoch)?;
+    let current = known.current.epoch;
+    let all = known.epochs.iter().map(|info| info.epoch).filter(|epoch| *epoch < current).chain([current]);
+    for epoch in all.filter(|epoch| start.is_none_or(|start| *epoch >= start.epoch)) {
         let after = start.filter(|start| start.epoch == epoch).map_or(0, |start| start.number);
-        Some(Segment { range: NumberRange { epoch, after, through }, ended })
-    });
-    Ok(segments.collect())
+        if let Last::Is(through, ended) = known.last(epoch, after) {
+            segments.push(Segment { range: NumberRange { epoch, after, through }, ended });
+        }
+    }
+    Ok(segments)
+}
+
+/// The epochs that the cache knows, and how far the running one had come at the admission.
+struct Known {
+    epochs: Vec<EpochInfo>,
+    current: Position,
+}
+
+/// The last number of an epoch.
+enum Last {
+    /// This, and whether the epoch is over.
+    Is(u64, bool),
+    /// Nothing is left of it.
+    Forgotten,
+    /// Never heard of.
+    Unknown,
+}
+
+impl Known {
+    /// The last number of `epoch`, of which somebody knows `number`: one more than it ever had is no number of it.
+    fn last(&self, epoch: Epoch, number: u64) -> Last {
+        if epoch == self.current.epoch {
+            return Last::Is(self.current.number, false);
+        }
+        match self.epochs.iter().find(|info| info.epoch == epoch) {
+            // A crash may have taken what was shown: then the position lies in the gap, and reading goes on behind it.
+            Some(info) if info.end == EpochEnd::Crashed => Last::Is(info.last.max(number), true),
+            Some(info) => Last::Is(info.last, info.end != EpochEnd::Running),
+            None if self.epochs.first().is_some_and(|oldest| epoch.start < oldest.epoch.start) => {
+                Last::Forgotten
+            }
+            None => Last::Unknown,
+        }
+    }
+}
+
+fn unknown(epoch: Epoch) -> Stop {
+    let text =
+        format!("epoch {epoch} is not one of this farm, or of another copy of its cache: subscribe anew");
+    Stop::Failed(Box::new(Status::invalid_argument(text)))
+}
+
+/// All of an epoch behind `after` is gone; without `to`: up to the next epoch that is told of.
+fn forgotten(epoch: Epoch, after: u64, to: Option<u64>) -> Gap {
+    Gap { epoch, scope: GapScope::Farm, from: after + 1, to, count: None, reason: GapReason::Retention }
 }
 
 /// Says of everything up to the admission that it is told, for those who were told of it in another form.

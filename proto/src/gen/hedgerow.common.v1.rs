@@ -156,7 +156,7 @@ pub struct Gap {
     pub epoch: ::core::option::Option<Epoch>,
     #[prost(uint64, tag = "5")]
     pub from: u64,
-    /// Absent for a crash: to the end of the epoch, number unknown.
+    /// Absent for a crash: to the end of the epoch, number unknown. Absent for retention: everything up to the epoch told next.
     #[prost(uint64, optional, tag = "6")]
     pub to: ::core::option::Option<u64>,
     /// How many samples are missing; absent where nobody can know.
