@@ -2,7 +2,7 @@
 
 use crate::hosting;
 use crate::outcome::{CommandError, Outcome};
-use crate::output::amount::amount;
+use crate::output::amount::{amount, of_series};
 use crate::output::events::plural;
 use crate::output::safe::clean;
 use crate::output::table::{Align, Table};
@@ -149,7 +149,7 @@ fn text(spec: &CollectorSpec, target: &Target, run: &OneRun) -> Vec<String> {
         vec![format!("{} ({}), {}: {many} in {took}", spec.name, spec.module.name(), clean(&target.node))];
     let mut table = Table::new(&[("  SERIES", Align::Left), ("KIND", Align::Left), ("VALUE", Align::Right)]);
     for sample in &run.samples {
-        let value = amount(&sample.value, sample.series.kind, &sample.series.unit);
+        let value = of_series(&sample.value, &sample.series);
         table.row([format!("  {}", sample.series.key), sample.series.kind.as_str().to_owned(), value]);
     }
     if !table.is_empty() {

@@ -2,7 +2,7 @@
 
 use crate::client::{ClientOptions, Patience, say_coverage};
 use crate::outcome::{CommandError, Outcome};
-use crate::output::amount::{age, amount};
+use crate::output::amount::{age, of_series};
 use crate::output::clock::now;
 use crate::output::json::{Fields, Key};
 use crate::output::lines::path;
@@ -93,7 +93,7 @@ async fn rates(mesh: &Mesh, predicate: &Predicate, list: &SeriesList) -> Rates {
     while let Some(update) = answer.next().await {
         let MeshUpdate::Farm { update: Update::Samples(samples), .. } = update else { continue };
         for sample in samples.iter() {
-            let shown = amount(&sample.value, sample.series.kind, &sample.series.unit);
+            let shown = of_series(&sample.value, &sample.series);
             rates.insert((sample.farm, sample.series.key.clone()), shown);
         }
     }
@@ -113,8 +113,7 @@ fn table(list: &SeriesList, rates: &Rates) -> Table {
     let now = now();
     for listed in &list.series {
         let def = &listed.def;
-        let raw =
-            listed.last.as_ref().map(|(_, value)| amount(value, def.kind, &def.unit)).unwrap_or_default();
+        let raw = listed.last.as_ref().map(|(_, value)| of_series(value, def)).unwrap_or_default();
         let last = match def.kind {
             Kind::Counter => rates.get(&(Arc::clone(&listed.farm), def.key.clone())).cloned().unwrap_or(raw),
             _ => raw,

@@ -60,7 +60,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
             say(&crate::watch::no_farm(&found));
         } else if coverage.answered == 0 {
             return Err(CommandError::Silent);
-        } else if !teller.any() && !args.client.json {
+        } else if !teller.any() && !teller.is_json() {
             say(
                 "no samples: `hedgerow ls PATTERN` shows which series match, and when they were last heard of",
             );

@@ -144,6 +144,11 @@ impl Teller {
         if self.json { Reading::Raw } else { Reading::Rate }
     }
 
+    /// Whether a program reads.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Whether any sample has come.
     pub fn any(&self) -> bool {
         self.any

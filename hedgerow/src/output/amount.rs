@@ -1,6 +1,19 @@
 //! Values as people read them: bytes in powers of 1024, ratios in percent, seconds as durations. JSON never comes here.
 
-use hedgerow_model::{Kind, Value};
+use hedgerow_model::{Kind, SeriesDef, Value};
+
+/// The last value of a series, or one of its samples.
+pub fn of_series(value: &Value, series: &SeriesDef) -> String {
+    // Every target has it, and it means the same everywhere.
+    if &*series.key.parameter == "up" && series.kind == Kind::Gauge {
+        match value {
+            Value::F64(1.0) | Value::I64(1) => return "up".to_owned(),
+            Value::F64(0.0) | Value::I64(0) => return "DOWN".to_owned(),
+            _ => {}
+        }
+    }
+    amount(value, series.kind, &series.unit)
+}
 
 /// `value` of a series of this kind and unit.
 pub fn amount(value: &Value, kind: Kind, unit: &str) -> String {
@@ -53,7 +66,7 @@ fn scaled(value: f64, unit: &str) -> String {
             let (value, prefix) = prefixed(value, 1000.0, &["", "k", "M", "G", "T", "P", "E"]);
             format!("{} {prefix}{unit}", number(value))
         }
-        "1" => format!("{} %", number(value * 100.0)),
+        "1" => percent(value * 100.0),
         "s" => seconds(value),
         _ => with_unit(&number(value), unit),
     }
@@ -82,8 +95,21 @@ fn prefixed<'a>(value: f64, step: f64, prefixes: &[&'a str]) -> (f64, &'a str) {
     (value, prefix)
 }
 
+fn percent(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0 %".to_owned(),
+        size if size < 0.01 => "<0.01 %".to_owned(),
+        size if size < 10.0 => format!("{value:.2} %"),
+        size if size < 1000.0 => format!("{value:.1} %"),
+        _ => format!("{} %", number(value)),
+    }
+}
+
 fn seconds(value: f64) -> String {
     match value.abs() {
+        // No duration that anybody measures: seconds since 1970.
+        #[expect(clippy::cast_possible_truncation, reason = "far below the bound")]
+        size if (1e9..1e10).contains(&size) => hedgerow_model::moment::print((value * 1000.0) as i64),
         0.0 => "0 s".to_owned(),
         size if size < 1e-6 => format!("{} ns", number(value * 1e9)),
         size if size < 1e-3 => format!("{} µs", number(value * 1e6)),
@@ -154,14 +180,17 @@ mod tests {
             (1536.0, "By", "1.5 KiB"),
             (3.2e9, "By", "2.98 GiB"),
             (-2048.0, "By/s", "-2 KiB/s"),
-            (0.4567, "1", "45.67 %"),
-            (1.0, "1", "100 %"),
+            (0.4567, "1", "45.7 %"),
+            (0.031_234, "1", "3.12 %"),
+            (3e-7, "1", "<0.01 %"),
+            (1.0, "1", "100.0 %"),
             (0.000_012, "s", "12 µs"),
             (0.0125, "s", "12.5 ms"),
             (59.5, "s", "59.5 s"),
             (3725.0, "s", "1h 2m"),
             (90_000.0, "s", "1d 1h"),
             (-180.0, "s", "-3m"),
+            (1_795_172_302.0, "s", "2026-11-20T10:58:22Z"),
             (2.4e9, "Hz", "2.4 GHz"),
             (41.25, "Cel", "41.25 °C"),
             (12.0, "1/s", "12/s"),

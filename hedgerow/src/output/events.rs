@@ -3,6 +3,7 @@
 
 use super::clock::Zone;
 use super::json::{Key, line};
+use crate::client::brief;
 use hedgerow_client::subscription::Update;
 use hedgerow_model::{Gap, GapScope, Life, NumberRange};
 use serde::Serialize;
@@ -111,9 +112,9 @@ impl<'a> Event<'a> {
                 Some(event)
             }
             Update::Disconnected { error, retry_in } => {
-                let wait = hedgerow_model::duration::print(*retry_in);
-                let mut event =
-                    event("disconnected", format!("connection lost, tried again in {wait}: {error}"));
+                let (why, wait) = (brief(error), hedgerow_model::duration::print(*retry_in));
+                let text = format!("connection lost ({why}), trying again in {wait}");
+                let mut event = event("disconnected", text);
                 event.reason = Some(error.to_string());
                 Some(event)
             }

@@ -34,7 +34,7 @@ impl Lines {
     /// Where nobody reads.
     pub fn sample(&mut self, out: &mut Out, sample: &Sample) -> io::Result<()> {
         let series = &sample.series;
-        let mut value = amount::amount(&sample.value, series.kind, &series.unit);
+        let mut value = amount::of_series(&sample.value, series);
         if let Some(mark) = sample.mark.filter(|_| series.kind == Kind::Counter) {
             value.push_str(&format!(" ({})", mark.as_str()));
         }
