@@ -133,7 +133,7 @@ fn reflected(name: &str, bytes: &[u8]) -> Value {
 #[test]
 fn stream_messages_mean_what_the_vectors_say() {
     let file = load("stream.json");
-    let mut kinds = [0; 10];
+    let mut kinds = [0; 11];
     for (name, bytes, case) in cases(&file) {
         assert_eq!(reflected("hedgerow.farm.v1.StreamMessage", &bytes)["items"], case["decoded"], "{name}");
         let message = StreamMessage::decode(&bytes[..]).unwrap();
@@ -149,7 +149,7 @@ fn stream_messages_mean_what_the_vectors_say() {
 }
 
 /// The item, read into the model and written again, where the model has it.
-fn through_the_model(told: item::Item, kinds: &mut [usize; 10]) -> item::Item {
+fn through_the_model(told: item::Item, kinds: &mut [usize; 11]) -> item::Item {
     let (kind, told) = match told {
         item::Item::Opened(_) => (1, told),
         item::Item::Series(wire) => {
@@ -177,6 +177,9 @@ fn through_the_model(told: item::Item, kinds: &mut [usize; 10]) -> item::Item {
             (8, item::Item::Bins(wire))
         }
         item::Item::End(_) => (9, told),
+        item::Item::Epoch(wire) => {
+            (10, item::Item::Epoch(series::epoch_to_wire(series::epoch_from_wire(Some(wire)).unwrap())))
+        }
     };
     kinds[kind] += 1;
     told

@@ -40,7 +40,7 @@ BINS = {1: ("start", "sint"), 2: ("width_ms", "uint"), 3: ("series", "uint*"),
         4: ("columns", [{1: ("aggregate", "uint"), 2: ("values", COLUMNS)}]), 5: ("late", "uint")}
 END = {1: ("samples", "uint"), 2: ("reason", "uint"), 3: ("detail", "string")}
 ITEM = {1: ("opened", OPENED), 2: ("series", SERIES), 3: ("batch", BATCH), 4: ("progress", PROGRESS), 5: ("gap", GAP),
-        6: ("lagged", LAGGED), 7: ("life", LIFE), 8: ("bins", BINS), 9: ("end", END)}
+        6: ("lagged", LAGGED), 7: ("life", LIFE), 8: ("bins", BINS), 9: ("end", END), 10: ("epoch", EPOCH)}
 MESSAGE = {1: ("items", [ITEM])}
 SIGNED = {1: ("body", "bytes"), 2: ("public_key", "bytes"), 3: ("signature", "bytes")}
 REGISTRATION = {
