@@ -131,6 +131,7 @@ impl Tracker {
                 }
                 out.push_back(Update::Gap { gap, late: false });
             }
+            Some(Told::Epoch(epoch)) => drop(self.stream.epoch(Some(epoch)).map_err(wire)?),
             Some(Told::End(end)) => return Ok(Flow::Ended(end)),
             // Of a later version; progress says whether anything was missed.
             None => {}
@@ -169,6 +170,7 @@ impl Tracker {
                 out.push_back(Update::Gap { gap, late: true });
             }
             Some(Told::Progress(progress)) => drop(self.fetch.epoch(progress.epoch).map_err(wire)?),
+            Some(Told::Epoch(epoch)) => drop(self.fetch.epoch(Some(epoch)).map_err(wire)?),
             Some(Told::End(end)) => return Ok(Flow::Ended(end)),
             Some(Told::Lagged(_) | Told::Life(_) | Told::Bins(_)) | None => {}
         }

@@ -66,6 +66,8 @@ pub struct Feed {
     pub(super) position: Position,
     kinds: HashMap<SeriesId, (Kind, Duration)>,
     gaps_told: Vec<Gap>,
+    /// The epoch that was named last: a stream goes from one to the next.
+    named: Epoch,
 }
 
 /// What is asked of the cache: a [`ReadRequest`] that owns its series.
@@ -87,6 +89,7 @@ impl Feed {
         let announced = Announced::new(plan.predicate.reading, plan.every().is_some());
         let feed = Self {
             reader: hub.cache().reader(),
+            named: plan.admitted.epoch,
             position: plan.position.unwrap_or(plan.admitted),
             hub,
             plan,
@@ -199,6 +202,7 @@ impl Feed {
                 batch: numbered.batch.select(&wanted),
             };
         }
+        self.name(numbered.epoch);
         self.tell(&numbered.batch.series);
         self.out.samples += numbered.batch.len() as u64;
         self.out.item(item::Item::Batch(batch::to_wire(&numbered)));
@@ -224,6 +228,14 @@ impl Feed {
             }
         }
         wanted
+    }
+
+    /// Names an epoch before its samples; the running one is named by `opened`.
+    fn name(&mut self, epoch: Epoch) {
+        if epoch != self.named && epoch != self.plan.admitted.epoch {
+            self.named = epoch;
+            self.out.item(item::Item::Epoch(series::epoch_to_wire(epoch)));
+        }
     }
 
     /// Tells of series before their samples.

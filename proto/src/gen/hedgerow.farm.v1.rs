@@ -34,7 +34,7 @@ pub struct NumberRange {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Item {
-    #[prost(oneof = "item::Item", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "item::Item", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub item: ::core::option::Option<item::Item>,
 }
 /// Nested message and enum types in `Item`.
@@ -62,6 +62,9 @@ pub mod item {
         /// Once, last: the window's end, or the end of the answer.
         #[prost(message, tag = "9")]
         End(super::End),
+        /// Names an epoch whole, before the first batch with its numbers where it is not the running one.
+        #[prost(message, tag = "10")]
+        Epoch(super::super::super::common::v1::Epoch),
     }
 }
 /// How the subscription was understood.
