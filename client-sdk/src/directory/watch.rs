@@ -46,7 +46,8 @@ impl Watch {
                 told.map(move |told| (which, told)).boxed()
             })
             .collect();
-        let urls: Vec<String> = directory.lookups.iter().map(|lookup| lookup.url().to_owned()).collect();
+        let urls = directory.lookups.iter().map(|lookup| (lookup.url().to_owned(), None));
+        let mut reach = Reach(urls.collect());
         let refused = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&refused);
         let transitions = async_stream::stream! {
@@ -60,14 +61,11 @@ impl Watch {
                 };
                 tokio::select! {
                     Some((which, told)) = told.next() => {
-                        let url = || urls.get(which).cloned().unwrap_or_default();
                         let after = match &told {
                             Told::Heard(Heard::SnapshotEnd(_) | Heard::Reached { afresh: false }) => {
-                                Some(Transition::LookupReached { url: url() })
+                                reach.reached(which)
                             }
-                            Told::Lost(error) => {
-                                Some(Transition::LookupLost { url: url(), error: error.clone() })
-                            }
+                            Told::Lost(error) => reach.lost(which, error),
                             Told::Heard(_) => None,
                         };
                         let heard = match told {
@@ -106,6 +104,26 @@ impl Stream for Watch {
     type Item = Transition;
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Transition>> {
         self.transitions.poll_next_unpin(cx)
+    }
+}
+
+/// Which lookups answer: by address, `None` before anything is known. Told when it changes, not at each attempt.
+struct Reach(Vec<(String, Option<bool>)>);
+
+impl Reach {
+    fn reached(&mut self, which: usize) -> Option<Transition> {
+        let url = self.change(which, true)?;
+        Some(Transition::LookupReached { url })
+    }
+
+    fn lost(&mut self, which: usize, error: &ClientError) -> Option<Transition> {
+        let url = self.change(which, false)?;
+        Some(Transition::LookupLost { url, error: error.clone() })
+    }
+
+    fn change(&mut self, which: usize, answers: bool) -> Option<String> {
+        let (url, known) = self.0.get_mut(which)?;
+        (known.replace(answers) != Some(answers)).then(|| url.clone())
     }
 }
 

@@ -80,6 +80,9 @@ async fn a_lookup_that_comes_back_is_registered_with_again() {
     let _server = lookup.serve(address);
     until(|| keeper.state()[0].registered).await;
     assert_eq!(lookup.inner().held.len(), 1);
+    let before = lookup.inner().renewed;
+    until(|| lookup.inner().renewed > before + 2).await;
+    assert_eq!(lookup.inner().streams, 2, "renewals go on, on a stream of the new connection");
 }
 
 #[tokio::test]
