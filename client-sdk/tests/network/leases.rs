@@ -72,6 +72,7 @@ async fn a_lookup_that_comes_back_is_registered_with_again() {
     let options = LeaseKeeperOptions::new(vec![server.url()], Caller::default(), identity, said);
     let keeper = LeaseKeeper::start(options).unwrap();
     soon(keeper.registered()).await;
+    until(|| lookup.inner().renewed > 0).await;
     drop(server);
     until(|| !keeper.state()[0].registered).await;
     let error = keeper.state()[0].last_error.clone().unwrap();
