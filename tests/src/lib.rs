@@ -1,1 +1,30 @@
-//! End-to-end tests: real binaries on free ports in temporary folders.
+//! End-to-end tests: a [`Sandbox`] that starts real binaries on free ports in a temporary folder, and a client by strangers
+//! ([`Foreign`]). Each file under `tests/` is named for the promise it shows.
+//!
+//! It sees what a user sees: command lines, output, files, ports. It must never look into a process of ours, never leave one
+//! behind, and never wait for time to pass where it can wait for something to happen.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what goes wrong here is a test that failed, and says so"
+)]
+#![allow(clippy::print_stderr, reason = "the logs of a failed test go where the test runner looks")]
+
+mod binary;
+mod foreign;
+mod output;
+mod patience;
+mod ports;
+mod process;
+mod processes;
+mod sandbox;
+mod tutorial;
+
+pub use binary::binary;
+pub use foreign::{Foreign, ForeignRun};
+pub use output::{Finished, json_lines};
+pub use patience::{PATIENCE, Stopwatch, monotonic_seconds, pause, wait_for, wait_until};
+pub use process::Process;
+pub use processes::{ProcessId, Snapshot};
+pub use sandbox::Sandbox;
+pub use tutorial::{Block, Expected, blocks, matches};
