@@ -1,6 +1,6 @@
 //! Promise: one command runs a mesh that shows this host within seconds, keeps what it is and what it saw, takes changes of
 //! its configuration while it runs, says in one line why it cannot start, and leaves nothing behind.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 use hedgerow_e2e::{PATIENCE, Process, Sandbox, Stopwatch, json_lines, wait_for, wait_until};
 use rustix::process::Signal;
@@ -273,8 +273,8 @@ fn a_lookup_of_another_mesh_is_refused_and_both_meshes_are_named() {
     let error = wait_for("the refusal in `farm status`", PATIENCE, || {
         let status = sandbox.run(&["farm", "status", "--json", "--lookup", &known]);
         let farms = json_lines(&status.stdout);
-        let lookups = farms.iter().flat_map(|farm| farm["lookups"].as_array().unwrap());
-        let refused = lookups.filter(|lookup| lookup["url"] == foreign.as_str()).next()?;
+        let mut lookups = farms.iter().flat_map(|farm| farm["lookups"].as_array().unwrap());
+        let refused = lookups.find(|lookup| lookup["url"] == foreign.as_str())?;
         assert_eq!(refused["registered"], false, "{refused}");
         refused["last_error"].as_str().map(str::to_owned)
     });
