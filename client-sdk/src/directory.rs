@@ -1,6 +1,6 @@
 //! Finding services through several lookups at once, none of which is needed for itself.
 //!
-//! Answers of different lookups are merged into one truth per service ([`merge`]); every registration is verified
+//! Answers of different lookups are merged into one truth per service; every registration is verified
 //! here, so a lookup can withhold but never alter.
 
 mod find;

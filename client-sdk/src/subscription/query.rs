@@ -36,6 +36,9 @@ pub fn query(
     };
     let counters = Arc::default();
     let mut tracker = Tracker::new(Arc::clone(&farm.name), farm.id, predicate, false, counters);
+    if !ranges.is_empty() {
+        tracker = tracker.unchained();
+    }
     let connection = farm.connection.clone();
     async_stream::stream! {
         let at = connection.url().to_owned();

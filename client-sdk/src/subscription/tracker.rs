@@ -37,6 +37,8 @@ pub(super) struct Tracker {
     book: Book,
     stream: Decoder,
     fetch: Decoder,
+    /// Whether progress has to join: not between the number ranges of a query.
+    chained: bool,
     chain: Option<Link>,
     token: Option<Bytes>,
     /// The seam of the first connection, until there is a token.
@@ -70,11 +72,18 @@ impl Tracker {
             book: Book::default(),
             stream: Decoder::default(),
             fetch: Decoder::default(),
+            chained: true,
             chain: None,
             token: None,
             seam: None,
             skipped: Skipped::default(),
         }
+    }
+
+    /// For answers of several ranges, between which nothing is missing.
+    pub(super) fn unchained(mut self) -> Self {
+        self.chained = false;
+        self
     }
 
     /// Resumes behind all progress so far.
@@ -270,7 +279,7 @@ impl Tracker {
             let problem = format!("after {after} lies behind through {through}");
             return Err(WireError::new("progress", problem));
         }
-        if let Some(link) = self.chain {
+        if let Some(link) = self.chain.filter(|_| self.chained) {
             let joins = if link.at.epoch == epoch {
                 after <= link.at.number
             } else {

@@ -264,3 +264,19 @@ async fn a_query_that_breaks_off_is_never_taken_for_complete() {
         assert!(error.to_string().contains(why), "{error}");
     }
 }
+
+#[tokio::test]
+async fn between_the_ranges_of_a_query_nothing_is_missing() {
+    use futures_util::StreamExt as _;
+    use hedgerow_client::model::{Epoch, NumberRange};
+    let farm = FakeFarm::default();
+    let told = vec![say::opened(1, 9, false), say::progress(1, 2), say::progress(5, 6), say::end()];
+    farm.inner().query.push_back(Script::of(told, Then::Silence));
+    let server = farm.serve(anywhere());
+    let range = |after| NumberRange { epoch: Epoch { start: 1, random: 7 }, after, through: after + 1 };
+    let updates = query(&way_to(&server), &live(), &[range(1), range(5)], crate::fakes::PATIENCE);
+    let updates: Vec<_> = soon(updates.collect()).await;
+    assert!(!updates.iter().any(|update| matches!(update, Update::Broken { .. })), "{updates:?}");
+    assert!(matches!(updates.last(), Some(Update::End { .. })));
+    assert_eq!(farm.inner().queried[0].ranges.len(), 2);
+}
