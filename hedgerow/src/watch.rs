@@ -4,14 +4,14 @@ use crate::client::{ClientOptions, brief};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::Zone;
 use crate::output::events::Event;
-use crate::output::lines::{Lines, path};
+use crate::output::lines::Lines;
 use crate::output::{Out, json, say};
 use crate::question::QuestionArgs;
 use hedgerow_client::directory::Found;
 use hedgerow_client::mesh::{Coverage, FARM_PATIENCE, MeshUpdate};
 use hedgerow_client::subscription::{SubscribeOptions, Update};
 use hedgerow_model::predicate::Reading;
-use hedgerow_model::{GapScope, SeriesDef, SeriesId, Template};
+use hedgerow_model::{Gap, GapScope, SeriesDef, SeriesId, Template};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
@@ -253,24 +253,17 @@ impl Teller {
                 Ok(())
             }
             other => {
-                let scope = |scope: &GapScope| self.scope(farm, scope);
-                match Event::of(farm, other, scope, &self.zone) {
+                let series = match other {
+                    Update::Gap { gap: Gap { scope: GapScope::Series(id), .. }, .. } => {
+                        self.series.get(farm).and_then(|series| series.get(id)).cloned()
+                    }
+                    _ => None,
+                };
+                match Event::of(farm, other, series.as_deref(), &self.zone) {
                     Some(event) => self.event(&event, quiet || event.is_end()),
                     None => Ok(()),
                 }
             }
-        }
-    }
-
-    /// What a gap is about, in words that follow "missing".
-    fn scope(&self, farm: &Arc<str>, scope: &GapScope) -> String {
-        match scope {
-            GapScope::Farm => String::new(),
-            GapScope::Cluster(cluster) => format!(" in cluster {cluster}"),
-            GapScope::Series(id) => match self.series.get(farm).and_then(|series| series.get(id)) {
-                Some(def) => format!(" of {}", path(farm, &def.key)),
-                None => " of one series".to_owned(),
-            },
         }
     }
 

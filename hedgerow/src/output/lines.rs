@@ -3,6 +3,7 @@
 
 use super::clock::Zone;
 use super::safe::clean;
+use super::table::WIDEST;
 use super::{Out, amount, bins};
 use hedgerow_client::sample::{BinSet, Sample};
 use hedgerow_model::{Kind, SeriesKey};
@@ -11,8 +12,6 @@ use unicode_width::UnicodeWidthStr as _;
 
 /// Lines that may wait for their widths.
 const MAX_WAITING: usize = 2000;
-/// A path longer than this does not push the values of the others aside.
-const WIDEST_PATH: usize = 72;
 
 /// Lines under way.
 pub struct Lines {
@@ -71,8 +70,7 @@ impl Lines {
     /// # Errors
     /// Where nobody reads.
     pub fn write(&mut self, out: &mut Out) -> io::Result<()> {
-        let widths =
-            self.waiting.iter().map(|(path, _, _)| path.width()).filter(|width| *width <= WIDEST_PATH);
+        let widths = self.waiting.iter().map(|(path, _, _)| path.width()).filter(|width| *width <= WIDEST);
         self.width = widths.max().unwrap_or_default().max(self.width);
         for (path, time, value) in self.waiting.drain(..) {
             let padding = " ".repeat(self.width.saturating_sub(path.width()));

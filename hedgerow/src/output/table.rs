@@ -1,10 +1,14 @@
-//! Tables for people: columns as wide as what stands in them is shown, nothing cut.
+//! Tables for people: columns as wide as what stands in them is shown, nothing cut. A cell of unusual width puts only its
+//! own row out of line.
 
 use super::safe::clean;
 use unicode_width::UnicodeWidthStr as _;
 
 /// Between two columns.
 const GUTTER: usize = 2;
+
+/// A wider cell does not widen its column.
+pub const WIDEST: usize = 72;
 
 /// How a column is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,9 +52,13 @@ impl Table {
     }
 
     fn width(&self, column: usize) -> Option<usize> {
-        let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width());
-        let widest = cells.max().filter(|width| *width > 0)?;
-        self.head.get(column).map(|(title, _)| title.width().max(widest))
+        let widths: Vec<usize> =
+            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).collect();
+        if widths.iter().all(|width| *width == 0) {
+            return None;
+        }
+        let usual = widths.into_iter().filter(|width| *width <= WIDEST).max().unwrap_or_default();
+        self.head.get(column).map(|(title, _)| title.width().max(usual))
     }
 
     fn line<'a>(&self, cells: impl Iterator<Item = &'a str>, widths: &[Option<usize>]) -> String {
@@ -90,5 +98,15 @@ NAME          VALUE  NOTE
 é\u{301}e          12345.5
 a\\u{202e}b           spelled out";
         assert_eq!(table.lines().join("\n"), expected);
+    }
+
+    #[test]
+    fn a_very_wide_cell_moves_only_its_own_row() {
+        let mut table = Table::new(&[("PATH", Align::Left), ("VALUE", Align::Right)]);
+        table.row(["short", "1"]);
+        table.row(["x".repeat(255), "2".to_owned()]);
+        let lines = table.lines();
+        assert_eq!(lines[..2], ["PATH   VALUE", "short      1"]);
+        assert!(lines[2].ends_with("x      2"), "{}", lines[2]);
     }
 }
