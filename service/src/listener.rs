@@ -95,10 +95,13 @@ pub async fn serve(
     for name in names {
         health_reporter.set_service_status(*name, tonic_health::ServingStatus::Serving).await;
     }
+    // Listed is what this port serves, not all that the contract has.
     let descriptors = || {
-        tonic_reflection::server::Builder::configure()
+        let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(hedgerow_proto::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        let platform = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"];
+        names.iter().chain(&platform).fold(builder, |builder, name| builder.with_service_name(*name))
     };
     let routes = routes
         .add_service(health)
