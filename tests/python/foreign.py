@@ -7,6 +7,7 @@ given, every sample that was shown is written there at once, so that it outlives
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -108,15 +109,17 @@ def follow(contract, options):
                     at = time.monotonic()
                     for item in message.items:
                         journal.write(account.item(item, at))
+                        if cuts < options.cuts and account.shown - before >= options.cut_after:
+                            # In the middle of a message, as a torn connection would.
+                            cuts, cut = cuts + 1, True
+                            break
                     if options.pause_s and not paused and account.shown >= options.pause_after:
                         paused = True
                         print("paused", file=sys.stderr, flush=True)
                         stop.wait(options.pause_s)
                     if is_enough(account, options):
                         stop.set()
-                        break
-                    if cuts < options.cuts and account.shown - before >= options.cut_after:
-                        cuts, cut = cuts + 1, True
+                    if cut or stop.is_set():
                         break
             except grpc.RpcError as error:
                 known = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
@@ -126,8 +129,10 @@ def follow(contract, options):
                     if len(problems) >= 3:
                         break
             call.cancel()
-            if not cut:
-                stop.wait(0.1)
+        while cut and options.hold and not os.path.exists(options.hold) and not stop.is_set():
+            stop.wait(0.05)
+        if not cut:
+            stop.wait(0.1)
     report = account.report()
     report.update(cuts=cuts, problems=problems, unreached=unreached, token=account.token.hex(), farm=farms.known)
     report["enough"] = is_enough(account, options)
@@ -138,15 +143,12 @@ def follow(contract, options):
 
 def is_enough(account, options):
     """Whether what the command waits for has been shown."""
-    enough = account.opened is not None and bool(account.chain)
+    if account.opened is None or not account.chain:
+        return False
     if options.until_live is not None:
-        _, _, _, through, _ = account.chain[-1] if account.chain else (0, 0, 0, 0, False)
-        at = (account.chain[-1][0], through) if account.chain else (0, 0)
-        enough &= at >= (account.opened.epoch.start, account.opened.watermark + options.until_live) if enough else False
-        return enough
-    if options.until_shown is not None:
-        return enough and len(account.confirmed) >= options.until_shown
-    return False
+        start, _, _, through, _ = account.chain[-1]
+        return (start, through) >= (account.opened.epoch.start, account.opened.watermark + options.until_live)
+    return options.until_shown is not None and len(account.confirmed) >= options.until_shown
 
 
 def ask_ranges(contract, url, pattern, ranges, patience=60):
@@ -303,7 +305,8 @@ def tokens(contract, options):
         "other_predicate": offer(good, options.pattern[0] + "x*"),
         "cut_short": offer(good[:-1], options.pattern[0]),
         "foreign": offer(bytes(len(good)), options.pattern[0]),
-        "other_farm": offer(good[:3] + bytes(16) + good[19:], options.pattern[0]),
+        "other_farm": offer(bytes.fromhex(options.foreign_token), options.pattern[0]),
+        "altered": offer(good[:40] + bytes([good[40] ^ 1]) + good[41:], options.pattern[0]),
         "text": offer(b"hello", options.pattern[0]),
     }
 
@@ -428,6 +431,7 @@ def main():
         command.add_argument("--journal")
         command.add_argument("--cuts", type=int, default=0, help="how often to cut the stream")
         command.add_argument("--cut-after", type=int, default=100, help="after so many samples of a stream")
+        command.add_argument("--hold", help="after a cut, go on only when this file is there")
         command.add_argument("--until-live", type=int, help="until so many numbers behind the first watermark")
         command.add_argument("--until-shown", type=int, help="until so many samples are confirmed")
         command.add_argument("--patience", type=float, default=60)
@@ -438,6 +442,7 @@ def main():
         command.add_argument("--kills", help="a JSON list of times (CLOCK_MONOTONIC, seconds)")
         command.add_argument("--slack-ms", type=int, default=2000)
         command.add_argument("--token", default="")
+        command.add_argument("--foreign-token", default="")
         command.add_argument("--user-token", default="")
         command.add_argument("--report", help="a report of `follow`")
         command.add_argument("--readers", type=int, default=1)
