@@ -29,10 +29,12 @@ pub enum GapReason {
     Corruption = 4,
     /// Accepted, perhaps shown, but not committed when the process ended; to the end of its epoch.
     Crash = 5,
+    /// A reason that a later version has named, and this one cannot. Never made here.
+    Other = 255,
 }
 
 impl GapReason {
-    /// All reasons, in the order of their numbers.
+    /// All reasons that are made, in the order of their numbers.
     pub const ALL: [Self; 5] = [Self::Retention, Self::Quota, Self::DiskFull, Self::Corruption, Self::Crash];
 
     /// The word of the wire's documentation, of JSON and of the command line.
@@ -43,6 +45,7 @@ impl GapReason {
             Self::DiskFull => "disk_full",
             Self::Corruption => "corruption",
             Self::Crash => "crash",
+            Self::Other => "other",
         }
     }
 

@@ -166,7 +166,7 @@ fn through_the_model(told: item::Item, kinds: &mut [usize; 11]) -> item::Item {
         }
         item::Item::Lagged(_) => (6, told),
         item::Item::Life(wire) => {
-            let life = series::life_from_wire(wire.life).unwrap() as i32;
+            let life = series::life_from_wire(wire.life) as i32;
             (7, item::Item::Life(hedgerow_proto::farm::LifeChange { life, ..wire }))
         }
         item::Item::Bins(mut wire) => {

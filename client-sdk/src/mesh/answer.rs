@@ -239,7 +239,7 @@ fn listed_from_wire(
         farm_id: farm.id.unwrap_or(Id([0; 16])),
         def,
         views,
-        life: convert::series::life_from_wire(listed.life).ok(),
+        life: (listed.life != 0).then(|| convert::series::life_from_wire(listed.life)),
         life_reason: listed.life_reason,
         last,
     })

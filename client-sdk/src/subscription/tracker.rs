@@ -371,7 +371,7 @@ impl Tracker {
 
     fn life(&mut self, wire: &LifeChange, out: &mut VecDeque<Update>) -> Result<(), WireError> {
         let id = self.stream.id(wire.series)?;
-        let life = convert::series::life_from_wire(wire.life)?;
+        let life = convert::series::life_from_wire(wire.life);
         if let Some(def) = self.book.table.get(id) {
             out.push_back(Update::Life {
                 id,

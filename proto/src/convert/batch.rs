@@ -170,9 +170,8 @@ fn marks(at: &[u32], marks: &[i32], count: usize) -> Result<Vec<(u32, Mark)>, Wi
     at.iter()
         .zip(marks)
         .map(|(at, mark)| {
-            let known = u8::try_from(*mark).ok().and_then(Mark::from_number);
-            let known =
-                known.ok_or_else(|| WireError::new("mark", format!("{mark}: no mark of this version")))?;
+            // A mark of a later version: something was seen here, so the increase is not to be trusted.
+            let known = u8::try_from(*mark).ok().and_then(Mark::from_number).unwrap_or(Mark::Discontinuity);
             if *at < next || *at as usize >= count {
                 return Err(WireError::new(
                     "mark_at",

@@ -6,13 +6,10 @@ use hedgerow_model::UnixMillis;
 use hedgerow_model::glob::Glob;
 use hedgerow_model::labels::{MAX_LABELS, is_key};
 use hedgerow_model::predicate::{
-    Aggregate, Comparison, Constraint, Every, LabelPattern, MAX_PATTERNS, PathPattern, Predicate, Reading,
-    When, Window,
+    Aggregate, Comparison, Constraint, Every, LabelPattern, MAX_PATTERNS, MAX_VALUES, PathPattern, Predicate,
+    Reading, When, Window,
 };
 use std::time::Duration;
-
-/// Most values in a constraint `value in {…}`.
-pub const MAX_CONSTRAINT_VALUES: usize = 256;
 
 /// A predicate, for the wire.
 pub fn to_wire(predicate: &Predicate) -> wire::Predicate {
@@ -143,11 +140,11 @@ fn constraint_from_wire(constraint: wire::Constraint) -> Result<Constraint, Wire
             };
             Ok(Constraint::Compare(comparison, compare.value))
         }
-        Some(Wire::In(wanted)) if (1..=MAX_CONSTRAINT_VALUES).contains(&wanted.values.len()) => {
+        Some(Wire::In(wanted)) if (1..=MAX_VALUES).contains(&wanted.values.len()) => {
             Ok(Constraint::In(wanted.values))
         }
         Some(Wire::In(wanted)) => {
-            let problem = format!("{} values: expected 1 to {MAX_CONSTRAINT_VALUES}", wanted.values.len());
+            let problem = format!("{} values: expected 1 to {MAX_VALUES}", wanted.values.len());
             Err(WireError::new("constraint.in", problem))
         }
         None => Err(WireError::new("constraint", "empty: expected compare or in")),

@@ -87,8 +87,8 @@ pub fn from_wire(series: common::Series) -> Result<(SeriesId, SeriesDef), WireEr
         labels: Labels::new(series.labels.iter().map(|l| (&l.key, &l.value)))
             .map_err(|e| WireError::new("labels", e.to_string()))?,
     };
-    let kind = kind_from_wire(series.kind)
-        .ok_or_else(|| WireError::new("kind", format!("{}: no kind of this version", series.kind)))?;
+    // A kind of a later version is shown as it comes: no rates are made of it, no texts looked up.
+    let kind = kind_from_wire(series.kind).unwrap_or(Kind::Gauge);
     let def = SeriesDef {
         key,
         kind,
@@ -132,21 +132,12 @@ pub fn gap_from_wire(gap: common::Gap) -> Result<Gap, WireError> {
         Some(Scope::Series(id)) => GapScope::Series(SeriesId(id)),
         None => return Err(WireError::new("scope", "missing: expected farm, cluster or series")),
     };
-    let reason = u8::try_from(gap.reason)
-        .ok()
-        .and_then(GapReason::from_number)
-        .ok_or_else(|| WireError::new("reason", format!("{}: no reason of this version", gap.reason)))?;
+    let reason = u8::try_from(gap.reason).ok().and_then(GapReason::from_number).unwrap_or(GapReason::Other);
     let epoch = epoch_from_wire(gap.epoch)?;
     Ok(Gap { epoch, scope, from: gap.from, to: gap.to, count: gap.count, reason })
 }
 
-/// A life from the wire.
-///
-/// # Errors
-/// Where it is none of this version.
-pub fn life_from_wire(life: i32) -> Result<Life, WireError> {
-    u8::try_from(life)
-        .ok()
-        .and_then(Life::from_number)
-        .ok_or_else(|| WireError::new("life", format!("{life}: no life of this version")))
+/// A life from the wire. One of a later version is at least not live.
+pub fn life_from_wire(life: i32) -> Life {
+    u8::try_from(life).ok().and_then(Life::from_number).unwrap_or(Life::Stale)
 }

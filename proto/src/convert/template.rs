@@ -2,10 +2,7 @@
 
 use super::WireError;
 use crate::lookup as wire;
-use hedgerow_model::template::{MAX_TERMS, Operation, Template, Term};
-
-/// Most values in one term.
-pub const MAX_TERM_VALUES: usize = 256;
+use hedgerow_model::template::{MAX_TERMS, MAX_VALUES, Operation, Template, Term};
 
 /// A template, for the wire.
 pub fn to_wire(template: &Template) -> wire::Template {
@@ -56,11 +53,11 @@ fn term_from_wire(term: wire::template::Term) -> Result<Term, WireError> {
     };
     let operation = match wire::Operation::try_from(term.operation) {
         Ok(wire::Operation::Is) => {
-            values(1..=MAX_TERM_VALUES)?;
+            values(1..=MAX_VALUES)?;
             Operation::Is(term.values)
         }
         Ok(wire::Operation::IsNot) => {
-            values(1..=MAX_TERM_VALUES)?;
+            values(1..=MAX_VALUES)?;
             Operation::IsNot(term.values)
         }
         Ok(wire::Operation::Range) => {
