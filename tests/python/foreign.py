@@ -247,7 +247,8 @@ def crashes(contract, options):
     account = history(contract, options)
     there = {**account.confirmed, **account.pending}
     shown = lost = 0
-    latest_lost = None
+    # By kill: how long before it the first sample was shown that is not there.
+    earliest = {}
     faults = list(account.faults)
     with open(options.journal, encoding="utf-8") as file:
         for line in file:
@@ -264,7 +265,7 @@ def crashes(contract, options):
             if before is None:
                 faults.append(f"{place} was shown after the last kill and is not there")
             else:
-                latest_lost = before if latest_lost is None else max(latest_lost, before)
+                earliest[next_kill] = max(before, earliest.get(next_kill, 0))
                 if before > options.slack_ms:
                     faults.append(f"{place} was shown {before} ms before a kill and is not there")
             gaps = [gap for gap in account.gaps if gap["start"] == start and gap["from"] <= number]
@@ -274,7 +275,7 @@ def crashes(contract, options):
         "shown": shown,
         "kept": len(there),
         "lost": lost,
-        "earliest_lost_ms_before_kill": latest_lost,
+        "lost_ms_before_each_kill": [earliest.get(kill, 0) for kill in kills],
         "kills": len(kills),
         "epochs": len(account.epochs),
         "crash_gaps": sum(gap["reason"] == contract.series.GAP_REASON_CRASH for gap in account.gaps),
