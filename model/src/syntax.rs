@@ -141,6 +141,8 @@ impl<'a> Cursor<'a> {
     pub(crate) fn literal(&mut self, place: Place) -> Result<char, SyntaxError> {
         let at = self.at;
         match self.bump() {
+            // What a terminal must not be sent is printed so.
+            Some('\\') if self.eat("u{") => self.by_number(at),
             Some('\\') => self.bump().filter(|c| is_escapable(*c)).ok_or_else(|| {
                 SyntaxError::new(
                     at,
@@ -161,6 +163,16 @@ impl<'a> Cursor<'a> {
             Some(c) => Ok(c),
             None => Err(self.unexpected("a character")),
         }
+    }
+
+    /// Takes the rest of a character given by its number: hex digits, and the brace behind them.
+    fn by_number(&mut self, at: usize) -> Result<char, SyntaxError> {
+        let digits = self.take_until(|c| !c.is_ascii_hexdigit());
+        let number = u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() <= 6 && self.eat("}"));
+        number.and_then(char::from_u32).filter(|c| !c.is_control()).ok_or_else(|| {
+            let expected = "1 to 6 hex digits of a character that is no control, as \\u{202e}";
+            SyntaxError::new(at, "a character without a number", expected)
+        })
     }
 
     /// That what comes next is not what was expected.

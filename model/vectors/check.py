@@ -62,6 +62,12 @@ def char(t, place):
     c = t.peek()
     t.i += 1
     if c == "\\":
+        if t.eat("u{"):
+            digits = t.take("[0-9A-Fa-f]*")
+            number = int(digits or "110000", 16)
+            if not t.eat("}") or len(digits) > 6 or number > 0x10FFFF or 0xD800 <= number < 0xE000 or control(chr(number)):
+                raise Bad("a character without a number")
+            return chr(number)
         c = t.peek()
         t.i += 1
         if not c or c not in ESCAPABLE:
