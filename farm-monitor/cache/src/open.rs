@@ -11,7 +11,7 @@ use crate::rows::{self, EpochEnd, EpochInfo};
 use crate::schema;
 use crate::writer::JournalEntry;
 use hedgerow_model::{
-    Batch, Epoch, Gap, GapReason, GapScope, Name, Numbered, Numbers, SeriesDef, SeriesId, UnixMillis,
+    Batch, Epoch, Gap, GapReason, GapScope, Life, Name, Numbered, Numbers, SeriesDef, SeriesId, UnixMillis,
 };
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -47,6 +47,8 @@ pub struct KnownSeries {
     pub def: SeriesDef,
     /// The time of its last sample.
     pub last_time: Option<UnixMillis>,
+    /// What the last mark kept says of its life, and why.
+    pub life: Option<(Life, Arc<str>)>,
 }
 
 /// Everything read from the file.
@@ -207,8 +209,9 @@ fn load(
     let known: Vec<Epoch> = epochs.iter().map(|info| info.epoch).collect();
     let mut recovered = Recovered::default();
     let (journal, broken_rows) = replay(&db, &mut head, &known, now, &mut recovered)?;
-    let mut series: Vec<KnownSeries> =
-        listed.into_iter().map(|(id, def, last_time)| KnownSeries { id, def, last_time }).collect();
+    let mut lives = rows::last_lives(&db)?;
+    let known_series = |(id, def, last_time)| KnownSeries { id, def, last_time, life: lives.remove(&id) };
+    let mut series: Vec<KnownSeries> = listed.into_iter().map(known_series).collect();
     note_last_times(&head, &mut series);
     begin(&mut db, options, &mut epochs, epoch, now, &broken_rows, &mut recovered)?;
     if let Some(pages) = options.max_pages {

@@ -9,7 +9,8 @@ use hedgerow_model::{
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How an epoch ended.
@@ -214,6 +215,21 @@ pub(crate) fn put_gap(db: &Connection, gap: &Gap, low_water: bool) -> rusqlite::
         ])?;
     }
     Ok(())
+}
+
+/// What the last mark of each series says.
+pub(crate) fn last_lives(db: &Connection) -> Result<HashMap<SeriesId, (Life, Arc<str>)>, CacheError> {
+    db.prepare("SELECT series, life, reason, max(id) FROM life GROUP BY series")
+        .and_then(|mut query| {
+            let read = |row: &Row<'_>| {
+                let life = Life::from_number(row.get(1)?);
+                let reason: Arc<str> = row.get::<_, String>(2)?.into();
+                Ok((SeriesId(row.get(0)?), life.map(|life| (life, reason))))
+            };
+            let rows = query.query_map([], read)?;
+            rows.filter_map(|row| row.map(|(id, life)| Some((id, life?))).transpose()).collect()
+        })
+        .tried("reading the last marks of life")
 }
 
 /// Writes a mark of life.
