@@ -8,12 +8,13 @@ mod constraint;
 mod ledger;
 mod life;
 mod live;
+mod matching;
 mod series_table;
 
 pub use constraint::holds;
 pub use ledger::Edge;
 pub use life::LifeRules;
-pub use live::{LiveChannel, LiveCursor, LiveEntry, LiveItem, Overtaken};
+pub use live::{LiveChannel, LiveCursor, LiveEntry, LiveItem, Overtaken, pieces};
 pub use series_table::{Bounds, Known, Latest};
 
 use crate::config::View;
@@ -24,9 +25,8 @@ use crate::hub::series_table::SeriesTable;
 use hedgerow_cache::{Cache, Opened};
 use hedgerow_collect::engine::WallClock;
 use hedgerow_collect::front_door::{Accepted, FrontDoor, OriginId};
-use hedgerow_model::predicate::{Constraint, PathPattern};
 use hedgerow_model::{Batch, Epoch, Life, LifeMark, Position, Refusal, SeriesDef, SeriesId, UnixMillis};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,8 +46,14 @@ pub struct HubOptions {
     pub views: Vec<View>,
 }
 
+/// A series and its declaration.
+pub type Declared = (SeriesId, Arc<SeriesDef>);
+
 /// How far ahead of the farm's clock a sample may be.
 pub const MAX_AHEAD: Duration = Duration::from_secs(600);
+
+/// How many series are looked at under one hold of the hub's lock: well under a millisecond's work.
+const SLICE: usize = 4096;
 
 /// The hub. Shared by all sources and all subscriptions.
 pub struct Hub {
@@ -66,7 +72,7 @@ struct Inner {
     live: LiveChannels,
     admission: Admission,
     life: LifeRules,
-    views: Vec<View>,
+    views: Arc<[View]>,
     /// The last number given.
     number: u64,
 }
@@ -83,7 +89,7 @@ impl Hub {
             live: LiveChannels::default(),
             admission: Admission::new(options.retention),
             life: options.life,
-            views: options.views,
+            views: options.views.into(),
             number: 0,
         };
         Self { farm: options.farm, epoch, clock, cache, routed: AtomicU64::new(0), inner: Mutex::new(inner) }
@@ -114,26 +120,6 @@ impl Hub {
         Position { epoch: self.epoch, number: self.routed.load(Ordering::Acquire) }
     }
 
-    /// Admits a subscription: the watermark, and a cursor on the live channel of this condition, at one instant. What is
-    /// accepted up to the watermark is history; what comes after stands in the channel.
-    pub fn admit(&self, patterns: &[PathPattern], constraint: Option<&Constraint>) -> (u64, LiveCursor) {
-        let mut inner = self.inner.lock();
-        let Inner { table, live, number, .. } = &mut *inner;
-        let cursor = live.attach(&self.farm, patterns, constraint, table);
-        (*number, cursor)
-    }
-
-    /// The series that match, ascending by id.
-    pub fn matching(&self, patterns: &[PathPattern]) -> Vec<SeriesId> {
-        let inner = self.inner.lock();
-        inner
-            .table
-            .iter()
-            .filter(|known| patterns.iter().any(|pattern| pattern.matches(&self.farm, &known.def.key)))
-            .map(|known| known.id)
-            .collect()
-    }
-
     /// What is known of some series, in one look.
     pub fn known(&self, ids: &[SeriesId]) -> Vec<Known> {
         let inner = self.inner.lock();
@@ -145,10 +131,11 @@ impl Hub {
         self.inner.lock().table.get(id).map(|known| Arc::clone(&known.def))
     }
 
-    /// The views that a node of a cluster is in.
-    pub fn views(&self, cluster: &str, node: &str) -> Vec<String> {
+    /// The declarations of some series, and the views there are, in one look.
+    pub fn declared(&self, ids: &[SeriesId]) -> (Vec<Declared>, Arc<[View]>) {
         let inner = self.inner.lock();
-        inner.views.iter().filter(|view| view.holds(cluster, node)).map(|view| view.name.clone()).collect()
+        let def = |id: &SeriesId| Some((*id, Arc::clone(&inner.table.get(*id)?.def)));
+        (ids.iter().filter_map(def).collect(), Arc::clone(&inner.views))
     }
 
     /// Changes what the hub decides by.
@@ -156,7 +143,7 @@ impl Hub {
         let mut inner = self.inner.lock();
         inner.table.set_bounds(bounds);
         inner.admission.set_retention(retention);
-        (inner.life, inner.views) = (life, views);
+        (inner.life, inner.views) = (life, views.into());
     }
 
     /// How many series there are.
@@ -172,20 +159,51 @@ impl Hub {
         edges
     }
 
+    /// How many texts were longer than a text may be, and were cut.
+    pub fn texts_cut(&self) -> u64 {
+        self.inner.lock().admission.texts_cut()
+    }
+
     /// How many subscriptions are open.
     pub fn subscribers(&self) -> usize {
         self.inner.lock().live.cursors()
     }
 
-    /// Looks for series that have gone stale or have ended; called once a second.
+    /// Looks for series that have gone stale or have ended, and forgets subscriptions that are gone; called once a second.
+    /// Slice by slice, so that no source waits for the whole table.
     pub fn tick(&self) {
         let now = self.now();
-        let mut inner = self.inner.lock();
-        let Inner { table, live, life, number, .. } = &mut *inner;
-        for mark in life.due(table, now, *number) {
-            live.life(&mark, self.epoch);
-            self.cache.mark_life(mark);
+        for from in (0..).step_by(SLICE) {
+            let mut inner = self.inner.lock();
+            let Inner { table, live, life, number, .. } = &mut *inner;
+            if from >= table.slots() {
+                break;
+            }
+            let due = |known: &Known| life.due(known, now).map(|(life, reason)| (known.id, life, reason));
+            let due: Vec<_> = table.slice(from, SLICE).filter_map(due).collect();
+            for (series, life, reason) in due {
+                table.set_life(series, life, &reason);
+                let mark = LifeMark { series, life, time: now, after: *number, reason };
+                live.life(&mark, self.epoch);
+                self.cache.mark_life(mark);
+            }
+            self.wake(inner);
         }
+        loop {
+            let mut inner = self.inner.lock();
+            let all = inner.live.forget_unread(SLICE);
+            MutexGuard::unlock_fair(inner);
+            if all {
+                break;
+            }
+        }
+    }
+
+    /// Frees the lock, then wakes those who wait for what was given under it: a thousand of them are no burden to sources.
+    fn wake(&self, mut inner: MutexGuard<'_, Inner>) {
+        let touched = inner.live.take_touched();
+        MutexGuard::unlock_fair(inner);
+        touched.iter().for_each(|channel| channel.wake());
     }
 }
 
@@ -234,18 +252,20 @@ impl FrontDoor for Hub {
                 continue;
             }
             *number += count;
-            table.heard(&numbered, now, |mark_of| {
-                let mark = LifeMark { after: *number, ..mark_of };
+            let revived = table.heard(&numbered, now);
+            live.route(&numbered, table);
+            // Behind the samples: in the order of the numbers that they stand after.
+            for mark in revived {
+                let mark = LifeMark { after: *number, ..mark };
                 live.life(&mark, self.epoch);
                 self.cache.mark_life(mark);
-            });
-            live.route(&numbered, table);
+            }
         }
         self.routed.store(*number, Ordering::Release);
         let refused: Vec<_> = refused.list().collect();
         let accepted = made - refused.iter().map(|(_, count)| count).sum::<u64>();
         ledger.accepted(origin, made, accepted, &refused);
-        live.wake();
+        self.wake(inner);
         Accepted { accepted, refused }
     }
 
@@ -262,7 +282,7 @@ impl FrontDoor for Hub {
                 self.cache.mark_life(mark);
             }
         }
-        live.wake();
+        self.wake(inner);
     }
 }
 

@@ -17,7 +17,7 @@ pub const ORIGIN: &str = "hedgerow";
 pub const PERIOD: Duration = Duration::from_secs(10);
 
 /// Name, kind, unit and meaning of everything measured here; checked against the reference by a test.
-pub const PARAMETERS: [(&str, Kind, &str, &str); 18] = [
+pub const PARAMETERS: [(&str, Kind, &str, &str); 19] = [
     ("edge_samples", Kind::Counter, "", "made by the source, or matched for the consumer"),
     ("edge_passed", Kind::Counter, "", "accepted by the hub, or delivered to the consumer"),
     ("edge_lost", Kind::Counter, "", "refused or dropped, by reason; `series:REASON` counts series"),
@@ -25,6 +25,7 @@ pub const PARAMETERS: [(&str, Kind, &str, &str); 18] = [
     ("edge_conflated", Kind::Counter, "", "left out because a newer one took their place"),
     ("series", Kind::Gauge, "", "series the farm knows"),
     ("subscribers", Kind::Gauge, "", "open subscriptions"),
+    ("texts_cut", Kind::Counter, "", "texts longer than 4 KiB, cut"),
     ("number", Kind::Counter, "", "the last number given in this epoch"),
     ("cache_bytes", Kind::Gauge, "By", "size of the cache on disk"),
     ("cache_pending_bytes", Kind::Gauge, "By", "accepted and not committed"),
@@ -87,6 +88,7 @@ impl SelfMeasure {
         let none = Labels::none();
         self.gauge(&mut run, "series", &none, hub.series_count() as u64);
         self.gauge(&mut run, "subscribers", &none, hub.subscribers() as u64);
+        self.count(&mut run, "texts_cut", &none, hub.texts_cut());
         self.count(&mut run, "number", &none, hub.routed().number);
         self.gauge(&mut run, "cache_bytes", &none, stats.disk_bytes);
         self.gauge(&mut run, "cache_pending_bytes", &none, stats.pending_bytes as u64);

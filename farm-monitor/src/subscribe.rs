@@ -7,11 +7,14 @@ mod announced;
 mod bins;
 mod condense;
 mod feed;
+mod give;
 mod history;
 mod newest;
 mod outbox;
 mod rates;
+mod seeds;
 mod tail;
+mod texts;
 
 pub use feed::{Feed, StreamOutput};
 
@@ -121,7 +124,8 @@ impl Plan {
             return Err(Status::invalid_argument(text));
         }
         let hash = predicate_hash(&predicate.canonical());
-        let (now, cursor, admitted) = admit(hub, &predicate);
+        let (number, cursor) = hub.look(&predicate.patterns, predicate.constraint.as_ref());
+        let (now, admitted) = (hub.now(), Position { epoch: hub.epoch(), number });
         let mut plan = Self::fresh(predicate, farm_id, hash, now, admitted);
         plan.finite = true;
         if plan.since.is_none() && ranges.is_empty() {

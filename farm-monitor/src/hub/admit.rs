@@ -61,13 +61,13 @@ impl Admission {
         let newest = now.saturating_add_unsigned(millis(MAX_AHEAD));
         let mut accepted: Vec<u32> = Vec::with_capacity(batch.len());
         let mut plain = true;
-        for (at, (column, index)) in (0_u32..).zip(batch.values.slots()) {
+        for (at, (column, _)) in (0_u32..).zip(batch.values.slots()) {
             let position = at as usize;
             let (id, time) = (batch.series[position], batch.times.at(position));
             let reason = match table.get(id) {
                 None => Some(Refusal::BadName),
                 Some(_) if !(oldest..=newest).contains(&time) => Some(Refusal::TimeRange),
-                Some(known) => check(known, time, column, index, &batch.values),
+                Some(known) => check(known, time, column, position, &batch.values),
             };
             match reason {
                 Some(reason) => refused.add(reason, 1),
@@ -75,12 +75,14 @@ impl Admission {
             }
             plain &= reason.is_none();
         }
-        self.cut_texts(&batch);
         if plain && is_normal(&batch) {
             return vec![self.with_cut_texts(batch)];
         }
         // Ascending by time and series; a series that comes twice at a time stands in a further batch.
         accepted.sort_by_key(|at| (batch.times.at(*at as usize), batch.series[*at as usize]));
+        let made = accepted.len();
+        accepted.dedup_by(|later, before| is_repeated(&batch, *before, *later));
+        refused.add(Refusal::Duplicate, (made - accepted.len()) as u64);
         let mut forms: Vec<Vec<u32>> = Vec::new();
         let mut first_of_time = 0;
         for at in accepted {
@@ -100,19 +102,14 @@ impl Admission {
         forms.into_iter().map(|form| self.with_cut_texts(gather(&batch, &form))).collect()
     }
 
-    fn cut_texts(&mut self, batch: &Batch) {
+    fn with_cut_texts(&mut self, mut batch: Batch) -> Batch {
         let texts =
             batch.values.texts().iter().chain(batch.values.state_texts().iter().map(|(_, text)| text));
-        self.texts_cut += texts.filter(|text| cut_text(text).1).count() as u64;
-    }
-
-    fn with_cut_texts(&self, mut batch: Batch) -> Batch {
-        let long = |text: &Arc<str>| cut_text(text).1;
-        if batch.values.texts().iter().any(long)
-            || batch.values.state_texts().iter().any(|(_, text)| long(text))
-        {
+        let long = texts.filter(|text| cut_text(text).1).count() as u64;
+        if long > 0 {
+            self.texts_cut += long;
             let mut values = Columns::default();
-            let cut = |text: Arc<str>| Arc::from(cut_text(&text).0);
+            let cut = |text: Arc<str>| if cut_text(&text).1 { Arc::from(cut_text(&text).0) } else { text };
             for value in batch.values.iter() {
                 values.push(match value {
                     Value::Text(text) => Value::Text(cut(text)),
@@ -124,6 +121,23 @@ impl Admission {
         }
         batch
     }
+
+    /// How many texts were cut.
+    pub fn texts_cut(&self) -> u64 {
+        self.texts_cut
+    }
+}
+
+/// Whether a sample of a batch says what another one said: the same series, time and value.
+fn is_repeated(batch: &Batch, before: u32, later: u32) -> bool {
+    let (before, later) = (before as usize, later as usize);
+    batch.series[before] == batch.series[later]
+        && batch.times.at(before) == batch.times.at(later)
+        && match (batch.values.get(before), batch.values.get(later)) {
+            // Bit for bit: -0 is not 0, and a NaN repeats itself.
+            (Value::F64(before), Value::F64(later)) => before.to_bits() == later.to_bits(),
+            (before, later) => before == later,
+        }
 }
 
 /// Whether the value fits its series and is new.
@@ -131,7 +145,7 @@ fn check(
     known: &Known,
     time: UnixMillis,
     column: ColumnType,
-    index: usize,
+    position: usize,
     values: &Columns,
 ) -> Option<Refusal> {
     let fits = match known.def.kind {
@@ -142,14 +156,8 @@ fn check(
     if !fits {
         return Some(Refusal::BadValue);
     }
-    let latest = known.latest.as_ref().filter(|latest| latest.time == time)?;
-    let same = match (&latest.value, column) {
-        (Value::F64(before), ColumnType::F64) => before.to_bits() == values.f64s()[index].to_bits(),
-        (Value::I64(before) | Value::State(before, _), ColumnType::I64) => *before == values.i64s()[index],
-        (Value::Text(before), ColumnType::Text) => *before == values.texts()[index],
-        _ => false,
-    };
-    same.then_some(Refusal::Duplicate)
+    let may_repeat = known.latest.as_ref().is_some_and(|latest| time <= latest.time);
+    (may_repeat && known.has(time, &values.get(position))).then_some(Refusal::Duplicate)
 }
 
 fn is_normal(batch: &Batch) -> bool {

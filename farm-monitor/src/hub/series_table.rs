@@ -1,15 +1,20 @@
 //! The series of a farm: each gets a small integer once, and all later stages use that.
 
+mod known;
+
+pub use known::{Known, LEARNED_FLOOR, Latest};
+
 use hashbrown::HashMap;
 use hedgerow_cache::KnownSeries;
 use hedgerow_collect::front_door::OriginId;
 use hedgerow_model::{
-    Life, LifeMark, Mark, Name, Numbered, Refusal, SeriesDef, SeriesId, SeriesKey, UnixMillis, Value, unit,
+    Life, LifeMark, Name, Numbered, Refusal, SeriesDef, SeriesId, SeriesKey, UnixMillis, unit,
 };
 use std::sync::Arc;
-use std::time::Duration;
 
-/// How many series there may be. What is past a bound is refused as `series_limit` and counted.
+/// How many series there may be. What is past a bound is refused as `series_limit` and counted. Series that have ended do
+/// not count, as long as no more than [`ENDED_TIMES`] times the farm's bound are known in all; one that ended and is heard
+/// again may so exceed a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Per origin.
@@ -24,46 +29,8 @@ impl Default for Bounds {
     }
 }
 
-/// The newest sample of a series.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Latest {
-    /// Its number in the running epoch.
-    pub number: u64,
-    /// Its time.
-    pub time: UnixMillis,
-    /// Its value; of a state with the text known for it.
-    pub value: Value,
-    /// Its mark.
-    pub mark: Option<Mark>,
-}
-
-/// What the hub knows of a series.
-#[derive(Debug, Clone)]
-pub struct Known {
-    /// Its id.
-    pub id: SeriesId,
-    /// Its declaration.
-    pub def: Arc<SeriesDef>,
-    /// The newest sample of this run; `None`: not heard since the start.
-    pub latest: Option<Latest>,
-    /// Whether that sample speaks for now.
-    pub life: Life,
-    /// Why not.
-    pub life_reason: Arc<str>,
-    /// Known from an earlier run, and neither heard nor told stale in this one.
-    pub unconfirmed: bool,
-    /// When the last sample came (or the farm started), by the farm's clock.
-    pub heard: UnixMillis,
-    /// Time between the last two samples, where no interval is declared.
-    pub learned: Option<Duration>,
-}
-
-impl Known {
-    /// How often a sample is expected.
-    pub fn interval(&self) -> Option<Duration> {
-        self.def.interval.or(self.learned)
-    }
-}
+/// Ended series keep their id: so many times the farm's bound may be known, dead or alive.
+pub const ENDED_TIMES: usize = 4;
 
 /// What a declaration changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +51,8 @@ pub struct SeriesTable {
     known: Vec<Option<Known>>,
     by_key: HashMap<SeriesKey, SeriesId>,
     count: usize,
+    /// How many of them have not ended.
+    alive: usize,
     owners: HashMap<Name, OriginId>,
     per_origin: HashMap<OriginId, usize>,
 }
@@ -98,20 +67,23 @@ impl SeriesTable {
             known: Vec::new(),
             by_key: HashMap::new(),
             count: 0,
+            alive: 0,
             owners: HashMap::new(),
             per_origin: HashMap::new(),
         };
         let reason: Arc<str> = NOT_HEARD.into();
-        for KnownSeries { id, def, .. } in stored {
+        for KnownSeries { id, def, life: told, .. } in stored {
+            // What has ended stays so; whatever else was said, nobody knows now.
+            let (ended, life_reason) = match &told {
+                Some((Life::Ended, why)) => (true, Arc::clone(why)),
+                _ => (false, Arc::clone(&reason)),
+            };
             table.insert(Known {
-                id,
-                def: Arc::new(def),
-                latest: None,
-                life: Life::Stale,
-                life_reason: Arc::clone(&reason),
-                unconfirmed: true,
-                heard: now,
-                learned: None,
+                life: if ended { Life::Ended } else { Life::Stale },
+                life_reason,
+                unconfirmed: !ended,
+                told: told.map_or(Life::Live, |(life, _)| life),
+                ..Known::new(id, def, None, now)
             });
         }
         table
@@ -136,14 +108,14 @@ impl SeriesTable {
         self.known.get_mut((id.0 as usize).checked_sub(1)?)?.as_mut()
     }
 
-    /// All series, ascending by id.
-    pub fn iter(&self) -> impl Iterator<Item = &Known> {
-        self.known.iter().flatten()
+    /// How many places the table has; series never move, new ones come behind the last.
+    pub fn slots(&self) -> usize {
+        self.known.len()
     }
 
-    /// All series, ascending by id, to be changed.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Known> {
-        self.known.iter_mut().flatten()
+    /// The series in `count` places from `from` on, ascending by id.
+    pub fn slice(&self, from: usize, count: usize) -> impl Iterator<Item = &Known> {
+        self.known.iter().skip(from).take(count).flatten()
     }
 
     fn insert(&mut self, known: Known) {
@@ -152,8 +124,20 @@ impl SeriesTable {
             self.known.resize(at + 1, None);
         }
         self.by_key.insert(known.def.key.clone(), known.id);
-        self.known[at] = Some(known);
         self.count += 1;
+        self.counted(known.origin, known.life != Life::Ended, 1);
+        self.known[at] = Some(known);
+    }
+
+    /// Counts a series among those that have not ended, if it has not, or takes it back.
+    fn counted(&mut self, origin: Option<OriginId>, alive: bool, by: isize) {
+        if alive {
+            self.alive = self.alive.saturating_add_signed(by);
+            if let Some(origin) = origin {
+                let mine = self.per_origin.entry(origin).or_default();
+                *mine = mine.saturating_add_signed(by);
+            }
+        }
     }
 
     /// Makes a series known, or takes over what changed of its declaration.
@@ -166,106 +150,90 @@ impl SeriesTable {
         if !unit::is_unit(&def.unit) {
             return Err(Refusal::BadName);
         }
-        match self.owners.get(&def.key.cluster) {
-            Some(owner) if *owner != origin => return Err(Refusal::SourceClash),
-            Some(_) => {}
-            None => {
-                self.owners.insert(def.key.cluster.clone(), origin);
-            }
+        if self.owners.get(&def.key.cluster).is_some_and(|owner| *owner != origin) {
+            return Err(Refusal::SourceClash);
         }
         let (id, change) = match self.by_key.get(&def.key) {
             Some(id) => {
                 let id = *id;
-                (id, self.redeclare(id, def)?)
+                (id, self.redeclare(origin, id, def)?)
             }
             None => {
-                let mine = self.per_origin.entry(origin).or_default();
-                if *mine >= self.bounds.per_origin || self.count >= self.bounds.per_farm {
+                let mine = self.per_origin.get(&origin).copied().unwrap_or_default();
+                let Bounds { per_origin, per_farm } = self.bounds;
+                let most = per_farm.saturating_mul(ENDED_TIMES);
+                if mine >= per_origin || self.alive >= per_farm || self.count >= most {
                     return Err(Refusal::SeriesLimit);
                 }
-                *mine += 1;
                 let next = self.known.len() + 1;
                 let id = SeriesId(u32::try_from(next).map_err(|_| Refusal::SeriesLimit)?);
-                self.insert(Known {
-                    id,
-                    def: Arc::new(def.clone()),
-                    latest: None,
-                    life: Life::Live,
-                    life_reason: "".into(),
-                    unconfirmed: false,
-                    heard: now,
-                    learned: None,
-                });
+                self.insert(Known::new(id, def.clone(), Some(origin), now));
                 (id, Change::New)
             }
         };
+        // Only who has a series in it owns a cluster: what was refused leaves nothing behind.
+        if change == Change::New || !self.owners.contains_key(&def.key.cluster) {
+            self.owners.insert(def.key.cluster.clone(), origin);
+        }
         let known = self.get(id).ok_or(Refusal::BadName)?;
         Ok((known, change))
     }
 
-    fn redeclare(&mut self, id: SeriesId, def: &SeriesDef) -> Result<Change, Refusal> {
+    fn redeclare(&mut self, origin: OriginId, id: SeriesId, def: &SeriesDef) -> Result<Change, Refusal> {
         let known = self.get_mut(id).ok_or(Refusal::BadName)?;
         if known.def.kind != def.kind {
             return Err(Refusal::BadValue);
         }
-        if *known.def == *def {
-            return Ok(Change::None);
+        // Of series from an earlier run it shows only now whose they are.
+        let (first, alive) = (known.origin.is_none(), known.life != Life::Ended);
+        known.origin = Some(origin);
+        let changed = *known.def != *def;
+        if changed {
+            known.def = Arc::new(def.clone());
         }
-        known.def = Arc::new(def.clone());
-        Ok(Change::Redeclared)
+        if first && alive {
+            *self.per_origin.entry(origin).or_default() += 1;
+        }
+        Ok(if changed { Change::Redeclared } else { Change::None })
     }
 
-    /// Takes note of samples in normal form; says of each series that has come back to life.
-    pub fn heard(&mut self, numbered: &Numbered, now: UnixMillis, mut revived: impl FnMut(LifeMark)) {
+    /// Takes note of samples in normal form; gives a mark of each series that is told to live again.
+    pub fn heard(&mut self, numbered: &Numbered, now: UnixMillis) -> Vec<LifeMark> {
         let batch = &numbered.batch;
         let mut marks = batch.marks.iter().peekable();
+        let mut revived = Vec::new();
         for (at, value) in batch.values.iter().enumerate() {
             let mark = marks.next_if(|(position, _)| *position as usize == at).map(|(_, mark)| *mark);
             let (id, time) = (batch.series[at], batch.times.at(at));
-            let Some(known) = self.get_mut(id) else { continue };
-            if known.life != Life::Live {
-                known.life = Life::Live;
-                known.life_reason = "".into();
-                let reason = Arc::clone(&known.life_reason);
-                if !std::mem::take(&mut known.unconfirmed) {
-                    revived(LifeMark { series: id, life: Life::Live, time: now, after: 0, reason });
-                }
-            }
-            if known.def.interval.is_none() && known.latest.is_some() {
-                let since = u64::try_from(now - known.heard).unwrap_or_default();
-                known.learned = Some(Duration::from_millis(since)).filter(|d| !d.is_zero()).or(known.learned);
-            }
-            known.heard = now;
             let number = numbered.numbers.at(at).unwrap_or_default();
-            if known.latest.as_ref().is_none_or(|latest| latest.time <= time) {
-                let value = known.with_text(value);
-                known.latest = Some(Latest { number, time, value, mark });
+            let Some(known) = self.get_mut(id) else { continue };
+            let before = known.life;
+            if let Some(mark) = known.revive(now) {
+                revived.push(mark);
+            }
+            known.note(Latest { number, time, value, mark }, now);
+            if before == Life::Ended {
+                let origin = known.origin;
+                self.counted(origin, true, 1);
             }
         }
+        revived
     }
 
     /// Sets a series' life; says whether that changed anything.
     pub fn set_life(&mut self, id: SeriesId, life: Life, reason: &Arc<str>) -> bool {
-        match self.get_mut(id) {
-            Some(known) if known.life != life || known.unconfirmed => {
-                known.unconfirmed = false;
-                known.life = life;
-                known.life_reason = Arc::clone(reason);
-                true
-            }
-            _ => false,
+        let Some(known) = self.get_mut(id).filter(|known| known.life != life || known.unconfirmed) else {
+            return false;
+        };
+        let (origin, before) = (known.origin, known.life);
+        known.unconfirmed = false;
+        (known.life, known.told) = (life, life);
+        known.life_reason = Arc::clone(reason);
+        match (before == Life::Ended, life == Life::Ended) {
+            (false, true) => self.counted(origin, true, -1),
+            (true, false) => self.counted(origin, true, 1),
+            _ => {}
         }
-    }
-}
-
-impl Known {
-    /// A state's code with the text known for it, where the sample came without.
-    fn with_text(&self, value: Value) -> Value {
-        match (value, self.latest.as_ref().map(|latest| &latest.value)) {
-            (Value::I64(code), Some(Value::State(before, text))) if code == *before => {
-                Value::State(code, text.clone())
-            }
-            (value, _) => value,
-        }
+        true
     }
 }

@@ -29,22 +29,35 @@ impl Announced {
         }
     }
 
-    /// The items that tell of those not told yet.
-    pub fn tell<'a>(&mut self, hub: &Hub, ids: impl IntoIterator<Item = &'a SeriesId>) -> Vec<Item> {
-        let mut items = Vec::new();
-        let mut last = None;
-        for id in ids {
-            if last.replace(*id) == Some(*id) || self.mark(*id) {
-                continue;
-            }
-            if let Some(def) = hub.def(*id) {
-                let def = self.as_given(def);
-                let mut told = series::to_wire(*id, &def);
-                told.views = hub.views(&def.key.cluster, &def.key.node);
-                items.push(Item { item: Some(item::Item::Series(told)) });
-            }
+    /// Forgets all that was told.
+    pub fn forget_all(&mut self) {
+        self.told.clear();
+    }
+
+    /// The items that tell of those not told yet, with their kinds. Asks the hub only where there are such.
+    pub fn tell(&mut self, hub: &Hub, ids: &[SeriesId]) -> Vec<(SeriesId, Kind, Item)> {
+        let new: Vec<SeriesId> = ids.iter().filter(|id| !self.mark(**id)).copied().collect();
+        if new.is_empty() {
+            return Vec::new();
         }
-        items
+        let (declared, views) = hub.declared(&new);
+        let item = |(id, def): (SeriesId, Arc<SeriesDef>)| {
+            let (kind, def) = (def.kind, self.as_given(def));
+            let mut told = series::to_wire(id, &def);
+            let in_view = views.iter().filter(|view| view.holds(&def.key.cluster, &def.key.node));
+            told.views = in_view.map(|view| view.name.clone()).collect();
+            (id, kind, Item { item: Some(item::Item::Series(told)) })
+        };
+        declared.into_iter().map(item).collect()
+    }
+
+    /// Those that were told, ascending.
+    pub fn told(&self) -> Vec<SeriesId> {
+        let bits = |(at, word): (u32, &u64)| {
+            let word = *word;
+            (0..64).filter(move |bit| word & (1 << bit) != 0).map(move |bit| SeriesId(at * 64 + bit))
+        };
+        (0_u32..).zip(&self.told).flat_map(bits).collect()
     }
 
     /// Marks it as told; says whether it was already.

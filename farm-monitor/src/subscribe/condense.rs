@@ -13,6 +13,7 @@ use hedgerow_model::{Columns, Kind, Numbered, Position, SeriesId, UnixMillis};
 use hedgerow_proto::convert::batch::columns_to_wire;
 use hedgerow_proto::farm::{Bins as WireBins, bins as wire, end, item};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
@@ -100,8 +101,8 @@ async fn read_slice(
                 max_samples: READ_SAMPLES,
             };
             let answer = feed.read(request).await?;
-            for numbered in &answer.batches {
-                add(feed, bins, numbered).await?;
+            for numbered in answer.batches {
+                add(feed, bins, &Arc::new(numbered)).await?;
             }
             if answer.through <= after {
                 break;
@@ -113,8 +114,10 @@ async fn read_slice(
 }
 
 /// Adds samples to their bins; those of counters as rates.
-async fn add(feed: &mut Feed, bins: &mut Bins, numbered: &Numbered) -> Result<(), Stop> {
+async fn add(feed: &mut Feed, bins: &mut Bins, numbered: &Arc<Numbered>) -> Result<(), Stop> {
     feed.seed(numbered).await?;
+    // A bin has no sample before it from which a text could be known.
+    let numbered = feed.texts.fill(&feed.hub, Arc::clone(numbered), true);
     let batch = &numbered.batch;
     let constraint = feed.plan.predicate.constraint.clone();
     let until = feed.plan.until.unwrap_or(UnixMillis::MAX);
@@ -140,7 +143,7 @@ async fn add(feed: &mut Feed, bins: &mut Bins, numbered: &Numbered) -> Result<()
             },
             Kind::State | Kind::Text => Point::Text(value),
         };
-        let holds = constraint.as_ref().is_none_or(|constraint| holds(constraint, kind, &point.value()));
+        let holds = constraint.as_ref().is_none_or(|wanted| holds(wanted, kind, &point.value()));
         if holds && time < until {
             bins.add(id, time, point);
         }
@@ -168,7 +171,7 @@ async fn give(feed: &mut Feed, bins: &mut Bins, closed: Vec<Closed>) -> Result<(
                 continue;
             }
             let ids: Vec<SeriesId> = told.iter().map(|(id, _)| *id).collect();
-            feed.tell(&ids);
+            feed.tell(&ids).await?;
             let columns = asked.iter().map(|aggregate| {
                 let mut values = Columns::default();
                 told.iter().for_each(|(_, bin)| values.push(bin.aggregate(*aggregate)));
@@ -185,9 +188,7 @@ async fn give(feed: &mut Feed, bins: &mut Bins, closed: Vec<Closed>) -> Result<(
                 late: bins.take_late(),
             }));
         }
-        if feed.out.is_full() {
-            feed.out.send().await?;
-        }
+        feed.out.send_if_full().await?;
     }
     feed.plan.bins = Some(bins.closed());
     Ok(())
@@ -236,7 +237,7 @@ async fn take(feed: &mut Feed, bins: &mut Bins) -> Result<u64, Stop> {
                             reached = entry.item.last_number().unwrap_or(reached);
                             add(feed, bins, numbered).await?;
                         }
-                        LiveItem::Life(_, mark) => feed.life(mark),
+                        LiveItem::Life(_, mark) => feed.life(mark).await?,
                         LiveItem::Redeclared(id) => feed.announced.forget(*id),
                     }
                 }
@@ -262,8 +263,8 @@ async fn take(feed: &mut Feed, bins: &mut Bins) -> Result<u64, Stop> {
 async fn read_numbers(feed: &mut Feed, bins: &mut Bins, mut request: Ask) -> Result<u64, Stop> {
     while request.after < request.through {
         let answer = feed.read(request.clone()).await?;
-        for numbered in &answer.batches {
-            add(feed, bins, numbered).await?;
+        for numbered in answer.batches {
+            add(feed, bins, &Arc::new(numbered)).await?;
         }
         if answer.through <= request.after {
             break;

@@ -35,7 +35,9 @@ async fn segments(feed: &mut Feed) -> Result<Vec<Segment>, Stop> {
                     let range = NumberRange { after: range.after.min(through), through, ..range };
                     segments.push(Segment { range, ended });
                 }
-                Last::Forgotten => feed.gaps(vec![forgotten(range.epoch, range.after, Some(range.through))]),
+                Last::Forgotten => {
+                    feed.gaps(vec![forgotten(range.epoch, range.after, Some(range.through))]).await?
+                }
                 Last::Unknown => return Err(unknown(range.epoch)),
             }
         }
@@ -46,7 +48,7 @@ async fn segments(feed: &mut Feed) -> Result<Vec<Segment>, Stop> {
         match known.last(position.epoch, position.number) {
             Last::Is(last, _) if position.number <= last => {}
             Last::Forgotten => {
-                feed.gaps(vec![forgotten(position.epoch, position.number, None)]);
+                feed.gaps(vec![forgotten(position.epoch, position.number, None)]).await?;
                 start = None;
             }
             Last::Is(..) | Last::Unknown => return Err(unknown(position.epoch)),
@@ -115,7 +117,7 @@ pub async fn chain_through(feed: &mut Feed) -> Result<(), Stop> {
         let (reader, ids) = (feed.reader.clone(), feed.matching());
         let NumberRange { epoch, after, through } = range;
         let gaps = feed.blocking(move || reader.gaps(epoch, after, through, Some(&ids))).await?;
-        feed.gaps(gaps);
+        feed.gaps(gaps).await?;
         if ended {
             gaps_behind(feed, range).await?;
         }
@@ -163,12 +165,14 @@ pub async fn read_through(feed: &mut Feed, epoch: Epoch, through: u64, history: 
             max_samples: READ_SAMPLES,
         };
         let answer = feed.read(request).await?;
-        feed.gaps(answer.gaps);
+        feed.gaps(answer.gaps).await?;
         for numbered in answer.batches {
             feed.give(numbered, history).await?;
         }
-        for mark in &answer.life {
-            feed.life(mark);
+        // Of what was so before the window, only what still is counts: it is told behind history.
+        let since = feed.plan.since.filter(|_| history && feed.plan.ranges.is_empty());
+        for mark in answer.life.iter().filter(|mark| since.is_none_or(|since| mark.time >= since)) {
+            feed.life(mark).await?;
         }
         let reached = answer.through.clamp(feed.position.number, through);
         if reached == feed.position.number {
@@ -185,7 +189,7 @@ pub async fn read_through(feed: &mut Feed, epoch: Epoch, through: u64, history: 
 async fn gaps_behind(feed: &mut Feed, range: NumberRange) -> Result<(), Stop> {
     let reader = feed.reader.clone();
     let gaps = feed.blocking(move || reader.gaps(range.epoch, range.through, LAST_NUMBER, None)).await?;
-    feed.gaps(gaps);
+    feed.gaps(gaps).await?;
     Ok(())
 }
 

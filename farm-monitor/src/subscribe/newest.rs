@@ -13,11 +13,11 @@ pub async fn send(feed: &mut Feed) -> Result<(), Stop> {
     for chunk in ids.chunks(CHUNK) {
         let known = feed.hub.known(chunk);
         let admitted = feed.plan.admitted;
-        // A newer one than the watermark comes with the live values.
-        let mut heard: Vec<&Known> = known
-            .iter()
-            .filter(|k| k.latest.as_ref().is_some_and(|latest| latest.number <= admitted.number))
-            .collect();
+        // A newer one than the watermark comes with the live values; in the answer to a query nothing else would.
+        let finite = feed.plan.finite;
+        let is_now = |number: u64| finite || number <= admitted.number;
+        let mut heard: Vec<&Known> =
+            known.iter().filter(|k| k.latest.as_ref().is_some_and(|latest| is_now(latest.number))).collect();
         heard.sort_by_key(|known| known.latest.as_ref().map(|latest| latest.number));
         let (mut builder, mut numbers) = (BatchBuilder::new(), Vec::new());
         for known in heard {
@@ -32,6 +32,8 @@ pub async fn send(feed: &mut Feed) -> Result<(), Stop> {
         if !silent.is_empty() {
             let reader = feed.reader.clone();
             let mut earlier = feed.blocking(move || reader.last(&silent)).await?;
+            // One may have come since the hub was asked.
+            earlier.retain(|sample| sample.position.epoch < admitted.epoch || is_now(sample.position.number));
             earlier.sort_by_key(|sample| sample.position);
             for run in earlier.chunk_by(|a, b| a.position.epoch == b.position.epoch) {
                 let (mut builder, mut numbers) = (BatchBuilder::new(), Vec::new());
@@ -50,7 +52,7 @@ pub async fn send(feed: &mut Feed) -> Result<(), Stop> {
                 after: 0,
                 reason: known.life_reason.clone(),
             };
-            feed.life(&mark);
+            feed.life(&mark).await?;
         }
         feed.out.send().await?;
     }

@@ -5,11 +5,16 @@ use hedgerow_model::Position;
 use hedgerow_proto::convert::series::epoch_to_wire;
 use hedgerow_proto::farm::{Item, Progress, item};
 use hedgerow_proto::stream::{StreamMessage, encode};
+use hedgerow_service::drain::Drain;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tonic::Status;
 
 /// A message is sent when it has grown to this: a reader that stops holds two of them at most.
 pub const MESSAGE_BYTES: usize = 256 * 1024;
+
+/// How long a subscriber may take to accept a message once the farm is stopping.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The subscriber is gone.
 #[derive(Debug)]
@@ -19,6 +24,7 @@ pub struct Gone;
 #[derive(Debug)]
 pub struct Outbox {
     out: mpsc::Sender<Result<StreamMessage, Status>>,
+    drain: Drain,
     pending: Vec<Bytes>,
     bytes: usize,
     /// Samples sent, for the end item.
@@ -27,8 +33,8 @@ pub struct Outbox {
 
 impl Outbox {
     /// An empty one.
-    pub fn new(out: mpsc::Sender<Result<StreamMessage, Status>>) -> Self {
-        Self { out, pending: Vec::new(), bytes: 0, samples: 0 }
+    pub fn new(out: mpsc::Sender<Result<StreamMessage, Status>>, drain: Drain) -> Self {
+        Self { out, drain, pending: Vec::new(), bytes: 0, samples: 0 }
     }
 
     /// Adds an item.
@@ -42,19 +48,33 @@ impl Outbox {
         self.pending.push(item);
     }
 
-    /// Whether a message's worth is pending.
-    pub fn is_full(&self) -> bool {
-        self.bytes >= MESSAGE_BYTES
+    /// Sends what is pending, if that is a message's worth.
+    pub async fn send_if_full(&mut self) -> Result<(), Gone> {
+        if self.bytes >= MESSAGE_BYTES { self.send().await } else { Ok(()) }
     }
 
-    /// Sends what is pending, in one message; waits while the subscriber does not take it.
+    /// Sends what is pending, in one message; waits while the subscriber does not take it, but not long once the farm is
+    /// stopping.
     pub async fn send(&mut self) -> Result<(), Gone> {
         if self.pending.is_empty() {
             return Ok(());
         }
         self.bytes = 0;
         let message = StreamMessage { items: std::mem::take(&mut self.pending) };
-        self.out.send(Ok(message)).await.map_err(|_| Gone)
+        let stopping = async {
+            self.drain.clone().begun().await;
+            tokio::time::sleep(DRAIN_PATIENCE).await;
+        };
+        tokio::select! {
+            biased;
+            sent = self.out.send(Ok(message)) => sent.map_err(|_| Gone),
+            () = stopping => Err(Gone),
+        }
+    }
+
+    /// Whether the subscriber is gone.
+    pub fn is_closed(&self) -> bool {
+        self.out.is_closed()
     }
 
     /// Ends the stream with an error.

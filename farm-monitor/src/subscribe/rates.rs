@@ -36,6 +36,11 @@ impl Rates {
         self.before.contains_key(&series)
     }
 
+    /// Forgets all: samples were passed by, and marks with them.
+    pub fn forget(&mut self) {
+        self.before.clear();
+    }
+
     /// Takes note of a sample without asking for its increase.
     pub fn seed(&mut self, series: SeriesId, time: UnixMillis, value: Value) {
         let newer = self.before.get(&series).is_none_or(|(before, _)| *before <= time);

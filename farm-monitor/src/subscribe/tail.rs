@@ -26,6 +26,11 @@ pub async fn run(feed: &mut Feed) -> Result<end::Reason, Stop> {
     heartbeat.reset();
     let mut last_sent = Instant::now() - LINGER;
     catch_up(feed).await?;
+    feed.tell_lives().await?;
+    feed.out.send().await?;
+    if window_is_over(feed) {
+        return Ok(end::Reason::Complete);
+    }
     loop {
         let mut drain = false;
         let mut beat = false;
@@ -70,14 +75,24 @@ async fn drain_channel(feed: &mut Feed, beat: bool) -> Result<(), Stop> {
         let routed = feed.hub.routed();
         match feed.cursor.take(MESSAGE_BYTES) {
             Err(overtaken) => {
+                // Where only marks of life were lost, there is nothing to fetch.
                 let after = feed.position.number;
-                feed.out.item(item::Item::Lagged(Lagged {
-                    epoch: Some(series::epoch_to_wire(routed.epoch)),
-                    after,
-                    through: overtaken.through,
-                    count: overtaken.samples,
-                }));
-                feed.progress(routed.epoch, overtaken.through, false);
+                if overtaken.samples > 0 {
+                    feed.out.item(item::Item::Lagged(Lagged {
+                        epoch: Some(series::epoch_to_wire(routed.epoch)),
+                        after,
+                        through: overtaken.through,
+                        count: overtaken.samples,
+                    }));
+                    feed.progress(routed.epoch, overtaken.through, false);
+                }
+                // What else was in there is told as it is now; increases begin anew, from the cache.
+                feed.rates.forget();
+                feed.texts.forget();
+                feed.tell_lives().await?;
+                if overtaken.redeclared {
+                    feed.announced.forget_all();
+                }
             }
             Ok((entries, all)) => {
                 let last = entries.iter().rev().find_map(|entry| entry.item.last_number());
@@ -101,15 +116,21 @@ async fn drain_channel(feed: &mut Feed, beat: bool) -> Result<(), Stop> {
 async fn give_entry(feed: &mut Feed, entry: &Arc<LiveEntry>) -> Result<(), Stop> {
     match &entry.item {
         LiveItem::Redeclared(id) => feed.announced.forget(*id),
-        LiveItem::Life(_, mark) => feed.life(mark),
+        LiveItem::Life(_, mark) => feed.life(mark).await?,
         LiveItem::Batch(numbered) if feed.plan.is_raw() && feed.plan.until.is_none() => {
-            feed.tell(&numbered.batch.series);
+            feed.tell(&numbered.batch.series).await?;
             feed.out.samples += numbered.batch.len() as u64;
-            let shared =
-                entry.encoded(|| encode(&Item { item: Some(item::Item::Batch(batch::to_wire(numbered))) }));
-            feed.out.encoded(shared);
+            let item = |numbered: &_| Item { item: Some(item::Item::Batch(batch::to_wire(numbered))) };
+            let filled = feed.texts.fill(&feed.hub, Arc::clone(numbered), false);
+            let encoded = if Arc::ptr_eq(&filled, numbered) {
+                entry.encoded(|| encode(&item(numbered)))
+            } else {
+                encode(&item(&filled))
+            };
+            feed.out.encoded(encoded);
+            feed.heard(&numbered.batch.series);
         }
         LiveItem::Batch(numbered) => feed.give((**numbered).clone(), false).await?,
     }
-    Ok(())
+    Ok(feed.out.send_if_full().await?)
 }

@@ -2,8 +2,8 @@
 
 use crate::hub::ledger::Edge;
 use bytes::Bytes;
-use hedgerow_model::predicate::Predicate;
-use hedgerow_model::{Epoch, LifeMark, Numbered, SeriesId};
+use hedgerow_model::predicate::{PathPattern, Predicate};
+use hedgerow_model::{Epoch, LifeMark, Numbered, SeriesId, SeriesKey};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -57,6 +57,8 @@ pub struct LiveEntry {
     pub item: LiveItem,
     /// How many samples went through the channel before it.
     samples_before: u64,
+    /// How many changed declarations.
+    redeclared_before: u64,
     encoded: OnceLock<Bytes>,
 }
 
@@ -71,6 +73,10 @@ impl LiveEntry {
 #[derive(Debug)]
 pub struct LiveChannel {
     condition: Predicate,
+    /// Those of the condition's patterns that can match a series of this farm.
+    patterns: Vec<PathPattern>,
+    /// The series that match, ascending once the channel is open. Its own lock, so that readers need not ask the hub.
+    series: Mutex<Vec<SeriesId>>,
     ring: Mutex<Ring>,
     head: watch::Sender<u64>,
     cursors: AtomicUsize,
@@ -85,6 +91,8 @@ struct Ring {
     bytes: usize,
     /// How many samples went through.
     samples: u64,
+    /// How many changed declarations.
+    redeclared: u64,
     /// The number of the last sample that is no longer here.
     evicted: u64,
 }
@@ -123,9 +131,43 @@ impl StreamCounters {
 }
 
 impl LiveChannel {
-    pub(super) fn new(condition: Predicate, counters: Arc<StreamCounters>) -> Self {
+    pub(super) fn new(farm: &str, condition: Predicate, counters: Arc<StreamCounters>) -> Self {
         let (head, _) = watch::channel(0);
-        Self { condition, ring: Mutex::default(), head, cursors: AtomicUsize::new(0), counters }
+        let here = |pattern: &&PathPattern| pattern.farm.matches(farm);
+        Self {
+            patterns: condition.patterns.iter().filter(here).cloned().collect(),
+            condition,
+            series: Mutex::default(),
+            ring: Mutex::default(),
+            head,
+            cursors: AtomicUsize::new(0),
+            counters,
+        }
+    }
+
+    /// A cursor that never gets anything: for a question about what is there already.
+    pub fn closed(condition: Predicate, series: Vec<SeriesId>) -> LiveCursor {
+        let channel = Self::new("", condition, Arc::default());
+        *channel.series.lock() = series;
+        Arc::new(channel).cursor()
+    }
+
+    pub(super) fn wants(&self, farm: &str, key: &SeriesKey) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(farm, key))
+    }
+
+    pub(super) fn add_series(&self, more: &[SeriesId]) {
+        self.series.lock().extend(more);
+    }
+
+    pub(super) fn sort_series(&self) {
+        // Two ascending runs at most: those that were there, and those that came meanwhile.
+        self.series.lock().sort();
+    }
+
+    /// The series that match, as of now.
+    pub(in crate::hub) fn series(&self) -> Vec<SeriesId> {
+        self.series.lock().clone()
     }
 
     /// Which samples go through it: patterns and constraint of this predicate.
@@ -133,13 +175,15 @@ impl LiveChannel {
         &self.condition
     }
 
-    pub(super) fn cursor(self: &Arc<Self>) -> LiveCursor {
+    pub(in crate::hub) fn cursor(self: &Arc<Self>) -> LiveCursor {
         let ring = self.ring.lock();
         self.cursors.fetch_add(1, Relaxed);
         LiveCursor {
             channel: Arc::clone(self),
             next: ring.head(),
             samples: ring.samples,
+            redeclared: ring.redeclared,
+            kept: Vec::new(),
             queue_bytes: RING_BYTES,
             head: self.head.subscribe(),
         }
@@ -156,8 +200,11 @@ impl LiveChannel {
     pub(super) fn push(&self, item: LiveItem) {
         let (samples, weight) = (item.samples(), item.weight());
         let mut ring = self.ring.lock();
-        let entry = LiveEntry { item, samples_before: ring.samples, encoded: OnceLock::new() };
+        let redeclared = u64::from(matches!(item, LiveItem::Redeclared(_)));
+        let (samples_before, redeclared_before) = (ring.samples, ring.redeclared);
+        let entry = LiveEntry { item, samples_before, redeclared_before, encoded: OnceLock::new() };
         ring.samples += samples;
+        ring.redeclared += redeclared;
         ring.bytes += weight;
         ring.entries.push_back(Arc::new(entry));
         while ring.bytes > RING_BYTES && ring.entries.len() > 1 {
@@ -169,7 +216,8 @@ impl LiveChannel {
         self.counters.matched.fetch_add(samples * self.cursors() as u64, Relaxed);
     }
 
-    pub(super) fn wake(&self) {
+    /// Wakes those who wait for what was pushed.
+    pub(in crate::hub) fn wake(&self) {
         let head = self.ring.lock().head();
         self.head.send_replace(head);
     }
@@ -182,6 +230,8 @@ pub struct Overtaken {
     pub samples: u64,
     /// The number of the last of them.
     pub through: u64,
+    /// Whether changed declarations went by, too.
+    pub redeclared: bool,
 }
 
 /// A place in a channel.
@@ -190,6 +240,9 @@ pub struct LiveCursor {
     channel: Arc<LiveChannel>,
     next: u64,
     samples: u64,
+    redeclared: u64,
+    /// Changed declarations that were passed by when samples were read from the cache.
+    kept: Vec<Arc<LiveEntry>>,
     /// What may wait for this reader.
     queue_bytes: usize,
     head: watch::Receiver<u64>,
@@ -211,19 +264,18 @@ impl LiveCursor {
     /// Takes entries in order, until their samples would take more than `max_bytes` (at least one), and says whether these
     /// were all. Where the reader was overtaken, that is said first, and the next call goes on behind it.
     pub fn take(&mut self, max_bytes: usize) -> Result<(Vec<Arc<LiveEntry>>, bool), Overtaken> {
-        let ring = self.channel.ring.lock();
+        let channel = Arc::clone(&self.channel);
+        let ring = channel.ring.lock();
         let (first, through) = self.first_within_bound(&ring);
         if self.next < first {
-            let at = usize::try_from(first - ring.base).unwrap_or(usize::MAX);
-            let before = ring.entries.get(at).map_or(ring.samples, |entry| entry.samples_before);
-            let samples = before - self.samples;
-            (self.next, self.samples) = (first, before);
-            self.channel.counters.lagged.fetch_add(samples, Relaxed);
-            return Err(Overtaken { samples, through });
+            self.next = first;
+            let (samples, redeclared) = self.note_place(&ring);
+            channel.counters.lagged.fetch_add(samples, Relaxed);
+            return Err(Overtaken { samples, through, redeclared });
         }
         let start = usize::try_from(self.next - ring.base).unwrap_or(usize::MAX);
         let mut bytes = 0;
-        let taken: Vec<_> = ring
+        let mut taken: Vec<_> = ring
             .entries
             .iter()
             .skip(start)
@@ -234,10 +286,9 @@ impl LiveCursor {
             })
             .cloned()
             .collect();
-        let samples: u64 = taken.iter().map(|entry| entry.item.samples()).sum();
         self.next += taken.len() as u64;
-        self.samples += samples;
-        self.channel.counters.delivered.fetch_add(samples, Relaxed);
+        channel.counters.delivered.fetch_add(self.note_place(&ring).0, Relaxed);
+        taken.splice(0..0, self.kept.drain(..));
         Ok((taken, self.next == ring.head()))
     }
 
@@ -261,10 +312,12 @@ impl LiveCursor {
         (first, through)
     }
 
-    /// Forgets entries up to this number: they were read from the cache. False where the ring has lost some beyond it:
-    /// there is more to read from the cache first.
+    /// Forgets entries up to this number: they were read from the cache. False where the ring has lost some beyond it: there
+    /// is more to read from the cache first. Marks of life at the seam stay: they may have come after the cache was read, and
+    /// told twice they do no harm.
     pub fn skip_through(&mut self, number: u64) -> bool {
-        let ring = self.channel.ring.lock();
+        let channel = Arc::clone(&self.channel);
+        let ring = channel.ring.lock();
         if self.next < ring.base {
             if ring.evicted > number {
                 return false;
@@ -274,17 +327,30 @@ impl LiveCursor {
         let start = usize::try_from(self.next - ring.base).unwrap_or(usize::MAX);
         for entry in ring.entries.iter().skip(start) {
             match &entry.item {
-                LiveItem::Batch(numbered) if numbered.numbers.at(0).is_some_and(|first| first > number) => {
-                    break;
-                }
-                _ => self.next += 1,
+                LiveItem::Batch(_) if entry.item.last_number() > Some(number) => break,
+                LiveItem::Life(_, mark) if mark.after >= number => break,
+                LiveItem::Redeclared(_) => self.kept.push(Arc::clone(entry)),
+                LiveItem::Batch(_) | LiveItem::Life(..) => {}
             }
+            self.next += 1;
         }
-        let at = usize::try_from(self.next - ring.base).unwrap_or(usize::MAX);
-        let before = ring.entries.get(at).map_or(ring.samples, |entry| entry.samples_before);
-        self.channel.counters.delivered.fetch_add(before - self.samples, Relaxed);
-        self.samples = before;
+        channel.counters.delivered.fetch_add(self.note_place(&ring).0, Relaxed);
         true
+    }
+
+    /// Takes note of having come to `next`; says how many samples lie between, and whether there are changed declarations.
+    fn note_place(&mut self, ring: &Ring) -> (u64, bool) {
+        let at = usize::try_from(self.next - ring.base).unwrap_or(usize::MAX);
+        let here = |entry: &Arc<LiveEntry>| (entry.samples_before, entry.redeclared_before);
+        let (samples, redeclared) = ring.entries.get(at).map_or((ring.samples, ring.redeclared), here);
+        let passed = (samples - self.samples, redeclared > self.redeclared);
+        (self.samples, self.redeclared) = (samples, redeclared);
+        passed
+    }
+
+    /// The series that match, ascending, as of now.
+    pub fn series(&self) -> Vec<SeriesId> {
+        self.channel.series()
     }
 }
 
