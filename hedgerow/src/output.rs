@@ -40,6 +40,16 @@ impl Out {
         lines.into_iter().try_for_each(|line| self.line(line))
     }
 
+    /// Whether nobody reads any more: what waits for something to write would otherwise wait in vain.
+    pub fn reader_is_gone(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let stdout = io::stdout();
+        let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut watched, Some(&at_once)).is_ok()
+            && watched.iter().any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP))
+    }
+
     /// Writes out what has gathered.
     ///
     /// # Errors

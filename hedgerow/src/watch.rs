@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// After so long without anything a person is told how to find out why.
 const SILENCE: Duration = Duration::from_secs(15);
+/// How often it is looked whether anybody still reads.
+const LOOK_AFTER_READER: Duration = Duration::from_millis(500);
 
 const AFTER: &str = "\
 Without a window it gives what comes from now on; --last gives the newest value
@@ -75,21 +77,28 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         }
         let options = SubscribeOptions { back_fill: !args.no_back_fill, ..SubscribeOptions::default() };
         let mut stream = mesh.subscribe_with(&predicate, options);
-        let mut silence = Some(Box::pin(tokio::time::sleep(SILENCE)));
+        let mut silence = std::pin::pin!(tokio::time::sleep(SILENCE));
+        let mut silent = true;
+        let mut looks = tokio::time::interval(LOOK_AFTER_READER);
         loop {
-            let update = tokio::select! {
-                update = stream.next() => update,
-                () = async { if let Some(timer) = silence.as_mut() { timer.await } }, if silence.is_some() => {
-                    silence = None;
+            tokio::select! {
+                update = stream.next() => {
+                    let Some(update) = update else { break };
+                    teller.tell(&update)?;
+                    teller.write()?;
+                }
+                _ = looks.tick() => {
+                    if teller.out.reader_is_gone() {
+                        return Err(CommandError::ReaderGone);
+                    }
+                }
+                () = &mut silence, if silent => {
+                    silent = false;
                     if !teller.any() {
                         say("nothing has come yet: `hedgerow ls PATTERN` shows which series match; waiting");
                     }
-                    continue;
                 }
-            };
-            let Some(update) = update else { break };
-            teller.tell(&update)?;
-            teller.write()?;
+            }
         }
         Ok(if teller.failed { Outcome::InPart } else { Outcome::Done })
     })
