@@ -53,6 +53,18 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         out.lines(table(&found).lines())?;
     }
     out.flush()?;
+    let mut twins: Vec<&str> = found
+        .services
+        .iter()
+        .filter(|service| *service.shown != *service.registration.name)
+        .map(|service| service.registration.name.as_str())
+        .collect();
+    twins.dedup();
+    for name in twins {
+        say(&format!(
+            "warning: several services are called {name}: shown as {name}~ and the start of their ids"
+        ));
+    }
     // What another lookup knew, too, is not missing; whether there was more, nobody can say.
     for (url, error) in &found.missing {
         say(&format!("lookup {url} did not answer: {}", brief(error)));
