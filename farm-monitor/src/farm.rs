@@ -24,7 +24,7 @@ use hedgerow_service::drain::Drain;
 use hedgerow_service::listener::serve;
 use parking_lot::Mutex;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -95,6 +95,7 @@ pub struct Farm {
     api: FarmApi,
     name: String,
     address: SocketAddr,
+    folder: PathBuf,
     leases: Arc<Mutex<Option<LeaseKeeper>>>,
     tasks: JoinSet<()>,
     server: JoinSet<()>,
@@ -167,10 +168,10 @@ impl Farm {
         let mut tasks = JoinSet::new();
         let reload = Reload { watch, told, body, name: name.clone(), address, engine, hub: Arc::clone(&hub) };
         tasks.spawn(reload.run());
-        tasks.spawn(keep_mesh(options.folder, Arc::clone(&leases)));
+        tasks.spawn(keep_mesh(options.folder.clone(), Arc::clone(&leases)));
         tasks.spawn(tick(Arc::clone(&hub)));
         tasks.spawn(measure(SelfMeasure::new(hub, node)));
-        Ok(Self { api, name, address, leases, tasks, server })
+        Ok(Self { api, name, address, folder: options.folder, leases, tasks, server })
     }
 
     /// The farm's id.
@@ -202,6 +203,10 @@ impl Farm {
     pub async fn drained(mut self) {
         self.api.drain.clone().begun().await;
         let leases = self.leases.lock().take();
+        // A farm that is stopped in its first moment has joined its mesh all the same.
+        if let Some(mesh) = leases.as_ref().and_then(LeaseKeeper::mesh) {
+            write_mesh(&self.folder, mesh);
+        }
         let cancel = async {
             if let Some(leases) = leases {
                 for error in leases.cancel_all(Instant::now() + CANCEL_PATIENCE).await {
@@ -222,7 +227,7 @@ impl Farm {
 
 /// Keeps the mesh for the next start, once it is known.
 async fn keep_mesh(folder: PathBuf, leases: Arc<Mutex<Option<LeaseKeeper>>>) {
-    let mut looks = tokio::time::interval(Duration::from_millis(500));
+    let mut looks = tokio::time::interval(Duration::from_millis(200));
     let mesh = loop {
         looks.tick().await;
         let known = leases.lock().as_ref().and_then(|leases| leases.mesh().cloned());
@@ -230,11 +235,15 @@ async fn keep_mesh(folder: PathBuf, leases: Arc<Mutex<Option<LeaseKeeper>>>) {
             break mesh;
         }
     };
-    let kept = tokio::task::spawn_blocking(move || match register::kept_mesh(&folder) {
-        Ok(Some(before)) if before == mesh => Ok(()),
-        _ => register::keep_mesh(&folder, &mesh),
-    });
-    if let Ok(Err(error)) = kept.await {
+    let _ = tokio::task::spawn_blocking(move || write_mesh(&folder, &mesh)).await;
+}
+
+/// Writes the mesh down, unless it stands there already.
+fn write_mesh(folder: &Path, mesh: &Mesh) {
+    if matches!(register::kept_mesh(folder), Ok(Some(kept)) if kept == *mesh) {
+        return;
+    }
+    if let Err(error) = register::keep_mesh(folder, mesh) {
         tracing::warn!(event = "mesh_not_kept", %error);
     }
 }
