@@ -1,0 +1,106 @@
+//! Promise: what the tutorial says to type works, and prints what the tutorial says.
+//!
+//! Blocks with the info string `sh test` are run in order, all of a page in one shell, with `hedgerow` on the PATH and folders
+//! of their own. A block `text output` behind one says what it prints; `...` stands for anything. The pages speak of the base
+//! port 17400; each run has free ports in its place.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+use hedgerow_e2e::{Process, Sandbox, blocks, matches};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+/// What a page may take.
+const PAGE_PATIENCE: Duration = Duration::from_secs(150);
+/// The base of the ports that the pages speak of.
+const PAGES_BASE: u16 = 17_400;
+
+/// Runs a page; what it did otherwise than it says.
+fn run_page(name: &str, page: &str) -> Result<usize, String> {
+    let sandbox = Sandbox::new();
+    let blocks = blocks(page);
+    let logs = sandbox.path("logs").display().to_string();
+    let moved = |text: &str, from: u16, to: u16| {
+        (0..6).fold(text.to_owned(), |text, above| {
+            text.replace(&(from + above).to_string(), &(to + above).to_string())
+        })
+    };
+    let mut script = "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n".to_owned();
+    for (number, block) in blocks.iter().enumerate() {
+        let commands = moved(&block.commands, PAGES_BASE, sandbox.base_port());
+        writeln!(script, "{{\n{commands}\n}} >{logs}/block{number} 2>&1; echo $? >{logs}/status{number}")
+            .unwrap();
+    }
+    let file = sandbox.path("page.sh");
+    fs::write(&file, script).unwrap();
+    let mut bash = sandbox.program(Path::new("/bin/bash"));
+    bash.arg(&file).current_dir(sandbox.path("home"));
+    let mut shell = Process::start(bash, &sandbox.path("logs"), "shell");
+    shell.ended(PAGE_PATIENCE);
+    for (number, block) in blocks.iter().enumerate() {
+        let log = |kind: &str| fs::read_to_string(format!("{logs}/{kind}{number}")).unwrap_or_default();
+        let printed = moved(&log("block"), sandbox.base_port(), PAGES_BASE);
+        let status = log("status").trim().to_owned();
+        if status != "0" || !matches(&block.expected, &printed) {
+            let expected = &block.expected;
+            return Err(format!(
+                "{name}:{}: status {status}, printed:\n{printed}\nexpected: {expected:?}",
+                block.line
+            ));
+        }
+    }
+    Ok(blocks.len())
+}
+
+#[test]
+fn the_tutorial_works_as_it_is_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tutorial");
+    let mut ran = 0;
+    for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            let page = fs::read_to_string(&path).unwrap();
+            ran += run_page(&path.display().to_string(), &page).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+    println!("{ran} blocks ran");
+    assert!(ran > 0, "no block `sh test` in {}", folder.display());
+}
+
+const FIXTURE: &str = r#"
+# A page
+```sh
+exit 1
+```
+```sh test
+hedgerow up --data "$HOME/mesh" --base-port 17400 >up.log &
+until grep -q 'Ctrl-C stops' up.log; do sleep 0.1; done
+place=$(pwd)
+cat up.log
+```
+```text output
+hedgerow ... is up: farm ...
+...
+  farm      http://127.0.0.1:17403  watches this host
+...
+```
+```sh test
+until hedgerow ls --lookup http://127.0.0.1:17401 '*/hosts' | grep -q load1; do sleep 0.1; done 2>/dev/null
+hedgerow ls --lookup http://127.0.0.1:17401 '*/hosts/*/load1'
+test "$place" = "$HOME"
+```
+```text output
+PATH...
+.../hosts/.../load1 ... live ...
+```
+"#;
+
+#[test]
+fn a_page_is_run_in_one_shell_and_compared() {
+    assert_eq!(run_page("fixture", FIXTURE), Ok(2));
+    let wrong = FIXTURE.replace("watches this host", "watches that host");
+    assert!(run_page("fixture", &wrong).unwrap_err().contains("fixture:6: status 0"));
+    let failing = FIXTURE.replace("test \"$place\"", "test not \"$place\"");
+    assert!(run_page("fixture", &failing).unwrap_err().contains("status"));
+}
