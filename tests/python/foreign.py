@@ -19,6 +19,7 @@ from account import Account
 from contract import Contract, channel
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from teeth import teeth
 
 CALL_PATIENCE = 20
 # The most number ranges in one query.
@@ -458,7 +459,13 @@ def summary(contract, options):
     return history(contract, options).report()
 
 
+def check_account(contract, _options):
+    """Shows that the account finds what is wrong with streams that are wrong."""
+    return teeth(contract)
+
+
 COMMANDS = {
+    "teeth": check_account,
     "follow": follow,
     "history": summary,
     "crashes": crashes,

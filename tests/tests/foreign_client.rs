@@ -219,3 +219,13 @@ fn every_role_tells_its_health_and_describes_itself() {
         assert!(role["files"].as_u64().unwrap() >= 1, "{url}: {role}");
     }
 }
+
+#[test]
+fn the_strangers_account_finds_what_is_wrong_with_a_stream() {
+    let sandbox = Sandbox::new();
+    let found = sandbox.foreign().run("teeth", &["teeth"]);
+    for (wrong, found) in found.as_object().unwrap() {
+        let found = found.as_array().unwrap();
+        assert_eq!(wrong.starts_with("nothing"), found.is_empty(), "{wrong}: {found:?}");
+    }
+}
