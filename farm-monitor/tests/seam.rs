@@ -4,7 +4,8 @@
 mod ground;
 
 use ground::{Ground, Story, text};
-use hedgerow_model::Predicate;
+use hedgerow_collect::front_door::FrontDoor;
+use hedgerow_model::{BatchBuilder, Kind, Predicate, Value};
 use std::time::Duration;
 
 #[tokio::test]
@@ -229,4 +230,218 @@ async fn a_query_by_numbers_has_every_one_while_the_cache_seals() {
     }
     let whole = Story::query(&ground, "*", &[(0, ground.last())]).ended().await;
     whole.assert_complete(1, ground.last());
+}
+
+#[tokio::test]
+async fn each_counter_has_its_rates_whoever_else_is_heard() {
+    let ground = Ground::new();
+    let start = ground.now() - 100_000;
+    let count = |parameter: &str, second: i64, value: u64| {
+        let mut builder = BatchBuilder::new();
+        builder.push(
+            ground.series(parameter, Kind::Counter, "1"),
+            start + second * 1000,
+            Value::counter(value),
+            None,
+        );
+        let origin = ground.hub.origin("test");
+        assert_eq!(ground.hub.accept(origin, builder.build()).accepted, 1);
+    };
+    // The one with the lower id is heard last: its first sample in the window has the highest number.
+    count("a", 10, 1);
+    for second in 20..40 {
+        count("b", second, second as u64);
+    }
+    count("a", 45, 36);
+    for second in 50..60 {
+        count("b", second, second as u64);
+    }
+    count("a", 65, 56);
+    let told = Story::query(&ground, "* since=70s as=rate", &[]).ended().await;
+    let shown = |series: u32| {
+        told.shown.iter().filter(move |(id, _, _)| *id == series).map(|(_, t, _)| (t - start) / 1000)
+    };
+    assert_eq!(shown(1).collect::<Vec<_>>(), [45, 65]);
+    assert_eq!(shown(2).collect::<Vec<_>>(), (30..40).chain(50..60).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_state_without_its_text_is_known_by_it() {
+    let ground = Ground::new();
+    let state = |code, text: Option<&str>| Value::State(code, text.map(Into::into));
+    let id = ground.give_one("s", Kind::State, state(2, Some("down"))).0;
+    ground.give_one("s", Kind::State, state(2, None));
+    let live = Story::of(&ground, "* where value in {down}", &[]);
+    let plain = Story::of(&ground, "*", &[]);
+    ground.give_one("s", Kind::State, state(2, None));
+    ground.give_one("s", Kind::State, state(0, Some("up")));
+    ground.give_one("s", Kind::State, state(2, Some("down")));
+    ground.give_one("s", Kind::State, state(2, None));
+    let (live, plain) = (live.until_number(6).await, plain.until_number(6).await);
+    assert_eq!(live.samples.len(), 3, "3, 5 and 6");
+    assert_eq!(live.texts[0], (id, "down".into()));
+    let texts: Vec<&str> = plain.texts.iter().map(|(_, text)| &**text).collect();
+    assert_eq!(texts, ["down", "up", "down", ""], "who joins is told the text; then it is unchanged");
+    let past = Story::query(&ground, "* where value in {down} since=1h", &[]).ended().await;
+    let numbers: Vec<u64> = past.samples.keys().map(|(_, number)| *number).collect();
+    assert_eq!(numbers, [1, 2, 3, 5, 6]);
+}
+
+#[tokio::test]
+async fn a_storm_of_marks_past_a_slow_reader_leaves_the_chain_whole_and_the_lives_right() {
+    const SERIES: usize = 6000;
+    let ground = Ground::new();
+    let mut slow = Story::of(&ground, "*", &[]);
+    ground.give(1, SERIES);
+    slow.first_message().await;
+    let slow = slow.until_number(SERIES as u64).await;
+    // More marks than the queue holds, with nobody reading.
+    ground.forget_for(Duration::from_secs(31));
+    ground.give(2, 10);
+    let slow = slow.until_number(ground.last()).await;
+    slow.assert_complete(1, ground.last());
+    let story =
+        slow.until(|story| story.lives.values().filter(|life| **life == 2).count() >= SERIES - 10).await;
+    assert_eq!(story.lives.values().filter(|life| **life == 1).count(), 10, "those that were heard again");
+}
+
+#[tokio::test]
+async fn a_drain_ends_history_at_once_and_says_so() {
+    let ground = Ground::new();
+    for round in 0..30_000 {
+        ground.give(round, 10);
+    }
+    let mut story = Story::of(&ground, "* since=1h", &[]);
+    story.first_message().await;
+    // This one never reads.
+    let _stuck = Story::of(&ground, "* since=1h", &[]);
+    tokio::task::yield_now().await;
+    ground.drain();
+    let story = story.ended().await;
+    assert_eq!(story.end, 2, "draining");
+    assert!(story.samples.len() < 200_000, "not after all was read");
+    story.assert_chain();
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while ground.is_read() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+    .expect("who does not read is not waited for");
+}
+
+#[tokio::test]
+async fn nobody_reads_on_for_a_client_that_is_gone() {
+    let ground = Ground::new();
+    for round in 0..3000 {
+        ground.give(round, 10);
+    }
+    for predicate in ["* since=1h", "* since=1h every=1s:mean", "* since=1h as=rate", "*", "* last"] {
+        let mut story = Story::of(&ground, predicate, &[]);
+        story.first_message().await;
+        drop(story);
+        tokio::time::timeout(Duration::from_secs(20), async {
+            while ground.is_read() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .unwrap_or_else(|_| panic!("{predicate} goes on"));
+    }
+    assert_eq!(ground.hub.subscribers(), 0);
+}
+
+#[tokio::test]
+async fn bins_since_1970_and_bins_wider_than_time_are_answered() {
+    let ground = Ground::new();
+    for second in 0..100 {
+        ground.give_at(ground.now() - 100_000 + second * 1000, second as u64, 3);
+    }
+    let fine = Story::query(&ground, "* since=1970-01-01T00:00:00Z every=1ms:count", &[]).ended().await;
+    assert_eq!(fine.bins.len(), 300);
+    for width in ["1000d", "25000d"] {
+        let wide = Story::query(&ground, &format!("* since=1h every={width}:count,last"), &[]).ended().await;
+        let counts: Vec<f64> = wide.bins.values().map(|bin| bin["count"]).collect();
+        assert_eq!(counts, [100.0; 3], "{width}");
+    }
+}
+
+#[tokio::test]
+async fn more_bins_than_fit_at_once_are_all_given_in_order() {
+    let ground = Ground::new();
+    let start = ground.now() - 3_600_000;
+    // Long empty, then dense: the slices of time have to shrink again.
+    for step in 0..30 {
+        ground.give_at(start + 3_000_000 + step * 10, step as u64, 3000);
+    }
+    let told = Story::query(&ground, "* since=1d every=10ms:count,last", &[]).ended().await;
+    assert_eq!(told.bins.len(), 30 * 3000);
+    assert!(told.bins.values().all(|bin| (bin["count"] - 1.0).abs() < 0.1));
+    told.assert_chain();
+}
+
+#[tokio::test]
+async fn no_message_is_larger_than_a_client_takes() {
+    let ground = Ground::new();
+    let origin = ground.hub.origin("test");
+    let mut builder = BatchBuilder::new();
+    for at in 0..2000 {
+        let id = ground.series(&format!("t{at}"), Kind::Text, "");
+        builder.push(id, ground.now(), Value::Text("x".repeat(4096).into()), None);
+    }
+    let batch = builder.build();
+    let live = Story::of(&ground, "*", &[]);
+    assert_eq!(ground.hub.accept(origin, batch).accepted, 2000);
+    let past = Story::query(&ground, "* since=1h", &[]).ended().await;
+    assert_eq!(past.samples.len(), 2000);
+    let live = live.until_number(2000).await;
+    let skipped: u64 = live.lagged.iter().map(|lagged| lagged.count).sum();
+    assert_eq!(live.samples.len() as u64 + skipped, 2000);
+    for story in [past, live] {
+        assert!(story.largest < 512 * 1024, "{} bytes", story.largest);
+        story.assert_chain();
+    }
+}
+
+#[tokio::test]
+async fn a_window_that_is_over_ends_with_its_history() {
+    let ground = Ground::new();
+    for round in 0..10 {
+        ground.give(round, 2);
+    }
+    let until = |millis: i64| hedgerow_model::moment::print(ground.now() + millis);
+    let over = Story::of(&ground, &format!("* since=1h until={}", until(-5000)), &[]).ended().await;
+    assert_eq!((over.samples.len(), over.end), (0, 1));
+    let mut open = Story::of(&ground, &format!("* since=1h until={}", until(1000)), &[]);
+    open.first_message().await;
+    ground.give(10, 2);
+    ground.give_at(ground.now() + 2000, 11, 2);
+    ground.pass(Duration::from_secs(3));
+    // Before its end by time, though later by number: still within the grace.
+    ground.give_at(ground.now() - 3000, 12, 2);
+    ground.pass(Duration::from_secs(1));
+    let open = open.ended().await;
+    assert_eq!(open.samples.len(), 24);
+    assert_eq!(open.doubles, 0);
+    open.assert_chain();
+}
+
+#[tokio::test]
+async fn what_was_stale_before_a_restart_is_told_to_live_again() {
+    let ground = Ground::new();
+    ground.give(1, 3);
+    ground.forget_for(Duration::from_secs(60));
+    let told = Story::of(&ground, "* since=1h", &[]).until(|story| story.lives.len() == 3).await;
+    assert!(told.lives.values().all(|life| *life == 2));
+    let token = told.until_number(3).await.tokens.last().unwrap().1.clone();
+    let ground = ground.restart().await;
+    let resumed = Story::of(&ground, "* since=1h", &token);
+    ground.give(2, 2);
+    let resumed = resumed.until_number(2).await;
+    assert_eq!(resumed.lives.get(&1), Some(&1), "{:?}", resumed.lives);
+    assert_eq!(resumed.lives.get(&2), Some(&1));
+    let last = Story::of(&ground, "* last", &[]);
+    ground.give(3, 3);
+    let last = last.until_number(5).await;
+    assert!(last.lives.values().all(|life| *life == 1), "told as not heard, then as live: {:?}", last.lives);
 }

@@ -91,6 +91,8 @@ pub struct Bins {
     /// Samples before this are not asked for.
     start: UnixMillis,
     open: BTreeMap<UnixMillis, BTreeMap<SeriesId, Bin>>,
+    /// How many are open.
+    count: usize,
     late: u64,
 }
 
@@ -100,7 +102,7 @@ pub type Closed = (UnixMillis, BTreeMap<SeriesId, Bin>);
 impl Bins {
     /// Bins of `width` milliseconds from `start`, a point of the grid.
     pub fn new(width: i64, start: UnixMillis) -> Self {
-        Self { width: width.max(1), closed: start, start, open: BTreeMap::new(), late: 0 }
+        Self { width: width.max(1), closed: start, start, open: BTreeMap::new(), count: 0, late: 0 }
     }
 
     /// The point of the grid at or before `time`.
@@ -122,6 +124,7 @@ impl Bins {
         match bins.get_mut(&series) {
             Some(bin) => bin.add(time, point),
             None => {
+                self.count += 1;
                 bins.insert(series, Bin::of(time, point));
             }
         }
@@ -135,7 +138,26 @@ impl Bins {
         }
         self.closed = end;
         let still_open = self.open.split_off(&end);
-        std::mem::replace(&mut self.open, still_open).into_iter().collect()
+        let closed: Vec<Closed> = std::mem::replace(&mut self.open, still_open).into_iter().collect();
+        self.count -= closed.iter().map(|(_, bins)| bins.len()).sum::<usize>();
+        closed
+    }
+
+    /// Gives all, as they stand.
+    pub fn close_all(&mut self) -> Vec<Closed> {
+        self.count = 0;
+        std::mem::take(&mut self.open).into_iter().collect()
+    }
+
+    /// How many bins are open.
+    pub fn open(&self) -> usize {
+        self.count
+    }
+
+    /// Forgets what is open, to be added again.
+    pub fn forget_open(&mut self) {
+        self.count = 0;
+        self.open.clear();
     }
 
     /// Up to where bins are closed.

@@ -19,6 +19,8 @@ use tokio::time::MissedTickBehavior;
 
 /// How many bins of history are made at a time, all series together: what a feed holds in memory of them.
 const SLICE_BINS: usize = 65_536;
+/// By how much the next slice of time is longer than one that was nearly empty, or shorter than one that had too many bins.
+const SLICE_STEP: i64 = 4;
 
 /// Gives bins until the window's end, or until the farm stops.
 pub async fn run(feed: &mut Feed) -> Result<end::Reason, Stop> {
@@ -27,27 +29,38 @@ pub async fn run(feed: &mut Feed) -> Result<end::Reason, Stop> {
         (Some(given), _) => given,
         (None, Some(since)) => Bins::floor(since, width),
         // The running bin is not whole any more: the first is the next one.
-        (None, None) => Bins::floor(feed.plan.now, width) + width,
+        (None, None) => Bins::floor(feed.plan.now, width).saturating_add(width),
     };
     let mut bins = Bins::new(width, start);
     let admitted = feed.plan.admitted;
     let whole = closable(feed, feed.plan.now).max(start);
     let mut from = start;
+    let mut slice = first_slice(feed, width);
     while from < whole {
-        let slice = slice(feed, width);
         let to = from.saturating_add(slice).min(whole);
-        read_slice(feed, &mut bins, from..to, admitted).await?;
+        let most = if slice > width { SLICE_BINS } else { usize::MAX };
+        if !read_slice(feed, &mut bins, from..to, admitted, most).await? {
+            // More series were heard in that time than before it: again, with less of it at once.
+            bins.forget_open();
+            feed.rates.forget();
+            slice = Bins::floor(slice / SLICE_STEP, width).max(width);
+            continue;
+        }
+        if bins.open() < SLICE_BINS / 8 {
+            // Nobody asks how much of the time since 1970 is empty.
+            slice = slice.saturating_mul(SLICE_STEP);
+        }
         let closed = bins.close(to);
         give(feed, &mut bins, closed).await?;
         from = to;
     }
     let until = feed.plan.until.unwrap_or(UnixMillis::MAX);
     if from < until {
-        read_slice(feed, &mut bins, from..until, admitted).await?;
+        read_slice(feed, &mut bins, from..until, admitted, usize::MAX).await?;
     }
     if feed.plan.finite {
         // What a query asks of a bin that is not over yet is answered with what there is of it.
-        let closed = bins.close(UnixMillis::MAX - width);
+        let closed = bins.close_all();
         give(feed, &mut bins, closed).await?;
         feed.plan.bins = Some(whole);
     }
@@ -71,18 +84,19 @@ fn closable(feed: &Feed, now: UnixMillis) -> UnixMillis {
     settled.min(end)
 }
 
-fn slice(feed: &Feed, width: i64) -> i64 {
+fn first_slice(feed: &Feed, width: i64) -> i64 {
     let series = feed.matching().len().max(1);
     width.saturating_mul(i64::try_from((SLICE_BINS / series).max(1)).unwrap_or(1))
 }
 
-/// Adds what was accepted up to `admitted` with these times.
+/// Adds what was accepted up to `admitted` with these times; false, and not all of it, where more than `most` bins are open.
 async fn read_slice(
     feed: &mut Feed,
     bins: &mut Bins,
     times: Range<UnixMillis>,
     admitted: Position,
-) -> Result<(), Stop> {
+    most: usize,
+) -> Result<bool, Stop> {
     let reader = feed.reader.clone();
     let epochs = feed.blocking(move || reader.epochs()).await?;
     let until = feed.plan.until.unwrap_or(UnixMillis::MAX);
@@ -104,13 +118,16 @@ async fn read_slice(
             for numbered in answer.batches {
                 add(feed, bins, &Arc::new(numbered)).await?;
             }
+            if bins.open() > most {
+                return Ok(false);
+            }
             if answer.through <= after {
                 break;
             }
             after = answer.through;
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Adds samples to their bins; those of counters as rates.

@@ -72,6 +72,10 @@ impl Ground {
 
     /// Ends the hub in good order and begins anew on the same folder.
     pub async fn restart(self) -> Self {
+        self.restart_bounded(Bounds::default()).await
+    }
+
+    pub async fn restart_bounded(self, bounds: Bounds) -> Self {
         let Self { hub, id, clock, folder, drain, .. } = self;
         drain.0.begin();
         hub.cache().close().unwrap();
@@ -80,7 +84,7 @@ impl Ground {
             tokio::task::yield_now().await;
         }
         drop(hub);
-        Self::open(folder, id, clock, Bounds::default())
+        Self::open(folder, id, clock, bounds)
     }
 
     pub fn now(&self) -> UnixMillis {
@@ -91,13 +95,36 @@ impl Ground {
         self.hub.routed().number
     }
 
+    /// Whether a feed is still at work.
+    pub fn is_read(&self) -> bool {
+        Arc::strong_count(&self.hub) > 1
+    }
+
+    pub fn drain(&self) {
+        self.drain.0.begin();
+    }
+
+    pub fn pass(&self, time: Duration) {
+        self.clock.fetch_add(time.as_millis() as i64, Ordering::Relaxed);
+    }
+
+    /// One sample of a series of this kind, now; a millisecond passes.
+    pub fn give_one(&self, parameter: &str, kind: Kind, value: Value) -> SeriesId {
+        let time = self.clock.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.series(parameter, kind, "");
+        let mut builder = BatchBuilder::new();
+        builder.push(id, time, value, None);
+        assert_eq!(self.hub.accept(self.origin, builder.build()).accepted, 1);
+        id
+    }
+
     /// Lets time pass without samples.
     pub fn forget_for(&self, time: Duration) {
         self.clock.fetch_add(time.as_millis() as i64, Ordering::Relaxed);
         self.hub.tick();
     }
 
-    fn series(&self, parameter: &str, kind: Kind, unit: &str) -> SeriesId {
+    pub fn series(&self, parameter: &str, kind: Kind, unit: &str) -> SeriesId {
         let name = |text: &str| Name::new(text).unwrap();
         let key = SeriesKey {
             cluster: name("c"),
@@ -172,6 +199,16 @@ pub struct Story {
     pub ended_epochs: Vec<(Epoch, u64)>,
     pub lagged: Vec<Lagged>,
     pub stale: Vec<u32>,
+    /// What was told last of each series' life.
+    pub lives: HashMap<u32, i32>,
+    /// How often each series was told.
+    pub told: HashMap<u32, usize>,
+    /// (series, text) of states and texts, in order.
+    pub texts: Vec<(u32, String)>,
+    /// The largest message, encoded.
+    pub largest: usize,
+    pub late: u64,
+    pub end: i32,
     pub units: HashMap<String, String>,
     pub bins: BTreeMap<(i64, u32), BTreeMap<&'static str, f64>>,
     pub resumed: bool,
@@ -220,12 +257,26 @@ impl Story {
             ended_epochs: Vec::new(),
             lagged: Vec::new(),
             stale: Vec::new(),
+            lives: HashMap::new(),
+            told: HashMap::new(),
+            texts: Vec::new(),
+            largest: 0,
+            late: 0,
+            end: 0,
             units: HashMap::new(),
             bins: BTreeMap::new(),
             resumed: false,
             over: false,
             epochs: [(current.start, current)].into(),
         }
+    }
+
+    /// Reads until `enough` is.
+    pub async fn until(mut self, enough: impl Fn(&Self) -> bool) -> Self {
+        while !enough(&self) {
+            self.message().await;
+        }
+        self
     }
 
     pub async fn first_message(&mut self) {
@@ -250,6 +301,7 @@ impl Story {
     async fn message(&mut self) {
         let message = tokio::time::timeout(Duration::from_secs(30), self.output.recv()).await;
         let message = message.expect("something within half a minute").expect("the stream goes on").unwrap();
+        self.largest = self.largest.max(message.items.iter().map(|item| item.len()).sum());
         for item in message.decode_items().collect::<Vec<_>>() {
             self.item(item.unwrap());
         }
@@ -258,7 +310,10 @@ impl Story {
     fn item(&mut self, item: Item) {
         match item.item.unwrap() {
             item::Item::Opened(opened) => self.resumed = opened.resumed,
-            item::Item::Series(wire) => drop(self.units.insert(wire.parameter, wire.unit)),
+            item::Item::Series(wire) => {
+                *self.told.entry(wire.id).or_default() += 1;
+                self.units.insert(wire.parameter, wire.unit);
+            }
             item::Item::Batch(wire) => {
                 let epochs = self.epochs.clone();
                 let fallback = Epoch { start: wire.epoch_start, random: 0 };
@@ -278,8 +333,14 @@ impl Story {
                 }
             }
             item::Item::Lagged(lagged) => self.lagged.push(lagged),
-            item::Item::Life(change) if change.life == 2 => self.stale.push(change.series),
+            item::Item::Life(change) => {
+                self.lives.insert(change.series, change.life);
+                if change.life == 2 {
+                    self.stale.push(change.series);
+                }
+            }
             item::Item::Bins(bins) => {
+                self.late += bins.late;
                 for column in bins.columns {
                     let name = ["?", "last", "mean", "min", "max", "count"][column.aggregate as usize];
                     let values = batch::columns_from_wire(column.values.unwrap()).unwrap();
@@ -294,7 +355,7 @@ impl Story {
                     }
                 }
             }
-            item::Item::End(_) => self.over = true,
+            item::Item::End(end) => (self.over, self.end) = (true, end.reason),
             _ => {}
         }
     }
@@ -312,6 +373,13 @@ impl Story {
 
     fn batch(&mut self, numbered: &Numbered) {
         for (at, (series, time, value)) in numbered.batch.iter().enumerate() {
+            match &value {
+                Value::State(_, Some(text)) | Value::Text(text) => {
+                    self.texts.push((series.0, text.chars().take(20).collect()));
+                }
+                Value::State(_, None) | Value::I64(_) => self.texts.push((series.0, String::new())),
+                Value::F64(_) => {}
+            }
             if let Value::F64(value) = value {
                 self.shown.push((series.0, time, value as u8));
             }
