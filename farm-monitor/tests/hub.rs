@@ -11,6 +11,7 @@ mod ground;
 
 use ground::{Ground, Story};
 use hedgerow_collect::front_door::FrontDoor;
+use hedgerow_farm_monitor::hub::Bounds;
 use hedgerow_model::{
     Batch, BatchBuilder, Columns, Kind, Labels, Life, Name, Refusal, SeriesDef, SeriesId, SeriesKey, Times,
     Value,
@@ -174,4 +175,138 @@ proptest! {
             assert_eq!(shown, wanted, "what was accepted is what came, and nothing else");
         });
     }
+}
+
+#[tokio::test]
+async fn what_is_sent_again_is_dropped_also_behind_newer_ones() {
+    let ground = Ground::new();
+    let hub = &ground.hub;
+    let origin = hub.origin("mine");
+    let pushed = SeriesDef { interval: None, ..def("c1", "g", Kind::Gauge) };
+    let id = hub.declare(origin, &pushed).unwrap();
+    let push = |values: &[(i64, f64)]| {
+        let mut builder = BatchBuilder::new();
+        values.iter().for_each(|(at, value)| builder.push(id, ground.now() + at, Value::F64(*value), None));
+        let accepted = hub.accept(origin, builder.build());
+        (accepted.accepted, accepted.refused)
+    };
+    let bulk = [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0), (5, f64::NAN)];
+    assert_eq!(push(&bulk), (5, vec![]));
+    assert_eq!(push(&bulk), (0, vec![(Refusal::Duplicate, 5)]));
+    assert_eq!(push(&[(2, 2.5)]), (1, vec![]), "another value");
+    assert_eq!(push(&[(9, 1.0), (9, 1.0)]), (1, vec![(Refusal::Duplicate, 1)]), "twice in one push");
+    assert_eq!(push(&[(9, 2.0), (9, 1.0)]), (1, vec![(Refusal::Duplicate, 1)]));
+    let ordered = hub.declare(origin, &def("c1", "o", Kind::Gauge)).unwrap();
+    for time in [1, 2, 1, 1] {
+        hub.accept(origin, one(ordered, ground.now() + time, Value::F64(0.0)));
+    }
+    let story = Story::query(&ground, "*/*/*/o since=1h", &[]).ended().await;
+    assert_eq!(story.samples.len(), 3, "one whose interval is declared: once times have come out of order");
+}
+
+#[tokio::test]
+async fn the_text_of_a_state_belongs_to_its_value() {
+    let ground = Ground::new();
+    let hub = &ground.hub;
+    let origin = hub.origin("mine");
+    let id = hub.declare(origin, &def("c1", "s", Kind::State)).unwrap();
+    let now = ground.now();
+    let state = |text: Option<&str>| one(id, now, Value::State(1, text.map(Into::into)));
+    assert_eq!(hub.accept(origin, state(Some("disk full"))).accepted, 1);
+    assert_eq!(hub.accept(origin, state(Some("disk full"))).accepted, 0);
+    assert_eq!(hub.accept(origin, state(None)).accepted, 0, "unchanged");
+    assert_eq!(hub.accept(origin, state(Some("disk fuller"))).accepted, 1);
+}
+
+#[tokio::test]
+async fn series_of_an_earlier_run_count_for_who_declares_them_again() {
+    let ground = Ground::bounded(3, 100);
+    let a = ground.hub.origin("a");
+    for at in 0..3 {
+        ground.hub.declare(a, &def("ca", &format!("p{at}"), Kind::Gauge)).unwrap();
+    }
+    let ground = ground.restart_bounded(Bounds { per_origin: 3, per_farm: 100 }).await;
+    let a = ground.hub.origin("a");
+    for at in 0..3 {
+        ground.hub.declare(a, &def("ca", &format!("p{at}"), Kind::Gauge)).unwrap();
+        ground.hub.declare(a, &def("ca", &format!("p{at}"), Kind::Gauge)).unwrap();
+    }
+    assert_eq!(ground.hub.declare(a, &def("ca", "p3", Kind::Gauge)), Err(Refusal::SeriesLimit));
+}
+
+#[tokio::test]
+async fn what_has_ended_makes_room_but_not_for_ever() {
+    let ground = Ground::bounded(3, 3);
+    let hub = &ground.hub;
+    let a = hub.origin("a");
+    let mut ids = Vec::new();
+    for round in 0..4 {
+        for at in 0..3 {
+            ids.push(hub.declare(a, &def("ca", &format!("p{round}-{at}"), Kind::Gauge)).unwrap());
+        }
+        assert_eq!(hub.declare(a, &def("ca", "more", Kind::Gauge)), Err(Refusal::SeriesLimit));
+        hub.set_life(&ids, Life::Ended, "gone");
+    }
+    let refused = hub.declare(a, &def("ca", "more", Kind::Gauge));
+    assert_eq!(refused, Err(Refusal::SeriesLimit), "four times as many are known");
+    // One that comes back counts again; ended twice, it does not count twice.
+    hub.accept(a, one(ids[0], ground.now(), Value::F64(1.0)));
+    hub.set_life(&ids, Life::Ended, "gone");
+    let ground = ground.restart_bounded(Bounds { per_origin: 3, per_farm: 4 }).await;
+    let a = ground.hub.origin("a");
+    assert!(
+        ground.hub.declare(a, &def("ca", "more", Kind::Gauge)).is_ok(),
+        "ended ones stay so over a restart"
+    );
+    assert!(ids.iter().all(|id| ground.hub.known(&[*id])[0].life == Life::Ended));
+}
+
+#[tokio::test]
+async fn a_refused_series_takes_no_cluster() {
+    let ground = Ground::bounded(1, 10);
+    let hub = &ground.hub;
+    let (a, b) = (hub.origin("a"), hub.origin("b"));
+    hub.declare(a, &def("ca", "p", Kind::Gauge)).unwrap();
+    assert_eq!(hub.declare(a, &def("cb", "p", Kind::Gauge)), Err(Refusal::SeriesLimit));
+    assert!(hub.declare(b, &def("cb", "p", Kind::Gauge)).is_ok());
+}
+
+#[tokio::test]
+async fn bursts_do_not_hide_the_pause_between_them() {
+    let ground = Ground::new();
+    let hub = &ground.hub;
+    let origin = hub.origin("mine");
+    let pushed = SeriesDef { interval: None, lifetime: None, ..def("c1", "g", Kind::Gauge) };
+    let id = hub.declare(origin, &pushed).unwrap();
+    let burst = || {
+        for _ in 0..50 {
+            ground.pass(Duration::from_millis(2));
+            assert_eq!(hub.accept(origin, one(id, ground.now(), Value::F64(1.0))).accepted, 1);
+        }
+    };
+    let stale = || hub.known(&[id])[0].life == Life::Stale;
+    for round in 0..12 {
+        burst();
+        for _ in 0..60 {
+            ground.forget_for(Duration::from_secs(1));
+            assert!(round < 3 || !stale(), "a minute's pause is its way, known by round {round}");
+        }
+    }
+    ground.forget_for(Duration::from_secs(200));
+    assert!(stale(), "three pauses are not");
+    ground.forget_for(Duration::from_secs(40_000));
+    burst();
+    let learned = hub.known(&[id])[0].learned.unwrap();
+    assert!(learned < Duration::from_secs(300), "an outage is no interval: {learned:?}");
+}
+
+#[tokio::test]
+async fn cut_texts_are_counted() {
+    let ground = Ground::new();
+    let origin = ground.hub.origin("mine");
+    let id = ground.hub.declare(origin, &def("c1", "t", Kind::Text)).unwrap();
+    for (at, length) in [(0, 4096), (1, 4097), (2, 9000)] {
+        ground.hub.accept(origin, one(id, ground.now() + at, Value::Text("x".repeat(length).into())));
+    }
+    assert_eq!(ground.hub.texts_cut(), 2);
 }
