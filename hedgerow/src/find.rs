@@ -6,6 +6,7 @@ use crate::output::table::{Align, Table};
 use crate::output::{Out, amount, json, say};
 use crate::question::wrong;
 use hedgerow_client::directory::{Found, Service};
+use hedgerow_client::error::ClientError;
 use hedgerow_model::Template;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -37,9 +38,12 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     let text = args.template.join(" ");
     let template = Template::parse(&text).map_err(|error| wrong("template", &text, &error))?;
     template.compile().map_err(|fault| CommandError::Misuse(format!("template: {fault}")))?;
-    let found = crate::runtime::client(async {
-        let directory = args.client.directory()?;
-        Ok(directory.find(&template).await)
+    let (found, strangers) = crate::runtime::client(async {
+        let mut directory = args.client.directory()?;
+        // Those that do not answer are named below.
+        let mut strangers = directory.join_mesh().await.map(|(_, problems)| problems).unwrap_or_default();
+        strangers.retain(|error| matches!(error, ClientError::OtherMesh { .. }));
+        Ok((directory.find(&template).await, strangers))
     })?;
     some_lookup_answered(&found)?;
     let mut out = Out::new();
@@ -65,6 +69,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
             "warning: several services are called {name}: shown as {name}~ and the start of their ids"
         ));
     }
+    strangers.iter().for_each(|error| say(&error.to_string()));
     // What another lookup knew, too, is not missing; whether there was more, nobody can say.
     for (url, error) in &found.missing {
         say(&format!("lookup {url} did not answer: {}", brief(error)));

@@ -261,6 +261,11 @@ fn a_lookup_of_another_mesh_is_refused_and_both_meshes_are_named() {
     };
     let (ours, theirs) = (mesh_id("mesh"), mesh_id("other"));
 
+    // A client takes the mesh of the lookup that answers first, and says which it left out.
+    let mixed = sandbox.run(&["find", "--json", "--lookup", &sandbox.url(1), "--lookup", &sandbox.url(6)]);
+    assert_eq!(json_lines(&mixed.stdout).len(), 3, "one mesh: {}", mixed.told());
+    assert!(mixed.stderr.contains(&ours) && mixed.stderr.contains(&theirs), "{}", mixed.told());
+
     let address = format!("127.0.0.1:{}", sandbox.base_port());
     let (known, foreign) = (sandbox.url(1), sandbox.url(6));
     // It goes on with what it knows of its mesh.
