@@ -38,6 +38,7 @@ class Account:
         self.tentative.update(self.pending)
         self.pending = {}
         self._series = {}
+        self._texts = {}
         self.streams += 1
         self._first = True
         self._named = set()
@@ -74,7 +75,7 @@ class Account:
         given = []
         if batch.epoch_start not in self._named:
             self.fault(f"a batch of epoch {batch.epoch_start}, which was not named before")
-        for number, key, time, value in samples(batch, self._series):
+        for number, key, time, value in samples(batch, self._series, self._texts):
             place = (batch.epoch_start, number)
             if number == 0:
                 self.fault(f"a sample of {key} has no number")

@@ -93,8 +93,11 @@ def values(columns, count):
     return given
 
 
-def samples(batch, series_of):
-    """The samples of a batch: (number, names, time, value). Values are made comparable bit by bit."""
+def samples(batch, series_of, texts):
+    """The samples of a batch: (number, names, time, value). Values are made comparable bit by bit.
+
+    A state without a text has the text that its series had last in this stream: `texts`, kept from batch to batch.
+    """
     count = max(
         len(batch.series),
         sum(run >> 2 for run in batch.values.runs),
@@ -127,7 +130,8 @@ def samples(batch, series_of):
             shown = "text:" + value
         else:
             shown = f"i64:{value % 2**64 if series.kind == KIND_COUNTER else value}"
-            if series.kind == KIND_STATE and i64_seen in state_text:
-                shown += ":" + state_text[i64_seen]
+            if series.kind == KIND_STATE:
+                texts[series.id] = state_text.get(i64_seen, texts.get(series.id, ""))
+                shown += ":" + texts[series.id]
             i64_seen += 1
         yield number, names(series), time, shown
