@@ -279,6 +279,19 @@ impl Story {
         self
     }
 
+    /// Reads until something is proven.
+    pub async fn first_progress(&mut self) {
+        while self.tokens.is_empty() {
+            self.message().await;
+        }
+    }
+
+    /// Up to which number of the running epoch all is said.
+    pub fn proven(&self) -> u64 {
+        let here = self.tokens.iter().filter(|(position, _)| position.epoch == self.current);
+        here.map(|(position, _)| position.number).max().unwrap_or_default()
+    }
+
     pub async fn first_message(&mut self) {
         self.message().await;
     }
