@@ -122,7 +122,8 @@ impl Farm for FarmApi {
     ) -> Result<Response<Self::ListSeriesStream>, Status> {
         self.check_mesh(&request).map_err(|status| *status)?;
         let patterns = predicate::patterns_from_wire(request.into_inner().patterns)?;
-        let ids = self.hub.matching(&patterns);
+        let hub = Arc::clone(&self.hub);
+        let ids = aside(move || hub.matching(&patterns)).await?;
         let (out, answer) = mpsc::channel(1);
         let hub = Arc::clone(&self.hub);
         tokio::spawn(async move {
@@ -143,7 +144,8 @@ impl Farm for FarmApi {
         self.refuse_while_draining()?;
         let request = request.into_inner();
         let predicate = predicate::from_wire(request.predicate)?;
-        let (plan, mut cursor) = Plan::subscribe(&self.hub, self.id, predicate, &request.resume)?;
+        let (hub, id, resume) = (Arc::clone(&self.hub), self.id, request.resume);
+        let (plan, mut cursor) = aside(move || Plan::subscribe(&hub, id, predicate, &resume)).await??;
         if request.queue_bytes > 0 {
             cursor.bound(usize::try_from(request.queue_bytes).unwrap_or(usize::MAX));
         }
@@ -158,15 +160,21 @@ impl Farm for FarmApi {
         let predicate = predicate::from_wire(request.predicate)?;
         let ranges =
             request.ranges.into_iter().map(series::range_from_wire).collect::<Result<_, WireError>>()?;
-        let (plan, cursor) = Plan::query(&self.hub, self.id, predicate, ranges)?;
+        let (hub, id) = (Arc::clone(&self.hub), self.id);
+        let (plan, cursor) = aside(move || Plan::query(&hub, id, predicate, ranges)).await??;
         let output = Feed::start(Arc::clone(&self.hub), plan, cursor, self.drain.clone());
         Ok(self.answer(ReceiverStream::new(output)))
     }
 }
 
+/// Does something beside the async threads: comparing many patterns with many series takes its time.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Status::internal("the question was given up"))
+}
+
 /// One message of a listing. Of series not heard since the start the cache knows the last sample.
 async fn list(hub: &Arc<Hub>, ids: &[SeriesId]) -> Result<ListSeriesResponse, Status> {
-    let known = hub.known(ids);
+    let (known, (_, views)) = (hub.known(ids), hub.declared(&[]));
     let silent: Vec<SeriesId> = known.iter().filter(|k| k.latest.is_none()).map(|k| k.id).collect();
     let reader = hub.cache().reader();
     let earlier = tokio::task::spawn_blocking(move || reader.last(&silent))
@@ -183,8 +191,11 @@ async fn list(hub: &Arc<Hub>, ids: &[SeriesId]) -> Result<ListSeriesResponse, St
             columns.push(value.clone());
             batch::columns_to_wire(&columns)
         });
+        let mut told = series::to_wire(known.id, &known.def);
+        let in_view = views.iter().filter(|view| view.holds(&known.def.key.cluster, &known.def.key.node));
+        told.views = in_view.map(|view| view.name.clone()).collect();
         Listed {
-            series: Some(series::to_wire(known.id, &known.def)),
+            series: Some(told),
             life: known.life as i32,
             life_reason: known.life_reason.to_string(),
             last_ms: latest.map(|(time, _)| time),

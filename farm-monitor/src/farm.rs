@@ -298,7 +298,11 @@ async fn tick(hub: Arc<Hub>) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        hub.tick();
+        // Beside the async threads: a million series take some milliseconds. Awaited, so that there are never two.
+        let hub = Arc::clone(&hub);
+        if tokio::task::spawn_blocking(move || hub.tick()).await.is_err() {
+            tracing::error!(event = "tick_failed");
+        }
     }
 }
 

@@ -42,7 +42,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// What is asked, which series of `p0`, `p1`, … match, from which value, and whether history is asked for.
-const QUESTIONS: [(&str, fn(usize) -> bool, f64, bool); 5] = [
+type Question = (&'static str, fn(usize) -> bool, f64, bool);
+
+const QUESTIONS: [Question; 5] = [
     ("* since=1h", |_| true, 0.0, true),
     ("*", |_| true, 0.0, false),
     ("*/*/*/p{1,4,7} since=1h", |at| [1, 4, 7].contains(&at), 0.0, true),
@@ -73,11 +75,7 @@ impl Kept {
     }
 }
 
-async fn run(
-    steps: &[Step],
-    (predicate, matches, least, history): (&str, fn(usize) -> bool, f64, bool),
-    seed: usize,
-) {
+async fn run(steps: &[Step], (predicate, matches, least, history): Question, seed: usize) {
     let mut ground = Ground::new();
     ground.give(0, 1 + seed % 8);
     let mut expected: BTreeMap<(Epoch, u64), f64> = BTreeMap::new();
@@ -131,7 +129,7 @@ async fn run(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn nothing_is_missing_and_nothing_double(steps in steps(), question in 0..QUESTIONS.len(), seed in 0..8_usize) {
