@@ -376,6 +376,7 @@ async fn more_bins_than_fit_at_once_are_all_given_in_order() {
     }
     let told = Story::query(&ground, "* since=1d every=10ms:count,last", &[]).ended().await;
     assert_eq!(told.bins.len(), 30 * 3000);
+    assert!(told.largest < 512 * 1024, "{} bytes", told.largest);
     assert!(told.bins.values().all(|bin| (bin["count"] - 1.0).abs() < 0.1));
     told.assert_chain();
 }

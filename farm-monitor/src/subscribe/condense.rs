@@ -19,6 +19,9 @@ use tokio::time::MissedTickBehavior;
 
 /// How many bins of history are made at a time, all series together: what a feed holds in memory of them.
 const SLICE_BINS: usize = 65_536;
+/// How many series one item of bins has at most, so that no message is larger than a client takes: of numbers, and of texts.
+const ITEM_NUMBERS: usize = 2048;
+const ITEM_TEXTS: usize = 32;
 /// By how much the next slice of time is longer than one that was nearly empty, or shorter than one that had too many bins.
 const SLICE_STEP: i64 = 4;
 
@@ -184,28 +187,24 @@ async fn give(feed: &mut Feed, bins: &mut Bins, closed: Vec<Closed>) -> Result<(
                 .copied()
                 .filter(|aggregate| numeric || matches!(aggregate, Aggregate::Last | Aggregate::Count))
                 .collect();
-            if told.is_empty() || asked.is_empty() {
+            if asked.is_empty() {
                 continue;
             }
-            let ids: Vec<SeriesId> = told.iter().map(|(id, _)| *id).collect();
-            feed.tell(&ids).await?;
-            let columns = asked.iter().map(|aggregate| {
-                let mut values = Columns::default();
-                told.iter().for_each(|(_, bin)| values.push(bin.aggregate(*aggregate)));
-                wire::Column { aggregate: *aggregate as i32, values: Some(columns_to_wire(&values)) }
-            });
-            let columns = columns.collect();
-            feed.out.samples += told.len() as u64;
-            let series = ids.iter().map(|id| id.0).collect();
-            feed.out.item(item::Item::Bins(WireBins {
-                start,
-                width_ms,
-                series,
-                columns,
-                late: bins.take_late(),
-            }));
+            for told in told.chunks(if numeric { ITEM_NUMBERS } else { ITEM_TEXTS }) {
+                let ids: Vec<SeriesId> = told.iter().map(|(id, _)| *id).collect();
+                feed.tell(&ids).await?;
+                let columns = asked.iter().map(|aggregate| {
+                    let mut values = Columns::default();
+                    told.iter().for_each(|(_, bin)| values.push(bin.aggregate(*aggregate)));
+                    wire::Column { aggregate: *aggregate as i32, values: Some(columns_to_wire(&values)) }
+                });
+                let columns = columns.collect();
+                feed.out.samples += told.len() as u64;
+                let (series, late) = (ids.iter().map(|id| id.0).collect(), bins.take_late());
+                feed.out.item(item::Item::Bins(WireBins { start, width_ms, series, columns, late }));
+                feed.out.send_if_full().await?;
+            }
         }
-        feed.out.send_if_full().await?;
     }
     feed.plan.bins = Some(bins.closed());
     Ok(())
