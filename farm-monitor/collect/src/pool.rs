@@ -5,17 +5,28 @@
 //!
 //! A target stands in one of four lanes ([`Lane`]). Who answers is *trusted* and may use every slot. Who has never been
 //! asked is *fresh* and has half of them, because hundreds of new targets may all hang. Who timed out is on *probation*:
-//! an eighth, with back-off. An eighth is kept for the trusted alone. That leaves those that hang in the first round, or all at the same moment though they
-//! always answered. For them each run has a **patience**: long for the target (it took longer than four times what it
-//! ever took lately; a fresh one has a grace), short for the deadline. A run past its patience is let go on while nobody
-//! needs its slot; where somebody waits who would be helped, it is **cut**: asked again soon in the lane *doubtful* (half
-//! of the slots), with four times the patience each time up to the full deadline. So being slow is no offence,
-//! a cut is no verdict on the target, and nobody who answers waits for long behind those who do not.
+//! an eighth, with back-off. An eighth is kept for the trusted alone. That leaves those that hang in the first round, or
+//! all at the same moment though they always answered. For them each run has a **patience**: long for the target (it
+//! took longer than four times what it ever took lately; a fresh one has a grace), short for the deadline. A run past
+//! its patience is let go on while nobody needs its slot; where somebody waits who would be helped, it is **cut**: asked
+//! again soon in the lane *doubtful* (half of the slots), with four times the patience each time up to the full deadline.
+//! So being slow is no offence, a cut is no verdict on the target, and nobody who answers waits for long behind those
+//! who do not.
 //!
-//! Waiting is fair: collectors take turns within a lane. This module reads no clock and starts nothing: it is told what
-//! happened and answers with effects.
+//! Waiting is fair: collectors take turns within a lane, and an eighth of each bound goes by **age** instead of lane
+//! (`pool/elder.rs`). So every target is asked, whatever the bounds, however many hang and however much the better lanes want:
+//! the one that waits longest of all waits at most for six runs of others and three rests.
+//!
+//! In a bound of one slot two promises meet, for there is no room to keep for the trusted. To ask everybody comes first:
+//! who was never asked is not even known to hang. The price is bounded: after a run for its age, age rests for seven
+//! times as long as that took, so it has an eighth of the slot's time. And an idle slot is given to anyone: a trusted
+//! one that comes then waits for the patience of that run. From two slots on, one is always left to the trusted.
+//!
+//! This module reads no clock and starts nothing: it is told what happened and answers with effects.
 
 mod bound;
+mod bounds;
+mod elder;
 mod standing;
 mod waiting;
 
@@ -27,8 +38,10 @@ pub use bound::Lane;
 use crate::schedule::{Moment, TargetKey};
 use crate::spec::PoolSpec;
 use bound::Bound;
+use bounds::Bounds;
+use elder::{Ages, Elder};
 use standing::{Standing, Verdict};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use waiting::Waiting;
@@ -95,25 +108,17 @@ pub enum After {
 /// The pool.
 #[derive(Debug)]
 pub struct Pool {
-    spec: PoolSpec,
-    global: Bound,
-    modules: BTreeMap<Arc<str>, Bound>,
-    addresses: HashMap<Arc<str>, Address>,
+    bounds: Bounds,
     members: HashMap<TargetKey, Member>,
     waiting: Waiting,
-    parked: usize,
-    /// Runs ever started.
-    starts: u64,
+    /// By address, those that came first in their queue while the address was busy.
+    parked: HashMap<Arc<str>, VecDeque<TargetKey>>,
+    ages: Ages,
+    elder: Option<Elder>,
     /// Runs that may be cut, by the end of their patience.
     patience: BTreeSet<(Moment, TargetKey)>,
     /// Runs of targets that were removed: to be cut whatever their patience.
     leaving: Vec<TargetKey>,
-}
-
-#[derive(Debug)]
-struct Address {
-    bound: Bound,
-    parked: VecDeque<TargetKey>,
 }
 
 #[derive(Debug)]
@@ -127,12 +132,20 @@ struct Member {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Idle,
-    Queued,
+    /// Waits, and may go by age from then on.
+    Queued {
+        ages: Moment,
+    },
     /// First in its queue, but its address is busy.
-    Parked,
+    Parked {
+        ages: Moment,
+    },
     Running {
         lane: Lane,
+        started: Moment,
         patience: Moment,
+        /// Started for its age.
+        aged: bool,
         cutting: bool,
     },
 }
@@ -141,14 +154,12 @@ impl Pool {
     /// An empty pool.
     pub fn new(spec: PoolSpec) -> Self {
         Self {
-            global: Bound::new(spec.global),
-            spec,
-            modules: BTreeMap::new(),
-            addresses: HashMap::new(),
+            bounds: Bounds::new(spec),
             members: HashMap::new(),
             waiting: Waiting::default(),
-            parked: 0,
-            starts: 0,
+            parked: HashMap::new(),
+            ages: Ages::default(),
+            elder: None,
             patience: BTreeSet::new(),
             leaving: Vec::new(),
         }
@@ -156,18 +167,12 @@ impl Pool {
 
     /// Changes the bounds. Runs above a lower bound go on; none starts until there is room.
     pub fn set_bounds(&mut self, spec: PoolSpec) {
-        self.global.set_limit(spec.global);
-        for (name, bound) in &mut self.modules {
-            bound.set_limit(module_limit(&spec, name));
-        }
-        self.addresses.values_mut().for_each(|address| address.bound.set_limit(spec.per_target));
-        self.spec = spec;
+        self.bounds.set(spec);
     }
 
     /// Adds a target, in lane [`Lane::Fresh`].
     pub fn add(&mut self, key: TargetKey, facts: Facts) {
-        let limit = module_limit(&self.spec, &facts.module);
-        self.modules.entry(facts.module.clone()).or_insert_with(|| Bound::new(limit));
+        self.bounds.join(&facts);
         let member = Member { facts, standing: Standing::default(), state: State::Idle, removed: false };
         self.members.insert(key, member);
     }
@@ -175,39 +180,27 @@ impl Pool {
     /// Forgets a target; answers whether a run of it goes on, which [`Pool::advance`] then cuts.
     pub fn remove(&mut self, key: TargetKey) -> bool {
         let Some(member) = self.members.get_mut(&key) else { return false };
-        match member.state {
-            State::Running { .. } => {
-                member.removed = true;
-                self.leaving.push(key);
-                return true;
-            }
-            State::Queued => {
-                let lane = member.standing.lane();
-                self.waiting.remove(lane, &member.facts.module, member.facts.collector, key);
-            }
-            State::Parked => {
-                if let Some(address) = member.facts.address.as_ref().and_then(|a| self.addresses.get_mut(a)) {
-                    address.parked.retain(|other| *other != key);
-                    self.parked -= 1;
-                }
-            }
-            State::Idle => {}
+        if matches!(member.state, State::Running { .. }) {
+            member.removed = true;
+            self.leaving.push(key);
+            return true;
         }
-        self.members.remove(&key);
+        self.dequeue(key);
+        self.forget(key);
         false
     }
 
     /// A target's turn has come.
-    pub fn tick(&mut self, key: TargetKey) -> TickFate {
+    pub fn tick(&mut self, key: TargetKey, now: Moment) -> TickFate {
         let Some(member) = self.members.get_mut(&key).filter(|member| !member.removed) else {
             return TickFate::HeldBack;
         };
         match member.state {
             State::Running { .. } => TickFate::StillRunning,
-            State::Queued | State::Parked => TickFate::StillWaiting,
+            State::Queued { .. } | State::Parked { .. } => TickFate::StillWaiting,
             State::Idle if member.standing.holds_back() => TickFate::HeldBack,
             State::Idle => {
-                self.enqueue(key);
+                self.enqueue(key, now);
                 TickFate::Queued
             }
         }
@@ -229,26 +222,31 @@ impl Pool {
     /// A run has ended and its slot is free. `took` is the time it ran.
     pub fn finished(&mut self, key: TargetKey, took: Duration, end: RunEnd) -> After {
         let Some(member) = self.members.get_mut(&key) else { return After::Removed };
-        let State::Running { lane, patience, cutting, .. } = member.state else { return After::Rests };
+        let State::Running { lane, started, patience, aged, cutting } = member.state else {
+            return After::Rests;
+        };
+        let now = started + took;
         member.state = State::Idle;
         self.patience.remove(&(patience, key));
-        self.global.release(lane, cutting);
-        if let Some(bound) = self.modules.get_mut(&member.facts.module) {
+        self.bounds.each(&member.facts, |bound| {
             bound.release(lane, cutting);
-        }
+            if aged {
+                bound.release_aged(now, took);
+            }
+        });
         let verdict = member.standing.judge(end, took, &member.facts, key);
         let removed = member.removed;
         if let Some(name) = member.facts.address.clone() {
-            self.release_address(&name, lane, cutting);
+            self.unpark(&name);
         }
         if removed {
-            self.members.remove(&key);
+            self.forget(key);
             return After::Removed;
         }
         match verdict {
             Verdict::Rests => After::Rests,
             Verdict::TryAgain => {
-                self.enqueue(key);
+                self.enqueue(key, now);
                 After::Requeued
             }
         }
@@ -265,12 +263,12 @@ impl Pool {
 
     /// How many runs go on.
     pub fn busy(&self) -> usize {
-        self.global.busy()
+        self.bounds.global.busy()
     }
 
     /// How many targets wait for a slot.
     pub fn queued(&self) -> usize {
-        self.waiting.len() + self.parked
+        self.ages.len()
     }
 
     /// How many targets are on probation.
@@ -283,95 +281,106 @@ impl Pool {
         self.members.get(&key).map(|member| member.standing.lane())
     }
 
-    fn enqueue(&mut self, key: TargetKey) {
+    fn enqueue(&mut self, key: TargetKey, now: Moment) {
         if let Some(member) = self.members.get_mut(&key) {
-            member.state = State::Queued;
-            let facts = &member.facts;
-            self.waiting.push_back(member.standing.lane(), &facts.module, facts.collector, key);
+            let (lane, facts) = (member.standing.lane(), &member.facts);
+            member.state = State::Queued { ages: self.ages.add(key, lane, facts.period, now) };
+            self.waiting.push_back(lane, &facts.module, facts.collector, key);
+        }
+    }
+
+    /// Takes a target out of where it waits.
+    fn dequeue(&mut self, key: TargetKey) {
+        let Some(Member { facts, standing, state, .. }) = self.members.get(&key) else { return };
+        match (*state, &facts.address) {
+            (State::Queued { ages }, _) => {
+                self.ages.remove(key, ages);
+                self.waiting.remove(standing.lane(), &facts.module, facts.collector, key);
+            }
+            (State::Parked { ages }, Some(name)) => {
+                self.ages.remove(key, ages);
+                if let Some(parked) = self.parked.get_mut(name) {
+                    parked.retain(|other| *other != key);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn forget(&mut self, key: TargetKey) {
+        if let Some(member) = self.members.remove(&key) {
+            self.bounds.leave(&member.facts);
         }
     }
 
     fn fill(&mut self, now: Moment, effects: &mut Vec<Effect>) {
         loop {
-            let next = self.order().into_iter().find_map(|lane| Some((lane, self.pop(lane)?)));
-            let Some((lane, key)) = next else { return };
-            if !self.park(key, lane) {
-                self.starts += 1;
-                self.start(key, now);
+            self.choose_elder(now);
+            let elder = self.pop_elder();
+            let Some(key) = elder.or_else(|| Lane::ALL.into_iter().find_map(|lane| self.pop(lane))) else {
+                return;
+            };
+            if elder.is_some() || !self.park(key) {
+                self.start(key, now, elder.is_some());
                 effects.push(Effect::Start(key));
             }
         }
     }
 
-    /// Which lane is served first: the best, but at every eighth start another, so that an overcommitted pool does not
-    /// keep those out for ever who are not trusted yet.
-    fn order(&self) -> [Lane; 4] {
-        let [trusted, a, b, c] = Lane::ALL;
-        match self.starts % 24 {
-            7 => [a, trusted, b, c],
-            15 => [b, trusted, a, c],
-            23 => [c, trusted, a, b],
-            _ => Lane::ALL,
-        }
-    }
-
     /// The next of a lane for which there is room.
     fn pop(&mut self, lane: Lane) -> Option<TargetKey> {
-        if self.global.blocked(lane).is_some() {
+        if self.bounds.global.blocked(lane).is_some() {
             return None;
         }
-        let modules = &self.modules;
-        let admits = |name: &str| modules.get(name).is_none_or(|bound| bound.blocked(lane).is_none());
-        self.waiting.pop(lane, admits)
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let key = waiting.pop(lane, |module| {
+            self.bounds.module(module).is_none_or(|bound| bound.blocked(lane).is_none())
+                && !self.module_kept(module, lane)
+        });
+        self.waiting = waiting;
+        key
     }
 
     /// Sets a target aside whose address is busy, so that those behind it do not wait for it.
-    fn park(&mut self, key: TargetKey, lane: Lane) -> bool {
-        let Some(member) = self.members.get_mut(&key) else { return false };
-        let Some(name) = &member.facts.address else { return false };
-        let limit = self.spec.per_target;
-        let address = self
-            .addresses
-            .entry(name.clone())
-            .or_insert_with(|| Address { bound: Bound::new(limit), parked: VecDeque::new() });
-        if address.bound.blocked(lane).is_none() {
+    fn park(&mut self, key: TargetKey) -> bool {
+        let Some(member) = self.members.get(&key) else { return false };
+        let (State::Queued { ages }, Some(name)) = (member.state, &member.facts.address) else {
+            return false;
+        };
+        let lane = member.standing.lane();
+        let full = self.bounds.address(&member.facts).is_some_and(|bound| bound.blocked(lane).is_some());
+        if !full && !self.address_kept(name, lane) {
             return false;
         }
-        address.parked.push_back(key);
-        self.parked += 1;
-        member.state = State::Parked;
+        self.parked.entry(name.clone()).or_default().push_back(key);
+        if let Some(member) = self.members.get_mut(&key) {
+            member.state = State::Parked { ages };
+        }
         true
     }
 
-    fn start(&mut self, key: TargetKey, now: Moment) {
+    fn start(&mut self, key: TargetKey, now: Moment, aged: bool) {
         let Some(member) = self.members.get_mut(&key) else { return };
+        if let State::Queued { ages } | State::Parked { ages } = member.state {
+            self.ages.remove(key, ages);
+        }
         let lane = member.standing.lane();
         let deadline = member.facts.deadline;
         let patience = member.standing.patience(deadline);
         if patience < deadline {
             self.patience.insert((now + patience, key));
         }
-        member.state = State::Running { lane, patience: now + patience, cutting: false };
-        self.global.take(lane);
-        if let Some(bound) = self.modules.get_mut(&member.facts.module) {
-            bound.take(lane);
-        }
-        if let Some(address) = member.facts.address.as_ref().and_then(|name| self.addresses.get_mut(name)) {
-            address.bound.take(lane);
-        }
+        member.state = State::Running { lane, started: now, patience: now + patience, aged, cutting: false };
+        self.bounds.each(&member.facts, |bound| bound.take(lane, aged));
     }
 
-    fn release_address(&mut self, name: &Arc<str>, lane: Lane, cutting: bool) {
-        let Some(address) = self.addresses.get_mut(name) else { return };
-        address.bound.release(lane, cutting);
-        let parked = std::mem::take(&mut address.parked);
-        if address.bound.busy() == 0 {
-            self.addresses.remove(name);
-        }
-        self.parked -= parked.len();
-        for key in parked.into_iter().rev() {
-            if let Some(member) = self.members.get_mut(&key) {
-                member.state = State::Queued;
+    /// Lets those try again that were set aside for this address.
+    fn unpark(&mut self, address: &Arc<str>) {
+        for key in self.parked.remove(address).into_iter().flatten().rev() {
+            if let Some(member) = self.members.get_mut(&key)
+                && let State::Parked { ages } = member.state
+            {
+                member.state = State::Queued { ages };
                 let facts = &member.facts;
                 self.waiting.push_front(member.standing.lane(), &facts.module, facts.collector, key);
             }
@@ -399,24 +408,24 @@ impl Pool {
         let Some(member) = self.members.get(&key) else { return false };
         let State::Running { lane: running, .. } = member.state else { return false };
         let facts = &member.facts;
-        if let Some(address) = facts.address.as_ref().and_then(|name| self.addresses.get(name)) {
-            let lanes = address.parked.iter().filter_map(|key| self.lane(*key));
-            let helped = lanes.filter(|waiting| address.bound.cut_helps(*waiting, running)).count();
-            if helped > address.bound.cutting() {
+        if let Some(bound) = self.bounds.address(facts) {
+            let parked = facts.address.as_ref().and_then(|name| self.parked.get(name)).into_iter().flatten();
+            let lanes = parked.filter_map(|key| self.lane(*key));
+            if lanes.filter(|waiting| bound.cut_helps(*waiting, running)).count() > bound.cutting() {
                 return true;
             }
         }
         let (mut by_module, mut globally) = (0, 0);
         for (waiting, name, count) in self.waiting.counts() {
-            let Some(bound) = self.modules.get(name) else { continue };
+            let Some(bound) = self.bounds.module(name) else { continue };
             if bound.blocked(waiting).is_none() {
-                globally += if self.global.cut_helps(waiting, running) { count } else { 0 };
+                globally += if self.bounds.global.cut_helps(waiting, running) { count } else { 0 };
             } else if *name == facts.module && bound.cut_helps(waiting, running) {
                 by_module += count;
             }
         }
-        globally > self.global.cutting()
-            || self.modules.get(&facts.module).is_some_and(|bound| by_module > bound.cutting())
+        globally > self.bounds.global.cutting()
+            || self.bounds.module(&facts.module).is_some_and(|bound| by_module > bound.cutting())
     }
 
     fn cut(&mut self, key: TargetKey, effects: &mut Vec<Effect>) {
@@ -426,17 +435,7 @@ impl Pool {
         if std::mem::replace(cutting, true) {
             return;
         }
-        self.global.begin_cut();
-        if let Some(bound) = self.modules.get_mut(&member.facts.module) {
-            bound.begin_cut();
-        }
-        if let Some(address) = member.facts.address.as_ref().and_then(|name| self.addresses.get_mut(name)) {
-            address.bound.begin_cut();
-        }
+        self.bounds.each(&member.facts, Bound::begin_cut);
         effects.push(Effect::Cut(key));
     }
-}
-
-fn module_limit(spec: &PoolSpec, name: &str) -> usize {
-    spec.per_module.get(name).copied().unwrap_or(usize::MAX)
 }

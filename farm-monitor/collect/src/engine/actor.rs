@@ -57,7 +57,7 @@ impl Actor {
         loop {
             let now = self.begun.elapsed();
             for tick in self.schedule.due(now) {
-                self.tick(tick);
+                self.tick(tick, now);
             }
             self.advance(now);
             if self.reporter.due() <= now {
@@ -88,8 +88,8 @@ impl Actor {
         }
     }
 
-    fn tick(&mut self, tick: Tick) {
-        let fate = self.pool.tick(tick.key);
+    fn tick(&mut self, tick: Tick, now: Moment) {
+        let fate = self.pool.tick(tick.key, now);
         if let Some(counts) = self.table.counts(tick.key) {
             counts.skipped += tick.missed;
             match fate {

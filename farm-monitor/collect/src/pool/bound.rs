@@ -1,4 +1,8 @@
-//! One bound of the pool (global, a module's, an address's) and the shares of the lanes in it. Only counts.
+//! One bound of the pool (global, a module's, an address's), the shares of the lanes in it and the part that goes by
+//! age. Only counts, and keeps one time.
+
+use crate::schedule::Moment;
+use std::time::Duration;
 
 /// Where a target stands; the better lane is served first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,18 +34,25 @@ pub(super) enum Block {
     Full,
 }
 
+/// One part in so many of a bound is for who is on probation, one is kept for the trusted, and one goes by age.
+const PARTS: usize = 8;
+
 /// Slots taken of a limit, by lane.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Bound {
     limit: usize,
     running: [usize; 4],
     cutting: usize,
+    /// Runs that were started for their age.
+    aged: usize,
+    /// No other is before then.
+    next_aged: Moment,
 }
 
 impl Bound {
     /// A limit below 1 is taken as 1: a pool that runs nothing is no pool.
     pub fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), running: [0; 4], cutting: 0 }
+        Self { limit: limit.max(1), running: [0; 4], cutting: 0, aged: 0, next_aged: Moment::ZERO }
     }
 
     pub fn set_limit(&mut self, limit: usize) {
@@ -57,14 +68,14 @@ impl Bound {
         let part = match lane {
             Lane::Trusted => 1,
             Lane::Fresh | Lane::Doubtful => 2,
-            Lane::Probation => 8,
+            Lane::Probation => PARTS,
         };
         (self.limit / part).max(1)
     }
 
     /// What all but the trusted together leave free.
     fn reserve(&self) -> usize {
-        (self.limit / 8).max(1)
+        (self.limit / PARTS).max(1)
     }
 
     /// Why no run of `lane` can start now; `None` if one can.
@@ -94,6 +105,25 @@ impl Bound {
         }
     }
 
+    /// Whether a start of `lane` would take the last slot that one of lane `elder` could have.
+    pub fn would_bar(&self, lane: Lane, elder: Lane) -> bool {
+        let mut after = self.clone();
+        after.take(lane, false);
+        self.blocked(elder).is_none() && after.blocked(elder).is_some()
+    }
+
+    /// Whether one may start for its age: an eighth of the slots, or of the time where there are fewer than eight.
+    pub fn admits_aged(&self, now: Moment) -> bool {
+        self.aged < self.share(Lane::Probation) && now >= self.next_aged
+    }
+
+    /// A run started for its age has ended at `end`.
+    pub fn release_aged(&mut self, end: Moment, took: Duration) {
+        self.aged -= 1;
+        let rests = u32::try_from(PARTS.div_ceil(self.limit) - 1).unwrap_or(0);
+        self.next_aged = self.next_aged.max(end + took * rests);
+    }
+
     /// How many of the runs are being cut.
     pub fn cutting(&self) -> usize {
         self.cutting
@@ -103,8 +133,9 @@ impl Bound {
         self.cutting += 1;
     }
 
-    pub fn take(&mut self, lane: Lane) {
+    pub fn take(&mut self, lane: Lane, aged: bool) {
         self.running[lane as usize] += 1;
+        self.aged += usize::from(aged);
     }
 
     pub fn release(&mut self, lane: Lane, cutting: bool) {
@@ -123,7 +154,7 @@ mod tests {
             let mut bound = Bound::new(limit);
             for lane in [Lane::Probation, Lane::Doubtful, Lane::Fresh] {
                 while bound.blocked(lane).is_none() {
-                    bound.take(lane);
+                    bound.take(lane, false);
                 }
                 assert!(bound.running[lane as usize] <= bound.share(lane));
             }

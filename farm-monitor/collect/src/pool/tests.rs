@@ -5,6 +5,7 @@
 use super::*;
 use crate::schedule::{Schedule, spread};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 /// How a target behaves when a run starts at this moment: how long it takes; `None`: it hangs.
 type Behaviour = Box<dyn Fn(Moment) -> Option<Duration>>;
@@ -85,7 +86,7 @@ impl World {
                 let target = &mut self.targets[at_of(tick.key)];
                 target.due += 1 + tick.missed;
                 target.skipped += tick.missed;
-                if self.pool.tick(tick.key) != TickFate::Queued {
+                if self.pool.tick(tick.key, self.now) != TickFate::Queued {
                     target.skipped += 1;
                 }
             }
@@ -276,7 +277,7 @@ fn collectors_take_turns() {
     }
     let few = world.add(8, "m", "few", Duration::from_secs(100), answers(ms(10)));
     for at in 0..=few {
-        world.pool.tick(key_of(at));
+        world.pool.tick(key_of(at), world.now);
     }
     world.schedule = Schedule::default();
     world.run_until(Duration::from_secs(1));
@@ -309,7 +310,7 @@ fn removed_targets_leave_the_queue_or_are_cut() {
     };
     for n in 0..3 {
         pool.add(TargetKey(n), facts("same"));
-        pool.tick(TargetKey(n));
+        pool.tick(TargetKey(n), Duration::ZERO);
     }
     assert_eq!(pool.advance(Duration::ZERO), [Effect::Start(TargetKey(0))]);
     assert!(!pool.remove(TargetKey(1)), "it waited only");
@@ -319,6 +320,75 @@ fn removed_targets_leave_the_queue_or_are_cut() {
     assert_eq!(pool.advance(Duration::ZERO), [], "the slot is held until the run has ended");
     assert_eq!(pool.finished(TargetKey(0), ms(1), RunEnd::Cut), After::Removed);
     assert_eq!(pool.advance(Duration::ZERO), [Effect::Start(TargetKey(2))]);
+}
+
+/// Runs on, and checks that each of `targets` is started in each of the next `times` spans.
+fn each_is_asked_in_every(world: &mut World, span: Duration, times: u32, targets: &[usize]) {
+    for _ in 0..times {
+        let before = world.starts.len();
+        world.run_until(world.now + span);
+        for at in targets {
+            assert!(world.starts[before..].contains(at), "target {at} not by {:?}", world.now);
+        }
+    }
+}
+
+#[test]
+fn trusted_targets_that_want_more_than_their_modules_bound_starve_nobody() {
+    let mut one = PoolSpec { per_module: BTreeMap::from([("b".into(), 1)]), ..PoolSpec::default() };
+    for bound in [1, 2] {
+        one.per_module.insert("b".into(), bound);
+        let mut world = World::new(one.clone());
+        for n in 0..3 * bound {
+            world.add(0, "b", &format!("busy{n}"), Duration::from_secs(2), answers(ms(1100)));
+        }
+        // These keep the pool's own count of starts in step with the module's.
+        for n in 0..7 {
+            world.add(1, "a", &format!("other{n}"), ms(1100), answers(ms(5)));
+        }
+        world.run_until(Duration::from_secs(10));
+        let busy: Vec<usize> = (0..3 * bound).collect();
+        let late = [
+            world.add(0, "b", "hung", Duration::from_secs(1), hangs()),
+            world.add(0, "b", "also hung", Duration::from_secs(100), hangs()),
+            world.add(0, "b", "good", Duration::from_secs(1), answers(ms(10))),
+        ];
+        each_is_asked_in_every(&mut world, Duration::from_secs(30), 1, &late);
+        let before: u64 = busy.iter().map(|at| world.targets[*at].answered).sum();
+        each_is_asked_in_every(&mut world, Duration::from_secs(400), 2, &late);
+        let answered = busy.iter().map(|at| world.targets[*at].answered).sum::<u64>() - before;
+        let possible = 800_000 / 1100 * bound as u64;
+        assert!(answered > possible * 3 / 4, "{answered} of {possible} with {bound}");
+    }
+}
+
+#[test]
+fn who_needs_two_busy_bounds_at_once_gets_both() {
+    let per_module = BTreeMap::from([("b".into(), 1)]);
+    let mut world = World::new(PoolSpec { per_target: 1, per_module, ..PoolSpec::default() });
+    for n in 0..3 {
+        // The module is never free, nor is the address, and never do both become free at one moment.
+        world.add(0, "b", &format!("busy{n}"), Duration::from_secs(2), answers(ms(1000)));
+        world.add(1, "a", "q", Duration::from_secs(2), answers(ms(1001)));
+    }
+    world.run_until(Duration::from_secs(10));
+    let both = [
+        world.add(2, "b", "q", Duration::from_secs(3), answers(ms(20))),
+        world.add(2, "b", "q", Duration::from_secs(3), hangs()),
+    ];
+    each_is_asked_in_every(&mut world, Duration::from_secs(60), 1, &both);
+    each_is_asked_in_every(&mut world, Duration::from_secs(400), 3, &both);
+}
+
+#[test]
+fn those_that_share_a_busy_address_take_turns_whatever_their_collector() {
+    let mut world = World::new(PoolSpec { per_target: 1, ..PoolSpec::default() });
+    for collector in 0..4 {
+        world.add(collector, "m", "q", Duration::from_secs(2), answers(ms(1000)));
+    }
+    world.run_until(Duration::from_secs(400));
+    let answered: Vec<u64> = world.targets.iter().map(|target| target.answered).collect();
+    assert!(answered.iter().all(|count| (80..=120).contains(count)), "{answered:?}");
 }
 
 proptest! {

@@ -9,34 +9,45 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     queues: BTreeMap<(Lane, Arc<str>), Queue>,
-    len: usize,
-    stamp: u64,
+    /// The stamps of the next turn asked for, and of the next one given back.
+    stamps: (i64, i64),
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     len: usize,
     /// The collectors that have somebody waiting, with the stamp of when their turn was asked for.
-    turns: VecDeque<(u64, u32)>,
+    turns: VecDeque<(i64, u32)>,
     collectors: HashMap<u32, VecDeque<TargetKey>>,
 }
 
 impl Waiting {
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// How many wait, by lane and module, where any do.
     pub fn counts(&self) -> impl Iterator<Item = (Lane, &Arc<str>, usize)> {
         self.queues.iter().map(|((lane, module), queue)| (*lane, module, queue.len))
     }
 
     pub fn push_back(&mut self, lane: Lane, module: &Arc<str>, collector: u32, key: TargetKey) {
-        self.queue(lane, module, collector).push_back(key);
+        self.stamps.0 += 1;
+        let turn = (self.stamps.0, collector);
+        let queue = self.queue(lane, module);
+        let entries = queue.collectors.entry(collector).or_default();
+        if entries.is_empty() {
+            queue.turns.push_back(turn);
+        }
+        entries.push_back(key);
     }
 
+    /// Takes back one that was popped for nothing: it comes first, and so does its collector's turn.
     pub fn push_front(&mut self, lane: Lane, module: &Arc<str>, collector: u32, key: TargetKey) {
-        self.queue(lane, module, collector).push_front(key);
+        self.stamps.1 -= 1;
+        let turn = (self.stamps.1, collector);
+        let queue = self.queue(lane, module);
+        let entries = queue.collectors.entry(collector).or_default();
+        if entries.is_empty() {
+            queue.turns.push_front(turn);
+        }
+        entries.push_front(key);
     }
 
     /// The next of a lane, of the collector that waits longest for its turn among the modules that admit one.
@@ -49,11 +60,10 @@ impl Waiting {
         if entries.is_empty() {
             queue.collectors.remove(&collector);
         } else {
-            self.stamp += 1;
-            queue.turns.push_back((self.stamp, collector));
+            self.stamps.0 += 1;
+            queue.turns.push_back((self.stamps.0, collector));
         }
         queue.len -= 1;
-        self.len -= 1;
         if queue.len == 0 {
             let slot = slot.clone();
             self.queues.remove(&slot);
@@ -72,22 +82,15 @@ impl Waiting {
             queue.turns.retain(|(_, other)| *other != collector);
         }
         queue.len -= 1;
-        self.len -= 1;
         if queue.len == 0 {
             self.queues.remove(&slot);
         }
     }
 
-    /// The queue of a collector, to which the caller adds exactly one entry.
-    fn queue(&mut self, lane: Lane, module: &Arc<str>, collector: u32) -> &mut VecDeque<TargetKey> {
-        self.len += 1;
+    /// The queue of a lane and module, to which the caller adds exactly one entry.
+    fn queue(&mut self, lane: Lane, module: &Arc<str>) -> &mut Queue {
         let queue = self.queues.entry((lane, module.clone())).or_default();
         queue.len += 1;
-        let entries = queue.collectors.entry(collector).or_default();
-        if entries.is_empty() {
-            self.stamp += 1;
-            queue.turns.push_back((self.stamp, collector));
-        }
-        entries
+        queue
     }
 }
