@@ -1,7 +1,4 @@
-//! A hub on a cache in a temporary folder, and what a subscriber was told of it. (`mod.rs`: cargo takes `tests/ground.rs` for
-//! a test of its own.)
-
-#![allow(dead_code, reason = "each test file uses its part of it")]
+//! A hub on a cache in a temporary folder, and what a subscriber was told of it.
 
 use hedgerow_cache::{Cache, CacheOptions};
 use hedgerow_collect::front_door::{FrontDoor, OriginId};

@@ -1,9 +1,6 @@
 //! The laws of subscriptions, on a real hub over a real cache: no sample twice, none missing, everything accounted for.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 
-mod ground;
-
-use ground::{Ground, Story, text};
+use crate::ground::{Ground, Story, text};
 use hedgerow_collect::front_door::FrontDoor;
 use hedgerow_model::{BatchBuilder, Kind, Predicate, Value};
 use std::time::Duration;

@@ -1,15 +1,6 @@
 //! The front door: what comes in is counted, what is refused is named, what goes on is in normal form.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    dead_code
-)]
 
-mod ground;
-
-use ground::{Ground, Story};
+use crate::ground::{Ground, Story};
 use hedgerow_collect::front_door::FrontDoor;
 use hedgerow_farm_monitor::hub::Bounds;
 use hedgerow_model::{

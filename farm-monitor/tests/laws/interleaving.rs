@@ -1,9 +1,6 @@
 //! Whatever happens in whatever order: who resumes from any token has each sample once, and none is missing.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 
-mod ground;
-
-use ground::{Ground, Story};
+use crate::ground::{Ground, Story};
 use hedgerow_model::Epoch;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -67,7 +64,7 @@ impl Kept {
         let (position, token) = &story.tokens[at];
         for ((epoch, number), value) in &story.samples {
             if (*epoch, *number) <= (position.epoch, position.number) {
-                let value = ground::text(value).parse().unwrap();
+                let value = crate::ground::text(value).parse().unwrap();
                 assert!(self.samples.insert((*epoch, *number), value).is_none(), "{number} comes twice");
             }
         }
