@@ -7,7 +7,6 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 /// How to start it.
 #[derive(Debug)]
@@ -82,7 +81,4 @@ impl ForeignRun {
     pub fn journal_lines(path: &Path) -> usize {
         std::fs::read(path).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
     }
-
-    /// Longer than any command of it runs.
-    pub const PATIENCE: Duration = Duration::from_secs(120);
 }

@@ -166,6 +166,19 @@ impl Sandbox {
         })
     }
 
+    /// How the farm is, by its own account.
+    pub fn status(&self) -> Value {
+        wait_for("the farm's status", PATIENCE, || {
+            let asked = self.client(&["farm", "status", "--json"]);
+            if asked.code() == 0 { crate::json_lines(&asked.stdout).pop() } else { None }
+        })
+    }
+
+    /// The last number that the farm has given.
+    pub fn number(&self) -> u64 {
+        self.status()["number"].as_u64().unwrap()
+    }
+
     /// The configuration of the farm of `up`.
     pub fn farm_toml(&self) -> PathBuf {
         self.path("mesh/farm.toml")

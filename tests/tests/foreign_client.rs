@@ -31,11 +31,6 @@ fn load(sandbox: &Sandbox, age_s: u32, period: &str) -> String {
     )
 }
 
-fn number(sandbox: &Sandbox) -> u64 {
-    let status = sandbox.client(&["farm", "status", "--json"]).json().remove(0);
-    status["number"].as_u64().unwrap()
-}
-
 /// Nothing missing, nothing double, every hole explained, every value as the farm keeps it.
 fn is_proven(report: &Value) {
     for list in ["faults", "problems"] {
@@ -65,7 +60,7 @@ fn cut_in_mid_history_it_goes_on_with_nothing_missing_and_nothing_double() {
     let _up = sandbox.up();
     sandbox.configure_more(&load(&sandbox, 20, "500ms"));
     // History comes in windows of some 20,000: each cut below lies in another one.
-    wait_until("a long history", PATIENCE, || number(&sandbox) > 90_000);
+    wait_until("a long history", PATIENCE, || sandbox.number() > 90_000);
     let words = [
         "follow",
         "--since-ago-ms",
@@ -148,8 +143,8 @@ fn cut_past_retention_a_gap_says_what_is_gone() {
     ];
     let follower = sandbox.foreign().start("follow", &words);
     wait_until("the cut", PATIENCE, || ForeignRun::journal_lines(&journal) >= 25_000);
-    let cut = number(&sandbox);
-    wait_until("more behind the cut", PATIENCE, || number(&sandbox) > cut + 30_000);
+    let cut = sandbox.number();
+    wait_until("more behind the cut", PATIENCE, || sandbox.number() > cut + 30_000);
     let kept = wait_for("all that to be older than what is kept", PATIENCE, || {
         let memory = sandbox.foreign().run("history", &["history", "--since-ago-ms", EVER]);
         let gaps = memory["gaps"].as_array().unwrap().clone();

@@ -29,7 +29,6 @@ fn hung_scripts_cost_only_their_own_samples() {
          [collector.hung]\nmodule = \"script\"\ncommand = [\"sleep\", \"86399\"]\nformat = \"keyvalue\"\n\
          period = \"{PERIOD_MS}ms\"\ntargets = [\"x[01-{HUNG}]\"]"
     ));
-    let status = || sandbox.client(&["farm", "status", "--json"]).json().remove(0);
     let samples = || sandbox.client(&["query", "*/healthy/*/value", "--since", "1h", "--json"]).json();
     wait_until("values of all the healthy", PATIENCE, || {
         samples()
@@ -40,7 +39,7 @@ fn hung_scripts_cost_only_their_own_samples() {
             >= usize::try_from(HEALTHY).unwrap()
     });
     pause(Duration::from_millis(PERIOD_MS.unsigned_abs()) * TICKS);
-    let status = status();
+    let status = sandbox.status();
     let (hung, healthy) = (collector(&status, "hung"), collector(&status, "healthy"));
 
     // By the farm's own counters …

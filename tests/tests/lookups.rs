@@ -132,7 +132,7 @@ fn a_killed_farm_is_gone_when_its_lease_has_run_out() {
     let mut there = Duration::ZERO;
     let gone = wait_for("the end of the lease", PATIENCE, || {
         let asked = since_kill.elapsed();
-        if roles.sandbox.find("kind=farm").is_empty() {
+        if roles.sandbox.client(&["find", "kind=farm", "--json"]).json().is_empty() {
             return Some(since_kill.elapsed());
         }
         there = asked;

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;
 
-/// A collector that makes some 10,000 samples a second.
-fn load(sandbox: &Sandbox) -> String {
+/// A collector that makes so many samples ten times a second.
+fn load(sandbox: &Sandbox, samples: u32) -> String {
     let mut lines = String::new();
-    for item in 0..1000 {
+    for item in 0..samples {
         writeln!(lines, "value[{item}] {item}.5").unwrap();
     }
     let path = sandbox.path("scripts/lines");
@@ -28,7 +28,7 @@ fn is_sound(report: &Value) {
 fn who_stops_reading_is_told_what_it_skipped_and_the_others_miss_nothing() {
     let sandbox = Sandbox::new();
     let _up = sandbox.up();
-    sandbox.configure_more(&load(&sandbox));
+    sandbox.configure_more(&load(&sandbox, 1000));
     let foreign = sandbox.foreign();
     let words = [
         "follow",
@@ -78,18 +78,16 @@ fn who_stops_reading_is_told_what_it_skipped_and_the_others_miss_nothing() {
 fn the_command_fetches_by_itself_what_it_skipped() {
     let sandbox = Sandbox::new();
     let _up = sandbox.up();
-    sandbox.configure_more(&load(&sandbox));
-    let number =
-        || sandbox.client(&["farm", "status", "--json"]).json().remove(0)["number"].as_u64().unwrap();
-    wait_until("the load", PATIENCE, || number() > 5_000);
+    sandbox.configure_more(&load(&sandbox, 2500));
+    wait_until("the load", PATIENCE, || sandbox.number() > 5_000);
     let watch = sandbox.start_client("watch", &["watch", "*/load", "--json", "--numbers", "--events"]);
     let numbers = || -> Vec<u64> { watch.json().iter().filter_map(|line| line["number"].as_u64()).collect() };
     wait_until("a first value", PATIENCE, || !numbers().is_empty());
     watch.signal(rustix::process::Signal::STOP);
-    let stopped = number();
-    wait_until("much more than any queue holds", 2 * PATIENCE, || number() > stopped + 150_000);
+    let stopped = sandbox.number();
+    wait_until("much more than any queue holds", 2 * PATIENCE, || sandbox.number() > stopped + 150_000);
     watch.signal(rustix::process::Signal::CONT);
-    let after = number();
+    let after = sandbox.number();
     wait_until("all of that", 2 * PATIENCE, || numbers().iter().any(|number| *number > after));
     wait_until("what was skipped", 2 * PATIENCE, || {
         let mut seen = numbers();

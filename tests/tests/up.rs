@@ -129,7 +129,7 @@ fn the_roles_by_themselves_go_on_with_what_up_began() {
     let remaining = sandbox.farm()["lease_remaining_ms"].as_u64().unwrap();
     stopped(&mut farm, Signal::TERM);
     assert_eq!(
-        sandbox.find("kind=farm"),
+        sandbox.client(&["find", "kind=farm", "--json"]).json(),
         Vec::<Value>::new(),
         "it had cancelled; its lease had {remaining} ms to run"
     );
@@ -153,13 +153,12 @@ fn a_change_of_the_configuration_is_applied_live_and_a_mistake_keeps_what_runs()
     let sample = wait_for("a sample of the new collector", PATIENCE, temperature);
     assert_eq!((&sample["value"], &sample["unit"]), (&21.5.into(), &"Cel".into()));
 
-    let status = || sandbox.client(&["farm", "status", "--json"]).json().remove(0);
     let good = fs::read_to_string(sandbox.farm_toml()).unwrap();
     let bad = good.replace("format = \"keyvalue\"\nperiod = \"1s\"", "format = \"keyvalu\"\nperiod = \"1s\"");
     assert_ne!(good, bad);
     sandbox.configure(&bad);
     let error = wait_for("the mistake in `farm status`", PATIENCE, || {
-        status()["config_error"].as_str().map(str::to_owned)
+        sandbox.status()["config_error"].as_str().map(str::to_owned)
     });
     let line = bad.lines().position(|line| line.contains("keyvalu\"")).unwrap() + 1;
     assert!(error.contains(&format!("farm.toml:{line}")) && error.contains("keyvalu"), "{error}");
@@ -169,7 +168,7 @@ fn a_change_of_the_configuration_is_applied_live_and_a_mistake_keeps_what_runs()
     wait_until("samples by the last good file", PATIENCE, || temperature().unwrap()["time"].as_i64() > time);
 
     sandbox.configure(&good);
-    wait_until("the mistake to be gone", PATIENCE, || status()["config_error"].is_null());
+    wait_until("the mistake to be gone", PATIENCE, || sandbox.status()["config_error"].is_null());
 }
 
 #[test]
