@@ -26,6 +26,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+/// Subscriptions open at once. One more is refused: each that does not keep up may hold a megabyte.
+pub const MAX_SUBSCRIBERS: usize = 4096;
 /// Series in one message of a listing.
 const LIST_CHUNK: usize = 500;
 
@@ -142,6 +144,12 @@ impl Farm for FarmApi {
     ) -> Result<Response<Self::SubscribeStream>, Status> {
         self.check_mesh(&request).map_err(|status| *status)?;
         self.refuse_while_draining()?;
+        if self.hub.subscribers() >= MAX_SUBSCRIBERS {
+            let text = format!(
+                "{MAX_SUBSCRIBERS} subscriptions are open, which is the most: end some, or ask later"
+            );
+            return Err(Status::resource_exhausted(text));
+        }
         let request = request.into_inner();
         let predicate = predicate::from_wire(request.predicate)?;
         let (hub, id, resume) = (Arc::clone(&self.hub), self.id, request.resume);

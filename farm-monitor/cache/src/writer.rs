@@ -122,8 +122,10 @@ impl Writer {
     /// Runs until it is stopped.
     pub(crate) fn run(mut self) {
         let _end = End(Arc::clone(&self.shared));
+        let mut begun = self.shared.clock.now();
         loop {
-            let (stop, asked, seal_all) = self.wait();
+            let (stop, asked, seal_all) = self.wait(begun);
+            begun = self.shared.clock.now();
             if stop == Some(Stop::Crash) {
                 break;
             }
@@ -156,11 +158,14 @@ impl Writer {
         }
     }
 
-    /// Waits for a commit interval, or until somebody asks for something.
-    fn wait(&self) -> (Option<Stop>, u64, bool) {
+    /// Waits until a commit interval has passed since the last commit was `begun` (what came while it was written waits no
+    /// longer than what came after), or until somebody asks for something.
+    fn wait(&self, begun: UnixMillis) -> (Option<Stop>, u64, bool) {
+        let spent = u64::try_from(self.shared.clock.now().saturating_sub(begun)).unwrap_or_default();
+        let left = self.shared.options.commit_interval.saturating_sub(Duration::from_millis(spent));
         let mut control = self.shared.control.lock();
         // A chunk of work left over (a bound still passed) does not wait.
-        let patience = if self.hurried() { Duration::ZERO } else { self.shared.options.commit_interval };
+        let patience = if self.hurried() { Duration::ZERO } else { left };
         if control.stop.is_none() && control.asked == control.answered {
             self.shared.changed.wait_while_for(
                 &mut control,

@@ -90,6 +90,9 @@ pub struct LiveChannel {
 #[derive(Debug, Default)]
 struct Ring {
     entries: VecDeque<Arc<LiveEntry>>,
+    /// Of each entry, how many readers have yet to pass it. What all have passed goes at once: a ring is as long as its
+    /// slowest reader is behind.
+    unread: VecDeque<usize>,
     /// The index of the first entry.
     base: u64,
     bytes: usize,
@@ -104,6 +107,25 @@ struct Ring {
 impl Ring {
     fn head(&self) -> u64 {
         self.base + self.entries.len() as u64
+    }
+
+    /// A reader has passed the entries from index `from` to before `to`.
+    fn passed(&mut self, from: u64, to: u64) {
+        let place = |index: u64| usize::try_from(index.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        let (from, to) = (place(from), place(to));
+        self.unread.iter_mut().take(to).skip(from).for_each(|unread| *unread = unread.saturating_sub(1));
+        while self.unread.front() == Some(&0) {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        self.unread.pop_front();
+        if let Some(oldest) = self.entries.pop_front() {
+            self.bytes -= oldest.item.weight();
+            self.base += 1;
+            self.evicted = oldest.item.last_number().unwrap_or(self.evicted);
+        }
     }
 }
 
@@ -200,19 +222,53 @@ impl LiveChannel {
         ring.samples += samples;
         ring.redeclared += redeclared;
         ring.bytes += weight;
+        let readers = self.cursors();
         ring.entries.push_back(Arc::new(entry));
+        ring.unread.push_back(readers);
         while ring.bytes > RING_BYTES && ring.entries.len() > 1 {
-            let Some(oldest) = ring.entries.pop_front() else { break };
-            ring.bytes -= oldest.item.weight();
-            ring.base += 1;
-            ring.evicted = oldest.item.last_number().unwrap_or(ring.evicted);
+            ring.drop_oldest();
         }
-        self.counters.matched.fetch_add(samples * self.cursors() as u64, Relaxed);
+        self.counters.matched.fetch_add(samples * readers as u64, Relaxed);
     }
 
     /// Wakes those who wait for what was pushed.
     pub(in crate::hub) fn wake(&self) {
         let head = self.ring.lock().head();
         self.head.send_replace(head);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use hedgerow_model::{Life, Predicate};
+
+    fn mark(number: u64) -> LiveItem {
+        let epoch = Epoch { start: 1, random: 1 };
+        let mark =
+            LifeMark { series: SeriesId(1), life: Life::Stale, time: 0, after: number, reason: "".into() };
+        LiveItem::Life(epoch, mark)
+    }
+
+    #[test]
+    fn a_ring_is_as_long_as_its_slowest_reader_is_behind() {
+        let channel = Arc::new(LiveChannel::new("f", Predicate::parse("*").unwrap(), Arc::default()));
+        let length = || channel.ring.lock().entries.len();
+        let (mut quick, mut slow) = (channel.cursor(), channel.cursor());
+        for number in 0..100 {
+            channel.push(mark(number));
+            assert_eq!(quick.take(usize::MAX).unwrap().0.len(), 1);
+        }
+        assert_eq!(length(), 100, "kept for the slow one");
+        let mut late = channel.cursor();
+        assert_eq!(slow.take(256 * 60).unwrap().0.len(), 60);
+        assert_eq!(length(), 40);
+        channel.push(mark(100));
+        drop(slow);
+        assert_eq!(length(), 1, "nobody but the quick and the late one needs what is left");
+        assert_eq!(late.take(usize::MAX).unwrap().0.len(), 1);
+        assert_eq!(quick.take(usize::MAX).unwrap().0.len(), 1);
+        assert_eq!(length(), 0);
     }
 }

@@ -63,11 +63,13 @@ impl LiveCursor {
     /// were all. Where the reader was overtaken, that is said first, and the next call goes on behind it.
     pub fn take(&mut self, max_bytes: usize) -> Result<(Vec<Arc<LiveEntry>>, bool), Overtaken> {
         let channel = Arc::clone(&self.channel);
-        let ring = channel.ring.lock();
+        let mut ring = channel.ring.lock();
+        let came_from = self.next;
         let (first, through) = self.first_within_bound(&ring);
         if self.next < first {
             self.next = first;
             let (samples, redeclared) = self.note_place(&ring);
+            ring.passed(came_from, first);
             channel.counters.lagged.fetch_add(samples, Relaxed);
             return Err(Overtaken { samples, through, redeclared });
         }
@@ -86,6 +88,7 @@ impl LiveCursor {
             .collect();
         self.next += taken.len() as u64;
         channel.counters.delivered.fetch_add(self.note_place(&ring).0, Relaxed);
+        ring.passed(came_from, self.next);
         taken.splice(0..0, self.kept.drain(..));
         Ok((taken, self.next == ring.head()))
     }
@@ -115,7 +118,8 @@ impl LiveCursor {
     /// told twice they do no harm.
     pub fn skip_through(&mut self, number: u64) -> bool {
         let channel = Arc::clone(&self.channel);
-        let ring = channel.ring.lock();
+        let mut ring = channel.ring.lock();
+        let came_from = self.next;
         if self.next < ring.base {
             if ring.evicted > number {
                 return false;
@@ -133,6 +137,7 @@ impl LiveCursor {
             self.next += 1;
         }
         channel.counters.delivered.fetch_add(self.note_place(&ring).0, Relaxed);
+        ring.passed(came_from, self.next);
         true
     }
 
@@ -154,7 +159,9 @@ impl LiveCursor {
 
 impl Drop for LiveCursor {
     fn drop(&mut self) {
-        let ring = self.channel.ring.lock();
+        let mut ring = self.channel.ring.lock();
+        let head = ring.head();
+        ring.passed(self.next, head);
         self.channel.counters.left.fetch_add(ring.samples - self.samples, Relaxed);
         self.channel.cursors.fetch_sub(1, Relaxed);
     }
