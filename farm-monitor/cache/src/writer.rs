@@ -14,7 +14,7 @@ use crate::options::{Bounds, CacheOptions, Clock};
 use crate::rows;
 use crate::seal::{self, Sealing};
 use crate::stats::CacheStats;
-use hedgerow_model::{Epoch, Gap, LifeMark, Numbered, Position, SeriesDef, SeriesId};
+use hedgerow_model::{Epoch, Gap, LifeMark, Numbered, Position, SeriesDef, SeriesId, UnixMillis};
 use parking_lot::{Condvar, Mutex};
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
