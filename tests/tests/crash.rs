@@ -44,8 +44,8 @@ fn killed_twenty_times_it_loses_only_what_was_not_yet_committed_and_says_so() {
     for kill in 0..KILLS {
         let before = shown();
         wait_until("samples of this run", PATIENCE, || shown() > before + 300);
-        // Killed at another phase of the commit interval each time.
-        pause(Duration::from_millis(kill * 370 % 1300));
+        // Killed at another phase of the commit interval each time, in steps of 65 ms.
+        pause(Duration::from_millis(kill * 455 % 1300));
         kills.push(monotonic_seconds());
         up.kill();
         up = sandbox.up();
