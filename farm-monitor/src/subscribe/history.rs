@@ -130,10 +130,6 @@ async fn segment_of(feed: &mut Feed, segment: Segment) -> Result<(), Stop> {
     let Segment { range, ended } = segment;
     // A range of a query begins where it was asked to, not where the one before ended.
     feed.position = Position { epoch: range.epoch, number: range.after };
-    if range.epoch != feed.plan.admitted.epoch {
-        // A batch says only the start of its epoch: an older one is named whole before the first of its batches.
-        feed.progress(range.epoch, range.after, false);
-    }
     let watermark = feed.plan.watermark;
     let seam = match range.epoch.cmp(&watermark.epoch) {
         std::cmp::Ordering::Less => range.through,
