@@ -73,6 +73,9 @@ pub enum FarmError {
     /// Its cache: only where it is in use by another process, or its folder cannot be written.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// Opening the cache ended without an answer.
+    #[error("opening the cache was given up: {0}")]
+    GivenUp(String),
     /// An address of a lookup.
     #[error(transparent)]
     Lookup(#[from] ClientError),
@@ -114,7 +117,10 @@ impl Farm {
         let identity = Identity::open(&options.folder)?;
         let id = identity.id();
         let clock: WallClock = Arc::new(unix_millis);
-        let hub = Arc::new(open_hub(&options, &config, &identity)?);
+        let (folder, settings, start) = (options.folder.clone(), config.clone(), identity.instance().start);
+        // Beside the async threads: a slow disk must not silence the other roles of this process.
+        let opening = tokio::task::spawn_blocking(move || open_hub(&folder, &settings, id, start));
+        let hub = Arc::new(opening.await.map_err(|error| FarmError::GivenUp(error.to_string()))??);
 
         let door: Arc<dyn FrontDoor> = hub.clone();
         let keeper = Keeper::start(options.keeper);
@@ -255,15 +261,15 @@ fn warn_of(config: &FarmConfig) {
     }
 }
 
-fn open_hub(options: &FarmOptions, config: &FarmConfig, identity: &Identity) -> Result<Hub, FarmError> {
+fn open_hub(folder: &Path, config: &FarmConfig, id: Id, start: u64) -> Result<Hub, FarmError> {
     let cache_options = CacheOptions {
-        farm: identity.id().to_string(),
-        min_start: identity.instance().start,
+        farm: id.to_string(),
+        min_start: start,
         commit_interval: config.cache.commit,
         bounds: cache_bounds(&config.cache),
         ..CacheOptions::default()
     };
-    let opened = Cache::open(&options.folder.join("cache.db"), cache_options, Arc::new(unix_millis))?;
+    let opened = Cache::open(&folder.join("cache.db"), cache_options, Arc::new(unix_millis))?;
     if let Some(path) = &opened.recovered.set_aside {
         let why = opened.recovered.why.clone().unwrap_or_default();
         tracing::error!(event = "cache_set_aside", path = %path.display(), why);

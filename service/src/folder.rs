@@ -118,7 +118,7 @@ impl Folder {
 
 /// Whether a folder without our mark is somebody else's: it holds something, and no configuration of ours that was laid
 /// there before the first start.
-fn is_foreign(path: &Path) -> std::io::Result<bool> {
+fn is_foreign(path: &Path) -> io::Result<bool> {
     if CONFIGURATION.iter().any(|name| path.join(name).exists()) {
         return Ok(false);
     }
