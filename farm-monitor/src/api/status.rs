@@ -32,7 +32,7 @@ pub async fn answer(api: &FarmApi) -> StatusResponse {
             max_age_ms: millis(configured.running.cache.max_age),
             oldest_ms: stats.oldest.unwrap_or_default(),
             days: stats.days.unwrap_or_default(),
-            problem: stats.trouble.clone().unwrap_or_default(),
+            problem: problem(&stats),
         }),
         edges,
         lookups: leases.into_iter().map(lookup).collect(),
@@ -79,6 +79,17 @@ fn edge(edge: Edge) -> wire::Edge {
         conflated: edge.conflated,
         lost: edge.lost.into_iter().collect(),
     }
+}
+
+/// What is wrong with the cache, and what to do; empty: nothing.
+fn problem(stats: &hedgerow_cache::CacheStats) -> String {
+    let trouble = stats.trouble.clone().unwrap_or_default();
+    if !stats.broken {
+        return trouble;
+    }
+    format!(
+        "the file is damaged and nothing is kept ({trouble}): restart the farm, which sets the file aside and begins anew"
+    )
 }
 
 /// Hub to cache: what is numbered is committed, or on its way.
