@@ -2,7 +2,7 @@
 
 mod status;
 
-pub use status::cache_edge;
+pub use status::{CacheFile, cache_edge};
 
 use crate::config::FarmConfig;
 use crate::hub::{Hub, Known};
@@ -39,6 +39,7 @@ pub struct FarmApi {
     pub(crate) engine: EngineHandle,
     pub(crate) config: watch::Receiver<Configured>,
     pub(crate) leases: Arc<Mutex<Option<LeaseKeeper>>>,
+    pub(crate) cache_file: CacheFile,
     pub(crate) drain: Drain,
     pub(crate) started: tokio::time::Instant,
 }

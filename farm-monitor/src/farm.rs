@@ -1,6 +1,6 @@
 //! A farm, put together: its parts are made in the order of the way of a sample, and ended in the other.
 
-use crate::api::{Configured, FarmApi};
+use crate::api::{CacheFile, Configured, FarmApi};
 use crate::config::{CacheSettings, ConfigErrors, ConfigWatch, FarmConfig};
 use crate::hub::{Bounds, Hub, HubOptions, LifeRules};
 use crate::register;
@@ -23,6 +23,7 @@ use hedgerow_service::clock::unix_millis;
 use hedgerow_service::drain::Drain;
 use hedgerow_service::listener::serve;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +33,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::service::Routes;
 
+/// The cache, in the role's folder.
+const CACHE_FILE: &str = "cache.db";
 /// How long runs may go on once the farm is stopping.
 const COLLECT_GRACE: Duration = Duration::from_millis(300);
 /// How long lookups may take to answer a cancel when the farm is stopping.
@@ -156,6 +159,7 @@ impl Farm {
             engine: engine.clone(),
             config: configured,
             leases: Arc::clone(&leases),
+            cache_file: CacheFile::at(options.folder.join(CACHE_FILE)),
             drain: options.drain.clone(),
             started: Instant::now(),
         };
@@ -175,6 +179,7 @@ impl Farm {
         let reload = Reload { watch, told, body, name: name.clone(), address, engine, hub: Arc::clone(&hub) };
         tasks.spawn(reload.run());
         tasks.spawn(keep_mesh(options.folder.clone(), Arc::clone(&leases)));
+        tasks.spawn(tell_of_lookups(Arc::clone(&leases)));
         tasks.spawn(tick(Arc::clone(&hub)));
         tasks.spawn(measure(SelfMeasure::new(hub, node)));
         Ok(Self { api, name, address, folder: options.folder, leases, tasks, server })
@@ -244,6 +249,26 @@ async fn keep_mesh(folder: PathBuf, leases: Arc<Mutex<Option<LeaseKeeper>>>) {
     let _ = tokio::task::spawn_blocking(move || write_mesh(&folder, &mesh)).await;
 }
 
+/// Says on standard error what keeps the farm from being found, once for each change: who cannot find it cannot ask it.
+async fn tell_of_lookups(leases: Arc<Mutex<Option<LeaseKeeper>>>) {
+    let mut looks = tokio::time::interval(Duration::from_secs(2));
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    // A lookup that starts beside the farm answers by then.
+    looks.reset();
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
+    loop {
+        looks.tick().await;
+        let state = leases.lock().as_ref().map(LeaseKeeper::state).unwrap_or_default();
+        for lease in state {
+            let error = lease.last_error.filter(|_| !lease.registered).unwrap_or_default();
+            let before = told.insert(lease.url.clone(), error.clone()).unwrap_or_default();
+            if !error.is_empty() && error != before {
+                tracing::warn!(event = "not_registered", lookup = lease.url, error);
+            }
+        }
+    }
+}
+
 /// Writes the mesh down, unless it stands there already.
 fn write_mesh(folder: &Path, mesh: &Mesh) {
     if matches!(register::kept_mesh(folder), Ok(Some(kept)) if kept == *mesh) {
@@ -269,11 +294,7 @@ fn open_hub(folder: &Path, config: &FarmConfig, id: Id, start: u64) -> Result<Hu
         bounds: cache_bounds(&config.cache),
         ..CacheOptions::default()
     };
-    let opened = Cache::open(&folder.join("cache.db"), cache_options, Arc::new(unix_millis))?;
-    if let Some(path) = &opened.recovered.set_aside {
-        let why = opened.recovered.why.clone().unwrap_or_default();
-        tracing::error!(event = "cache_set_aside", path = %path.display(), why);
-    }
+    let opened = Cache::open(&folder.join(CACHE_FILE), cache_options, Arc::new(unix_millis))?;
     let hub_options = HubOptions {
         farm: config.farm.name.clone(),
         bounds: series_bounds(config),

@@ -27,6 +27,7 @@ use hedgerow_collect::engine::WallClock;
 use hedgerow_collect::front_door::{Accepted, FrontDoor, OriginId};
 use hedgerow_model::{Batch, Epoch, Life, LifeMark, Position, Refusal, SeriesDef, SeriesId, UnixMillis};
 use parking_lot::{Mutex, MutexGuard};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -61,6 +62,8 @@ pub struct Hub {
     epoch: Epoch,
     clock: WallClock,
     cache: Cache,
+    /// The cache was damaged: what it had stands under this name now, and is served no more.
+    set_aside: Option<PathBuf>,
     /// The last number that every subscription which wants it has been given; read without the lock.
     routed: AtomicU64,
     inner: Mutex<Inner>,
@@ -80,7 +83,7 @@ struct Inner {
 impl Hub {
     /// A hub over a cache just opened.
     pub fn new(options: HubOptions, opened: Opened, clock: WallClock) -> Self {
-        let Opened { cache, epoch, series, .. } = opened;
+        let Opened { cache, epoch, series, recovered, .. } = opened;
         let now = clock();
         let table = SeriesTable::new(options.bounds, series, now);
         let inner = Inner {
@@ -92,7 +95,8 @@ impl Hub {
             views: options.views.into(),
             number: 0,
         };
-        Self { farm: options.farm, epoch, clock, cache, routed: AtomicU64::new(0), inner: Mutex::new(inner) }
+        let (set_aside, routed) = (recovered.set_aside, AtomicU64::new(0));
+        Self { farm: options.farm, epoch, clock, cache, set_aside, routed, inner: Mutex::new(inner) }
     }
 
     /// The farm's name.
@@ -108,6 +112,11 @@ impl Hub {
     /// The farm's clock.
     pub fn now(&self) -> UnixMillis {
         (self.clock)()
+    }
+
+    /// Where the history of earlier epochs was set aside at the start, because it could not be read.
+    pub fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
     }
 
     /// The cache behind the hub.

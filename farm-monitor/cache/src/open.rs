@@ -107,12 +107,14 @@ pub(crate) fn open(
         Err(error) if error.is_unusable() => {
             recovered.why = Some(crate::writer::describe(&error));
             recovered.set_aside = set_aside(path)?;
-            tracing::error!(event = "cache_set_aside", path = %path.display(), why = recovered.why);
             load(path, options, clock, min_start)?
         }
         other => other?,
     };
     write_start(path, loaded.head.epoch.start)?;
+    if let Some(aside) = &recovered.set_aside {
+        tracing::error!(event = "cache_set_aside", path = %aside.display(), why = recovered.why);
+    }
     loaded.recovered.set_aside = recovered.set_aside;
     loaded.recovered.why = recovered.why;
     Ok((loaded, lock))

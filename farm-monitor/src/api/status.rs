@@ -6,6 +6,8 @@ use hedgerow_client::lease::{LeaseKeeper, LookupLease};
 use hedgerow_collect::engine::{CollectorStatus, TargetStatus};
 use hedgerow_proto::convert::{registration, series};
 use hedgerow_proto::farm::{StatusResponse, status_response as wire};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Puts the answer together.
@@ -32,7 +34,7 @@ pub async fn answer(api: &FarmApi) -> StatusResponse {
             max_age_ms: millis(configured.running.cache.max_age),
             oldest_ms: stats.oldest.unwrap_or_default(),
             days: stats.days.unwrap_or_default(),
-            problem: problem(&stats),
+            problem: problem(api, &stats),
         }),
         edges,
         lookups: leases.into_iter().map(lookup).collect(),
@@ -82,14 +84,47 @@ fn edge(edge: Edge) -> wire::Edge {
 }
 
 /// What is wrong with the cache, and what to do; empty: nothing.
-fn problem(stats: &hedgerow_cache::CacheStats) -> String {
+fn problem(api: &FarmApi, stats: &hedgerow_cache::CacheStats) -> String {
     let trouble = stats.trouble.clone().unwrap_or_default();
-    if !stats.broken {
-        return trouble;
+    if stats.broken {
+        return format!(
+            "the file is damaged and nothing is kept ({trouble}): restart the farm, which sets the file aside and begins anew"
+        );
     }
-    format!(
-        "the file is damaged and nothing is kept ({trouble}): restart the farm, which sets the file aside and begins anew"
-    )
+    if api.cache_file.is_gone() {
+        return "the file was removed while it was in use, and what is kept now goes with it: restart the farm".to_owned();
+    }
+    match api.hub.set_aside().filter(|_| trouble.is_empty()) {
+        Some(path) => format!(
+            "the file was damaged and stands aside as {}: earlier history is not served",
+            path.display()
+        ),
+        None => trouble,
+    }
+}
+
+/// The cache's file as it was when it was opened.
+#[derive(Debug, Clone)]
+pub struct CacheFile {
+    path: PathBuf,
+    inode: Option<u64>,
+}
+
+impl CacheFile {
+    /// The file at `path`, now.
+    pub fn at(path: PathBuf) -> Self {
+        let inode = inode(&path);
+        Self { path, inode }
+    }
+
+    /// Whether another file, or none, stands there now.
+    fn is_gone(&self) -> bool {
+        self.inode.is_some() && inode(&self.path) != self.inode
+    }
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.ino())
 }
 
 /// Hub to cache: what is numbered is committed, or on its way.
@@ -116,4 +151,25 @@ fn lookup(lease: LookupLease) -> wire::LookupState {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_removed_file_is_noticed_also_when_another_takes_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache.db");
+        std::fs::write(&path, "x").unwrap();
+        let file = CacheFile::at(path.clone());
+        assert!(!file.is_gone());
+        let beside = folder.path().join("other");
+        std::fs::write(&beside, "y").unwrap();
+        std::fs::rename(&beside, &path).unwrap();
+        assert!(file.is_gone());
+        std::fs::remove_file(&path).unwrap();
+        assert!(file.is_gone());
+    }
 }

@@ -22,6 +22,11 @@ impl Announced {
         Self { told: Vec::new(), rates, deltas: reading == Reading::Delta && !condensed }
     }
 
+    /// Whether the stream was told of it.
+    pub fn knows(&self, id: SeriesId) -> bool {
+        self.told.get(id.0 as usize / 64).is_some_and(|word| word & (1 << (id.0 % 64)) != 0)
+    }
+
     /// Forgets that it was told.
     pub fn forget(&mut self, id: SeriesId) {
         if let Some(word) = self.told.get_mut(id.0 as usize / 64) {

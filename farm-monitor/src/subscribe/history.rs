@@ -55,6 +55,18 @@ async fn segments(feed: &mut Feed) -> Result<Vec<Segment>, Stop> {
         }
     }
     let current = known.current.epoch;
+    let oldest = known.epochs.first();
+    if start.is_none()
+        && feed.hub.set_aside().is_some()
+        && oldest.is_some_and(|oldest| feed.plan.since.is_some_and(|since| since < oldest.opened))
+    {
+        // Nobody knows any more what the damaged file had, not even the random part of its epochs.
+        let lost = Epoch {
+            start: oldest.map_or(0, |oldest| oldest.epoch.start).saturating_sub(1).max(1),
+            random: 0,
+        };
+        feed.gaps(vec![Gap { reason: GapReason::Corruption, ..forgotten(lost, 0, None) }]).await?;
+    }
     let all = known.epochs.iter().map(|info| info.epoch).filter(|epoch| *epoch < current).chain([current]);
     for epoch in all.filter(|epoch| start.is_none_or(|start| *epoch >= start.epoch)) {
         let after = start.filter(|start| start.epoch == epoch).map_or(0, |start| start.number);

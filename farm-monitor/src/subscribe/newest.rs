@@ -45,6 +45,10 @@ pub async fn send(feed: &mut Feed) -> Result<(), Stop> {
             }
         }
         for known in known.iter().filter(|known| known.life != Life::Live) {
+            // Of a series whose value was not asked for, nobody asked how it is.
+            if feed.plan.predicate.constraint.is_some() && !feed.announced.knows(known.id) {
+                continue;
+            }
             let mark = LifeMark {
                 series: known.id,
                 life: known.life,

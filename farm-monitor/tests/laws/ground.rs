@@ -84,6 +84,19 @@ impl Ground {
         Self::open(folder, id, clock, bounds)
     }
 
+    /// Restarts with a cache that cannot be read any more.
+    pub async fn restart_damaged(self) -> Self {
+        let Self { hub, id, clock, folder, drain, .. } = self;
+        drain.0.begin();
+        hub.cache().close().unwrap();
+        drop(hub);
+        for file in ["cache.db-wal", "cache.db-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(file));
+        }
+        std::fs::write(folder.path().join("cache.db"), "no database".repeat(1000)).unwrap();
+        Self::open(folder, id, clock, Bounds::default())
+    }
+
     pub fn now(&self) -> UnixMillis {
         self.clock.load(Ordering::Relaxed)
     }
@@ -208,6 +221,7 @@ pub struct Story {
     pub end: i32,
     pub units: HashMap<String, String>,
     pub bins: BTreeMap<(i64, u32), BTreeMap<&'static str, f64>>,
+    pub gaps: Vec<hedgerow_proto::common::Gap>,
     pub resumed: bool,
     pub over: bool,
     epochs: HashMap<u64, Epoch>,
@@ -262,6 +276,7 @@ impl Story {
             end: 0,
             units: HashMap::new(),
             bins: BTreeMap::new(),
+            gaps: Vec::new(),
             resumed: false,
             over: false,
             epochs: [(current.start, current)].into(),
@@ -342,6 +357,7 @@ impl Story {
                     self.ended_epochs.push((epoch, progress.through));
                 }
             }
+            item::Item::Gap(gap) => self.gaps.push(gap),
             item::Item::Lagged(lagged) => self.lagged.push(lagged),
             item::Item::Life(change) => {
                 self.lives.insert(change.series, change.life);

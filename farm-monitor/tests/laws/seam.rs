@@ -443,3 +443,19 @@ async fn what_was_stale_before_a_restart_is_told_to_live_again() {
     let last = last.until_number(5).await;
     assert!(last.lives.values().all(|life| *life == 1), "told as not heard, then as live: {:?}", last.lives);
 }
+
+#[tokio::test]
+async fn history_that_was_set_aside_is_told_as_a_gap() {
+    let ground = Ground::new();
+    ground.give(0, 3);
+    ground.forget_for(Duration::from_secs(60));
+    let ground = ground.restart_damaged().await;
+    assert!(ground.hub.set_aside().is_some());
+    ground.give(1, 3);
+    let story = Story::query(&ground, "* since=1h", &[]).ended().await;
+    assert_eq!(story.samples.len(), 3);
+    assert_eq!(story.gaps.len(), 1);
+    assert_eq!(story.gaps[0].reason(), hedgerow_proto::common::GapReason::Corruption);
+    let later = Story::query(&ground, "* since=1ms", &[]).ended().await;
+    assert!(later.gaps.is_empty(), "a window that the lost history did not reach");
+}

@@ -166,6 +166,8 @@ fn number(text: &str) -> Option<Value> {
 fn counter(text: &str) -> Option<Value> {
     match text.parse::<u64>() {
         Ok(value) => Some(Value::counter(value)),
+        // A whole number that does not fit is refused: a counter is never rounded.
+        Err(_) if text.bytes().all(|byte| byte.is_ascii_digit()) => None,
         Err(_) => match number(text) {
             Some(Value::F64(value)) if value >= 0.0 => Some(Value::F64(value)),
             _ => None,
@@ -247,6 +249,14 @@ mod tests {
         assert_eq!(parsed.problems[0].place, "line 20001");
         let parsed = keyvalue::parse("?\n".repeat(30).as_bytes());
         assert_eq!((parsed.problems.len(), parsed.problem_count), (MAX_PROBLEMS, 30));
+    }
+
+    #[test]
+    fn a_counter_is_never_rounded() {
+        assert_eq!(counter("18446744073709551615"), Some(Value::counter(u64::MAX)));
+        assert_eq!(counter("18446744073709551616"), None);
+        assert_eq!(counter("2.5"), Some(Value::F64(2.5)));
+        assert_eq!(counter("-1"), None);
     }
 
     #[test]

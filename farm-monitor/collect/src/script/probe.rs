@@ -7,7 +7,7 @@ use super::output::{self, Measurement, Parsed, nagios};
 use super::wire::{Ending, ScriptOutcome, Stage};
 use crate::module::{BoxFuture, CollectError, Module, Probe, Run};
 use crate::spec::{CollectorSpec, ModuleSpec, ScriptFormat, ScriptSpec, Target};
-use hedgerow_model::{Labels, Name, SeriesDef, SeriesId, SeriesKey, Value};
+use hedgerow_model::{Labels, Mark, Name, SeriesDef, SeriesId, SeriesKey, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::time::Duration;
@@ -266,7 +266,24 @@ struct Known {
     kind: hedgerow_model::Kind,
     /// It once was a fraction: whole numbers are floats, too, so that its column stays one.
     float: bool,
+    /// Of a counter, what it showed last.
+    counted: Option<Value>,
     seen: u64,
+}
+
+impl Known {
+    /// A counter that fell has begun again: nobody knows what it counted before.
+    fn mark(&mut self, value: &Value) -> Option<Mark> {
+        if self.kind != hedgerow_model::Kind::Counter {
+            return None;
+        }
+        let fell = match (self.counted.replace(value.clone())?, value) {
+            (Value::I64(before), Value::I64(now)) => now.cast_unsigned() < before.cast_unsigned(),
+            (Value::F64(before), Value::F64(now)) => *now < before,
+            _ => false,
+        };
+        fell.then_some(Mark::Reset)
+    }
 }
 
 impl SeriesBook {
@@ -290,7 +307,8 @@ impl SeriesBook {
                 }
                 _ => {}
             }
-            run.push(known.id, time, value, None);
+            let mark = known.mark(&value);
+            run.push(known.id, time, value, mark);
         }
         let now = self.runs;
         self.known.retain(|_, known| known.seen == now);
@@ -316,8 +334,10 @@ impl SeriesBook {
                 self.known.remove(&key);
                 return None;
             };
-            let float = self.known.get(&key).is_some_and(|known| known.float);
-            self.known.insert(key.clone(), Known { id, unit, description, kind, float, seen: 0 });
+            let before = self.known.get(&key);
+            let float = before.is_some_and(|known| known.float);
+            let counted = before.and_then(|known| known.counted.clone());
+            self.known.insert(key.clone(), Known { id, unit, description, kind, float, counted, seen: 0 });
         }
         let known = self.known.get_mut(&key)?;
         known.seen = self.runs;
@@ -350,6 +370,28 @@ mod tests {
         };
         let target = Target { node: "n1".into(), address: address.into(), labels: BTreeMap::new() };
         command_for(&script, &target)
+    }
+
+    #[test]
+    fn a_counter_that_fell_is_marked_and_a_gauge_is_not() {
+        let known = |kind| Known {
+            id: SeriesId(1),
+            unit: String::new(),
+            description: String::new(),
+            kind,
+            float: false,
+            counted: None,
+            seen: 0,
+        };
+        let marks = |mut known: Known, values: &[u64]| -> Vec<Option<Mark>> {
+            values.iter().map(|value| known.mark(&Value::counter(*value))).collect()
+        };
+        let values = [90, 91, 0, 5, u64::MAX];
+        assert_eq!(
+            marks(known(hedgerow_model::Kind::Counter), &values),
+            [None, None, Some(Mark::Reset), None, None]
+        );
+        assert_eq!(marks(known(hedgerow_model::Kind::Gauge), &values), [None; 5]);
     }
 
     #[test]
