@@ -337,7 +337,8 @@ async fn a_killed_warden_costs_its_own_run_only() {
         let marked = with_mark(&run.mark);
         marked.iter().any(|pid| stat(*pid).is_some_and(|(parent, _)| parent == *warden))
     };
-    kill(*wardens(keeper.pid().unwrap()).iter().find(|warden| watches(warden)).unwrap());
+    let warden = || wardens(keeper.pid().unwrap()).into_iter().find(|warden| watches(warden));
+    kill(until("the run's warden", warden).await);
     assert_eq!(running.await.ending, Ending::Lost);
     until("no process of the run", || with_mark(&run.mark).is_empty().then_some(())).await;
     assert_eq!(text(&other.await.stdout), "mine\n");
