@@ -17,7 +17,7 @@ use hedgerow_proto::farm::{
     ListSeriesRequest, ListSeriesResponse, QueryRequest, StatusRequest, StatusResponse, SubscribeRequest,
     list_series_response::Listed,
 };
-use hedgerow_proto::{MESH_ID_METADATA, MESH_NAME_METADATA, stream::StreamMessage};
+use hedgerow_proto::{MESH_ID_METADATA, MESH_NAME_METADATA, mesh_name, stream::StreamMessage};
 use hedgerow_service::drain::Drain;
 use hedgerow_service::listener::MAX_REQUEST_BYTES;
 use parking_lot::Mutex;
@@ -84,7 +84,7 @@ impl FarmApi {
             if let Ok(id) = mesh.id.to_string().parse() {
                 metadata.insert(MESH_ID_METADATA, id);
             }
-            if let Ok(name) = percent_encoded(&mesh.name).parse() {
+            if let Ok(name) = mesh_name::percent_encoded(&mesh.name).parse() {
                 metadata.insert(MESH_NAME_METADATA, name);
             }
         }
@@ -94,18 +94,6 @@ impl FarmApi {
     fn refuse_while_draining(&self) -> Result<(), Status> {
         if self.drain.has_begun() { Err(Status::unavailable("the farm is stopping")) } else { Ok(()) }
     }
-}
-
-/// Text as metadata can carry it: what is not printable ASCII, and `%`, as `%XX`.
-fn percent_encoded(text: &str) -> String {
-    let byte = |b: u8| {
-        if (b.is_ascii_graphic() || b == b' ') && b != b'%' {
-            char::from(b).to_string()
-        } else {
-            format!("%{b:02X}")
-        }
-    };
-    text.bytes().map(byte).collect()
 }
 
 #[tonic::async_trait]

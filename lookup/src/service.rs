@@ -16,7 +16,7 @@ use hedgerow_proto::lookup::{
     RenewRequest, RenewResponse, StatusRequest, StatusResponse, Template, WatchRequest, WatchResponse,
     lookup_server,
 };
-use hedgerow_proto::{MESH_ID_METADATA, MESH_NAME_METADATA};
+use hedgerow_proto::{MESH_ID_METADATA, MESH_NAME_METADATA, mesh_name};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,15 +168,16 @@ fn check_mesh(ours: &Mesh, metadata: &MetadataMap) -> Result<(), Status> {
     if id == ours.id {
         return Ok(());
     }
-    let name = metadata.get(MESH_NAME_METADATA).map(|name| wire::percent_decoded(name.as_bytes()));
+    let name = metadata.get(MESH_NAME_METADATA).map(|name| mesh_name::percent_decoded(name.as_bytes()));
     let theirs = Mesh { name: name.unwrap_or_else(|| "?".to_owned()), id };
     Err(Refusal::OtherMesh { ours: Box::new(ours.clone()), theirs: Box::new(theirs) }.into())
 }
 
 fn name_mesh(mesh: &Mesh, metadata: &mut MetadataMap) {
-    for (key, text) in
-        [(MESH_ID_METADATA, mesh.id.to_string()), (MESH_NAME_METADATA, wire::percent_encoded(&mesh.name))]
-    {
+    for (key, text) in [
+        (MESH_ID_METADATA, mesh.id.to_string()),
+        (MESH_NAME_METADATA, mesh_name::percent_encoded(&mesh.name)),
+    ] {
         let value =
             MetadataValue::try_from(text).expect("invariant: hex digits and percent-encoded text are ASCII");
         metadata.insert(key, value);

@@ -4,6 +4,7 @@
 //! its form. The `.proto` files beside it are the contract; `docs/reference/protocol.md` explains it.
 
 pub mod convert;
+pub mod mesh_name;
 pub mod signed;
 pub mod stream;
 pub mod token;

@@ -8,7 +8,6 @@ use crate::watchers::{Event, Sight, Told};
 use hedgerow_proto::convert::registration::{id_to_wire, instance_to_wire};
 use hedgerow_proto::lookup as wire;
 use hedgerow_proto::lookup::watch_response::{self, appeared, changed, disappeared, event};
-use std::fmt::Write;
 use std::time::Duration;
 
 pub fn revision(revision: Revision) -> wire::Revision {
@@ -100,48 +99,5 @@ pub fn status(lookup: &Inner) -> wire::StatusResponse {
         expired: status.counters.expired,
         refused: status.counters.refused,
         uptime_ms: millis(status.uptime),
-    }
-}
-
-/// Text as metadata can carry it: what is not printable ASCII, and `%`, as `%XX`.
-pub fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_graphic() && byte != b'%' {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
-    })
-}
-
-/// Reads what [`percent_encoded`] wrote; anything else is taken as it stands.
-pub fn percent_decoded(encoded: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    while let Some((first, behind)) = rest.split_first() {
-        let hex = behind
-            .first_chunk()
-            .filter(|_| *first == b'%')
-            .and_then(|digits: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
-        bytes.push(hex.unwrap_or(*first));
-        rest = if hex.is_some() { behind.get(2..).unwrap_or_default() } else { behind };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn mesh_names_travel_as_ascii_and_come_back() {
-        for name in ["home", "Küche & Flur", "100%", "%zz", "שלום"] {
-            let encoded = percent_encoded(name);
-            assert!(encoded.bytes().all(|byte| byte.is_ascii_graphic()), "{encoded}");
-            assert_eq!(percent_decoded(encoded.as_bytes()), name);
-        }
-        assert_eq!(percent_decoded(b"%"), "%");
-        assert_eq!(percent_decoded(b"%4"), "%4");
     }
 }
