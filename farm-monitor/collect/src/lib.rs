@@ -11,5 +11,6 @@ pub mod module;
 pub mod pool;
 pub mod schedule;
 pub mod script;
+pub mod snmp;
 pub mod spec;
 pub mod targets;

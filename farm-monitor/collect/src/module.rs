@@ -61,6 +61,12 @@ pub enum CollectError {
     /// The target answers, but has not got what is asked.
     #[error("no such object: {0}")]
     NoSuchObject(String),
+    /// The target has the object, but not this instance of it.
+    #[error("no such instance: {0}")]
+    NoSuchInstance(String),
+    /// There is nothing behind what is asked, in what the asker may see.
+    #[error("end of MIB view: {0}")]
+    EndOfMibView(String),
     /// The target cannot be reached or started: no route, connection refused, no such program.
     #[error("unreachable: {0}")]
     Unreachable(String),
@@ -84,6 +90,8 @@ impl CollectError {
             Self::TimedOut(_) => "timed_out",
             Self::RefusedCredentials(_) => "refused_credentials",
             Self::NoSuchObject(_) => "no_such_object",
+            Self::NoSuchInstance(_) => "no_such_instance",
+            Self::EndOfMibView(_) => "end_of_mib_view",
             Self::Unreachable(_) => "unreachable",
             Self::BadAnswer(_) => "bad_answer",
             Self::Failed(_) => "failed",

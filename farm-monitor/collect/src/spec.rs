@@ -1,7 +1,10 @@
 //! What is configured of collection, read and checked: plain data, comparable, so that a reload can tell what changed.
 
+use hedgerow_snmp::Security;
+use hedgerow_snmp_profile::library::Library;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The bounds of the worker pool.
@@ -58,6 +61,8 @@ pub enum ModuleSpec {
     Host(HostSpec),
     /// A program that prints measurements.
     Script(ScriptSpec),
+    /// SNMP agents.
+    Snmp(SnmpSpec),
 }
 
 impl ModuleSpec {
@@ -66,6 +71,7 @@ impl ModuleSpec {
         match self {
             Self::Host(_) => "host",
             Self::Script(_) => "script",
+            Self::Snmp(_) => "snmp",
         }
     }
 }
@@ -135,4 +141,43 @@ impl std::fmt::Debug for ScriptSpec {
             .field("environment", &self.environment.keys())
             .finish_non_exhaustive()
     }
+}
+
+/// Options of the module `snmp`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SnmpSpec {
+    /// How targets are asked that say nothing else.
+    pub access: SnmpAccess,
+    /// Those that do, by node.
+    pub targets: BTreeMap<String, SnmpAccess>,
+    /// The profiles there are.
+    pub library: Arc<Library>,
+    /// How long the first answer is waited for, until round trips are known.
+    pub timeout: Duration,
+    /// How often a request is sent at most.
+    pub attempts: u32,
+    /// Requests in flight to one target.
+    pub window: usize,
+    /// Most rows of a table.
+    pub max_rows: usize,
+}
+
+/// How an agent is reached.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SnmpAccess {
+    /// Its UDP port, where the address names none.
+    pub port: u16,
+    /// Version and credentials.
+    pub security: Arc<Security>,
+    /// What is asked.
+    pub profiles: ProfileChoice,
+}
+
+/// Which profiles are asked of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProfileChoice {
+    /// Those that the agent's sysObjectID and its answers call for.
+    Detect,
+    /// These.
+    Named(Vec<String>),
 }

@@ -211,7 +211,7 @@ fn check_targets(section: &Section<'_>, options: &ModuleSpec, targets: &[Target]
                     .note("a farm on each host asks that host"),
             );
         }
-        ModuleSpec::Host(_) => {}
+        ModuleSpec::Host(_) | ModuleSpec::Snmp(_) => {}
         ModuleSpec::Script(_) => {
             let names = targets.iter().flat_map(|target| [&target.address, &target.node]);
             if let Some(name) = names.into_iter().find(|name| name.starts_with('-')) {

@@ -27,7 +27,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hedgerow-service", &["hedgerow-model", "hedgerow-proto", "hedgerow-client"]),
     ("hedgerow-lookup", &["hedgerow-model", "hedgerow-proto", "hedgerow-client", "hedgerow-service"]),
     ("hedgerow-cache", &["hedgerow-model"]),
-    ("hedgerow-collect", &["hedgerow-model"]),
+    ("hedgerow-snmp", &[]),
+    ("hedgerow-snmp-profile", &["hedgerow-model", "hedgerow-snmp"]),
+    ("hedgerow-collect", &["hedgerow-model", "hedgerow-snmp", "hedgerow-snmp-profile"]),
+    ("hedgerow-traps", &["hedgerow-model", "hedgerow-snmp", "hedgerow-snmp-profile", "hedgerow-collect"]),
     (
         "hedgerow-farm-monitor",
         &[
@@ -37,8 +40,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hedgerow-service",
             "hedgerow-cache",
             "hedgerow-collect",
+            "hedgerow-snmp",
+            "hedgerow-snmp-profile",
+            "hedgerow-traps",
         ],
     ),
+    ("hedgerow-sim", &[]),
     (
         "hedgerow-bench",
         &[
@@ -48,6 +55,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hedgerow-service",
             "hedgerow-collect",
             "hedgerow-farm-monitor",
+            "hedgerow-snmp",
+            "hedgerow-snmp-profile",
+            "hedgerow-sim",
         ],
     ),
     (
@@ -60,24 +70,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hedgerow-lookup",
             "hedgerow-farm-monitor",
             "hedgerow-collect",
+            "hedgerow-snmp",
+            "hedgerow-snmp-profile",
         ],
     ),
     // End-to-end tests see what a foreign client sees.
-    ("hedgerow-e2e", &["hedgerow-model", "hedgerow-proto", "hedgerow-client"]),
+    ("hedgerow-e2e", &["hedgerow-model", "hedgerow-proto", "hedgerow-client", "hedgerow-sim"]),
     ("xtask", &[]),
 ];
 
 /// Dependency (or family, with `*` at the end) and the only crates that may link it.
 const OWNED: &[(&str, &[&str])] = &[
     ("anyhow", &["hedgerow"]),
-    ("async-snmp", &["hedgerow-collect"]),
+    ("async-snmp", &["hedgerow-snmp"]),
     ("axum", &["hedgerow-service"]),
     ("clap*", &["hedgerow"]),
     ("mdns-sd", &["hedgerow-client", "hedgerow-lookup"]),
     ("notify", &["hedgerow-service", "hedgerow-farm-monitor", "hedgerow-collect"]),
     ("protox", &["hedgerow-codegen"]),
     ("rusqlite", &["hedgerow-cache", "hedgerow-lookup", "hedgerow-farm-monitor"]),
-    ("toml", &["hedgerow-service", "hedgerow-farm-monitor", "hedgerow"]),
+    ("toml", &["hedgerow-service", "hedgerow-farm-monitor", "hedgerow-snmp-profile", "hedgerow"]),
     ("tonic-health", &["hedgerow-service", "hedgerow-client"]),
     ("tonic-prost-build", &["hedgerow-codegen"]),
     ("tonic-reflection", &["hedgerow-service"]),
@@ -90,6 +102,7 @@ const FREE_OF: &[(&str, &[&str])] = &[
     ("hedgerow-model", &["tokio*", "prost*", "tonic*", "socket2", "rustix", "getrandom"]),
     ("hedgerow-cache", &["tonic*", "prost*"]),
     ("hedgerow-collect", &["tonic*", "prost*"]),
+    ("hedgerow-snmp", &["tonic*", "prost*"]),
     ("xtask", &["tokio*", "tonic", "clap*"]),
 ];
 

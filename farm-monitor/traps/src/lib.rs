@@ -1,0 +1,1 @@
+//! The door for SNMP traps and informs.
