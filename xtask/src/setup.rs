@@ -27,6 +27,8 @@ struct Need {
     purpose: Purpose,
     present: fn() -> bool,
     packages: &'static [&'static str],
+    /// What the packages start on a real machine: stopped again, because tests start their own.
+    services: &'static [&'static str],
 }
 
 const NEEDS: &[Need] = &[
@@ -35,24 +37,49 @@ const NEEDS: &[Need] = &[
         purpose: Purpose::Up,
         present: || process::find("cc").is_some(),
         packages: &["gcc", "libc6-dev"],
+        services: &[],
     },
     Need {
-        what: "python3 with venv and pip (a foreign client, checks of the golden vectors)",
+        what: "python3 with venv, pip and dbm (a foreign client, checks of the golden vectors, recorded SNMP agents)",
         purpose: Purpose::Test,
         present: || venv::is_ready() || venv::interpreter().is_some(),
-        packages: &["python3", "python3-venv"],
+        packages: &["python3", "python3-venv", "python3-gdbm"],
+        services: &[],
     },
     Need {
         what: "prometheus-node-exporter (the host module is compared with it)",
         purpose: Purpose::Test,
         present: || process::find("prometheus-node-exporter").is_some(),
         packages: &["prometheus-node-exporter"],
+        services: &["prometheus-node-exporter"],
     },
     Need {
         what: "Nagios plugins (the script module runs real ones)",
         purpose: Purpose::Test,
         present: || process::find("/usr/lib/nagios/plugins/check_load").is_some(),
         packages: &["monitoring-plugins-basic"],
+        services: &[],
+    },
+    Need {
+        what: "snmpd (SNMP is tested against a real agent)",
+        purpose: Purpose::Test,
+        present: || process::find("snmpd").or_else(|| process::find("/usr/sbin/snmpd")).is_some(),
+        packages: &["snmpd"],
+        services: &["snmpd"],
+    },
+    Need {
+        what: "net-snmp's commands (values are compared with snmpget's, traps and informs are sent; no MIB files needed)",
+        purpose: Purpose::Test,
+        present: || process::find("snmpbulkwalk").is_some(),
+        packages: &["snmp"],
+        services: &[],
+    },
+    Need {
+        what: "prometheus-snmp-exporter (a configuration of it is imported, and the values are compared)",
+        purpose: Purpose::Test,
+        present: || process::find("prometheus-snmp-exporter").is_some(),
+        packages: &["prometheus-snmp-exporter"],
+        services: &["prometheus-snmp-exporter"],
     },
 ];
 
@@ -65,11 +92,12 @@ pub fn run(args: &[String]) -> Outcome {
 pub fn ensure(purpose: Purpose) -> Outcome {
     let missing = || NEEDS.iter().filter(move |need| need.purpose <= purpose && !(need.present)());
     let packages: Vec<&str> = missing().flat_map(|need| need.packages).copied().collect();
+    let services: Vec<&str> = missing().flat_map(|need| need.services).copied().collect();
     if !packages.is_empty() {
         for need in missing() {
             eprintln!("missing: {}", need.what);
         }
-        debian::install(&packages)?;
+        debian::install(&packages, &services)?;
     }
     if let Some(need) = missing().next() {
         return Err(format!("{} is still missing after installing {}", need.what, need.packages.join(" ")));

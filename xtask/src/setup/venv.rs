@@ -20,10 +20,13 @@ pub fn is_ready() -> bool {
     python().exists() && matches!((wanted, installed), (Ok(wanted), Ok(installed)) if wanted == installed)
 }
 
-/// A system interpreter that can make environments. The one in PATH first, then Debian's own.
+/// What it takes: environments, and a database in files for recorded SNMP agents, which interpreters that were compiled
+/// at home often lack.
+const ABLE: &str = "import ensurepip, venv\ntry:\n import dbm.gnu\nexcept ImportError:\n import dbm.ndbm";
+
+/// A system interpreter that can do what the tests need. The one in PATH first, then Debian's own.
 pub fn interpreter() -> Option<&'static Path> {
-    let able =
-        |python: &&Path| process::succeeds(Command::new(python).args(["-c", "import ensurepip, venv"]));
+    let able = |python: &&Path| process::succeeds(Command::new(python).args(["-c", ABLE]));
     ["python3", "/usr/bin/python3"].into_iter().map(Path::new).find(able)
 }
 
