@@ -20,17 +20,19 @@ pub struct Foreign {
 #[derive(Debug)]
 pub struct ForeignRun(Process);
 
+/// The interpreter with what tests need.
+pub(crate) fn python() -> PathBuf {
+    let venv = || root().join(".tools/venv/bin/python");
+    let python = std::env::var_os("HEDGEROW_PYTHON").map_or_else(venv, PathBuf::from);
+    let there = python.is_file();
+    assert!(there, "{} is not there: `cargo xtask setup --for test` makes it", python.display());
+    python
+}
+
 impl Foreign {
     /// A client of the mesh that these lookups serve; its output goes into `folder`.
     pub fn new(folder: &Path, lookups: Vec<String>) -> Self {
-        let venv = || root().join(".tools/venv/bin/python");
-        let python = std::env::var_os("HEDGEROW_PYTHON").map_or_else(venv, PathBuf::from);
-        assert!(
-            python.is_file(),
-            "{} is not there: the foreign client needs an interpreter with grpcio. `cargo xtask setup --for test` makes it",
-            python.display()
-        );
-        Self { python, folder: folder.to_owned(), lookups }
+        Self { python: python(), folder: folder.to_owned(), lookups }
     }
 
     /// Starts one of its commands; its words are those of `foreign.py --help`.

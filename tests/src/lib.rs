@@ -1,5 +1,5 @@
-//! End-to-end tests: a [`Sandbox`] that starts real binaries on free ports in a temporary folder, and a client by strangers
-//! ([`Foreign`]). Each file under `tests/` is named for the promise it shows.
+//! End-to-end tests: a [`Sandbox`] that starts real binaries on free ports in a temporary folder, a client by strangers
+//! ([`Foreign`]), and agents by strangers ([`Snmpd`], [`Snmpsim`]). Each file under `tests/` is named for the promise it shows.
 //!
 //! It sees what a user sees: command lines, output, files, ports. It must never look into a process of ours, never leave one
 //! behind, and never wait for time to pass where it can wait for something to happen.
@@ -10,21 +10,29 @@
 )]
 #![allow(clippy::print_stderr, reason = "the logs of a failed test go where the test runner looks")]
 
+mod access;
 mod binary;
 mod foreign;
+mod net_snmp;
 mod output;
 mod patience;
 mod ports;
 mod process;
 mod processes;
 mod sandbox;
+mod snmpd;
+mod snmpsim;
 mod tutorial;
 
+pub use access::{Access, USERS, User};
 pub use binary::binary;
 pub use foreign::{Foreign, ForeignRun};
+pub use net_snmp::{Oid, Said, Walk, get, net_snmp, numbers, said, walk};
 pub use output::{Finished, json_lines};
 pub use patience::{PATIENCE, Stopwatch, monotonic_seconds, pause, wait_for, wait_until};
 pub use process::Process;
 pub use processes::{ProcessId, Snapshot};
 pub use sandbox::Sandbox;
+pub use snmpd::Snmpd;
+pub use snmpsim::Snmpsim;
 pub use tutorial::{Block, Expected, blocks, matches};

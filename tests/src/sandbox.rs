@@ -4,7 +4,7 @@ use crate::binary::binary;
 use crate::foreign::Foreign;
 use crate::output::Finished;
 use crate::patience::{PATIENCE, wait_for};
-use crate::ports::Ports;
+use crate::ports::{BLOCK, Ports};
 use crate::process::Process;
 use crate::processes::Snapshot;
 use serde_json::Value;
@@ -12,7 +12,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use tempfile::TempDir;
 
 /// The sandbox. Everything in it is gone when it is dropped, also when the test fails.
@@ -21,7 +21,11 @@ pub struct Sandbox {
     folder: TempDir,
     ports: Ports,
     runs: AtomicU32,
+    given: AtomicU16,
 }
+
+/// The first port above the base that no role of a mesh takes.
+const FREE: u16 = 6;
 
 impl Sandbox {
     /// An empty one.
@@ -31,7 +35,7 @@ impl Sandbox {
         for inner in ["home", "state", "logs", "scripts"] {
             fs::create_dir(folder.path().join(inner)).unwrap();
         }
-        Self { folder, ports: Ports::take(), runs: AtomicU32::new(0) }
+        Self { folder, ports: Ports::take(), runs: AtomicU32::new(0), given: AtomicU16::new(FREE) }
     }
 
     /// A path in it.
@@ -42,6 +46,18 @@ impl Sandbox {
     /// The port from which all others count.
     pub fn base_port(&self) -> u16 {
         self.ports.base
+    }
+
+    /// A port for something else, never given before. There are four.
+    pub fn port(&self) -> u16 {
+        let above = self.given.fetch_add(1, Ordering::Relaxed);
+        assert!(above < BLOCK, "this sandbox has no port left");
+        self.ports.base + above
+    }
+
+    /// A name for a run, never given before.
+    pub fn unique(&self, name: &str) -> String {
+        format!("{name}-{}", self.runs.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The address of a role: so many ports above the base.
@@ -84,8 +100,7 @@ impl Sandbox {
 
     /// Runs the binary to its end.
     pub fn run(&self, words: &[&str]) -> Finished {
-        let run = self.runs.fetch_add(1, Ordering::Relaxed);
-        self.start(&format!("run-{run}"), words).finished(PATIENCE)
+        self.start(&self.unique("run"), words).finished(PATIENCE)
     }
 
     /// Runs a client command: with the addresses of the lookups.
@@ -108,10 +123,9 @@ impl Sandbox {
 
     /// Starts `hedgerow up` on the folder `mesh`, and waits until its farm is found.
     pub fn up(&self) -> Process {
-        let run = self.runs.fetch_add(1, Ordering::Relaxed);
         let (data, port) = (self.path("mesh"), self.ports.base.to_string());
         let words = ["up", "--data", data.to_str().unwrap(), "--base-port", &port];
-        let mut up = self.start(&format!("up-{run}"), &words);
+        let mut up = self.start(&self.unique("up"), &words);
         up.prints("Ctrl-C stops", PATIENCE);
         self.farm();
         up
@@ -119,20 +133,18 @@ impl Sandbox {
 
     /// Starts the lookup `name` of the folder `mesh` by itself, so many ports above the base, and waits until it serves.
     pub fn lookup(&self, name: &str, above: u16) -> Process {
-        let run = self.runs.fetch_add(1, Ordering::Relaxed);
         let (data, address) = (self.path("mesh"), format!("127.0.0.1:{}", self.ports.base + above));
         let mut words =
             vec!["lookup", "--data", data.to_str().unwrap(), "--listen", &address, "--name", name];
         let other = self.url(3 - above);
         words.extend(["--peer", &other]);
-        let mut lookup = self.start(&format!("{name}-{run}"), &words);
+        let mut lookup = self.start(&self.unique(name), &words);
         lookup.prints("Ctrl-C stops", PATIENCE);
         lookup
     }
 
     /// Starts the farm of the folder `mesh` by itself, and waits until it serves.
     pub fn farm_alone(&self) -> Process {
-        let run = self.runs.fetch_add(1, Ordering::Relaxed);
         let (data, address) = (self.path("mesh"), format!("127.0.0.1:{}", self.ports.base + 3));
         let lookups = self.lookups();
         let words = [
@@ -146,7 +158,7 @@ impl Sandbox {
             "--lookup",
             &lookups[1],
         ];
-        let mut farm = self.start(&format!("farm-{run}"), &words);
+        let mut farm = self.start(&self.unique("farm"), &words);
         farm.prints("Ctrl-C stops", PATIENCE);
         farm
     }
