@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod ask;
 pub mod counts;
+pub mod notify;
 
 pub use agent::{Agent, AuthProtocol, PrivacyProtocol, Secret, Security, V3User};
 pub use ask::{Ask, AskError, BoxFuture, Reply, Request};
