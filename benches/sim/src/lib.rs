@@ -6,6 +6,7 @@
 
 mod agent;
 mod ber;
+pub mod cli;
 mod device;
 mod fault;
 mod message;
