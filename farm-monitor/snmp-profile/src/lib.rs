@@ -3,5 +3,22 @@
 //!
 //! Reads text that is handed in; asks no agent.
 
+mod complaint;
+pub mod index;
 pub mod library;
+pub mod names;
+mod nearest;
+pub mod number;
 pub mod profile;
+mod read;
+pub mod row;
+mod section;
+pub mod text;
+mod tree;
+
+pub use complaint::{Complaint, ProfileErrors, Spot};
+pub use library::Library;
+pub use names::Names;
+pub use number::{NoValue, Number};
+pub use read::read;
+pub use row::Row;

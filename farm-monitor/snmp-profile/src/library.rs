@@ -1,9 +1,10 @@
 //! The profiles that a farm knows: those shipped, and the site's own.
 
+use crate::complaint::{Complaint, ProfileErrors};
 use crate::profile::Profile;
 use hedgerow_snmp::Oid;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Profiles by name. Comparable, so that a reload can tell whether they changed.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -11,7 +12,45 @@ pub struct Library {
     profiles: BTreeMap<String, Arc<Profile>>,
 }
 
+/// The files that are shipped.
+pub const SHIPPED: &[(&str, &str)] = &[
+    ("system.toml", include_str!("../profiles/system.toml")),
+    ("interfaces.toml", include_str!("../profiles/interfaces.toml")),
+];
+
 impl Library {
+    /// The profiles that come with the program.
+    pub fn shipped() -> Self {
+        static SHIPPED_LIBRARY: OnceLock<Library> = OnceLock::new();
+        let library = SHIPPED_LIBRARY.get_or_init(|| {
+            Self::default().with(SHIPPED).expect("invariant: a test reads every shipped profile")
+        });
+        library.clone()
+    }
+
+    /// These profiles, and those of a site's own files (name and text of each). A file of a name that is here already
+    /// replaces it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of the files, two of them with one name included.
+    pub fn with(mut self, files: &[(&str, &str)]) -> Result<Self, ProfileErrors> {
+        let mut complaints = Vec::new();
+        let mut from: BTreeMap<String, &str> = BTreeMap::new();
+        for (file, text) in files {
+            match crate::read(file, text) {
+                Ok(profile) => {
+                    if let Some(other) = from.insert(profile.name.clone(), file) {
+                        let problem = format!("the profile `{}` is in {other} too", profile.name);
+                        complaints.push(Complaint::of_file(file, problem, "one file for each profile"));
+                    }
+                    self.add(profile);
+                }
+                Err(errors) => complaints.extend(errors.complaints),
+            }
+        }
+        if complaints.is_empty() { Ok(self) } else { Err(ProfileErrors { complaints }) }
+    }
+
     /// Adds a profile; one of that name before is replaced, and given back.
     pub fn add(&mut self, profile: Profile) -> Option<Arc<Profile>> {
         self.profiles.insert(profile.name.clone(), Arc::new(profile))
@@ -38,3 +77,6 @@ impl Library {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,20 +61,22 @@ pub struct Object {
     pub fastest: Option<Fastest>,
 }
 
-/// value × factor × the value of `times` × 10^(Σ (power − origin) × step).
+/// value × factor × the value of `times` ÷ the value of `over` × 10^(Σ (power − origin) × step).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scale {
     /// Mostly 1; then integers stay integers.
     pub factor: f64,
     /// Another column or a look-up of the row, as `hrStorageAllocationUnits`.
     pub times: Option<Source>,
+    /// The whole, where the value is to be a share of it, as `hrStorageSize`. Where it is 0 there is no value.
+    pub over: Option<Source>,
     /// Columns that hold exponents, as `entPhySensorPrecision`.
     pub powers: Vec<Power>,
 }
 
 impl Default for Scale {
     fn default() -> Self {
-        Self { factor: 1.0, times: None, powers: Vec::new() }
+        Self { factor: 1.0, times: None, over: None, powers: Vec::new() }
     }
 }
 
@@ -148,6 +150,8 @@ pub struct IndexPart {
     pub name: String,
     /// How it is encoded.
     pub form: IndexForm,
+    /// Of an integer: what templates show instead of the number.
+    pub words: BTreeMap<i64, String>,
 }
 
 /// How a part of an index is encoded.
@@ -186,7 +190,8 @@ pub struct Lookup {
     pub words: BTreeMap<i64, String>,
 }
 
-/// Where a number is found: the name of a look-up, of a part of the index, or of a measured column (by the MIB's name).
+/// Where a number or a text is found: the name of a look-up, of a part of the index, or of a measured column (by the MIB's
+/// name); `index`: the whole index, with dots.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source(pub String);
 

@@ -1,0 +1,125 @@
+//! One measured object: a scalar, or a column.
+
+use super::part::{kind, name, oid, only_of, text_form, unit, words_of};
+use crate::profile::{Fastest, Object, Power, Scale, Source};
+use crate::section::{Section, Wrong, factor, text, whole};
+use crate::tree::{Node, Place, Value};
+use hedgerow_model::Kind;
+
+/// An object, and where it stands.
+pub(super) struct ReadObject {
+    pub object: Object,
+    pub at: Place,
+    pub path: String,
+}
+
+/// An object that exists once.
+pub(super) fn scalar(key: &str, section: Section<'_>) -> Option<ReadObject> {
+    let (at, path, findings) = (section.at, section.path.clone(), section.findings);
+    let read = object(key, section)?;
+    if read.object.oid.arcs().last() == Some(&0) {
+        let wrong = Wrong::new("the OID ends in 0", "the object itself: the 0 of its only instance is added");
+        findings.error(at, &path, wrong);
+    }
+    if let Some(source) = read.object.sources().next() {
+        let wrong =
+            Wrong::new(format!("`{}` is not known here", source.0), "a scalar has no row to look into");
+        findings.error(at, &path, wrong);
+    }
+    Some(read)
+}
+
+/// An object of a table; which sources exist is for the table to say.
+pub(super) fn object(key: &str, mut section: Section<'_>) -> Option<ReadObject> {
+    let object_name =
+        section.read("name", |node| text(node, "the MIB's name")).unwrap_or_else(|| key.to_owned());
+    let number = section.need("oid", "the object's number, as \"1.3.6.1.2.1.1.3\"", oid);
+    let instead = section.read("instead", oid);
+    let parameter = section.need("parameter", "what the series is called, as \"in_errors\"", name);
+    let kind = section.read("kind", kind).unwrap_or(Kind::Gauge);
+    let unit = section.read("unit", unit).unwrap_or_default();
+    let scale = scale(&mut section);
+    let words = words_of(&mut section).unwrap_or_default();
+    let text_form = section.read("text", text_form).unwrap_or_default();
+    let description = section.read("description", |node| text(node, "text")).unwrap_or_default();
+    let only = only_of(&mut section);
+    let fastest = fastest(&mut section);
+    let for_kinds: [(&str, &[Kind], &str); 5] = [
+        ("words", &[Kind::State], "words stand for the codes of a state"),
+        ("text", &[Kind::Text], "it says how the bytes of a text are shown"),
+        ("unit", &[Kind::Gauge, Kind::Counter], "states and texts have no unit"),
+        ("scale", &[Kind::Gauge, Kind::Counter], "only numbers are scaled"),
+        ("fastest", &[Kind::Counter], "it says how fast a counter can grow"),
+    ];
+    for (key, kinds, why) in for_kinds {
+        if let Some(at) = section.place(key).filter(|_| !kinds.contains(&kind)) {
+            let kinds =
+                kinds.iter().map(|kind| format!("`kind = \"{kind}\"`")).collect::<Vec<_>>().join(" or ");
+            let wrong =
+                Wrong::new(format!("is not for a {kind}"), format!("{kinds}, or no `{key}`")).note(why);
+            section.findings.error(at, &crate::section::joined(&section.path, key), wrong);
+        }
+    }
+    let (at, path) = (section.at, section.path.clone());
+    section.finish();
+    let object = Object {
+        name: object_name,
+        oid: number?,
+        instead,
+        parameter: parameter?,
+        kind,
+        unit,
+        scale,
+        words,
+        text: text_form,
+        description,
+        only,
+        fastest,
+    };
+    Some(ReadObject { object, at, path })
+}
+
+fn source(node: &Node) -> Result<Source, Wrong> {
+    text(node, "the name of a look-up, of a part of the index, or of a column").map(Source)
+}
+
+/// `0.01`, or `{ factor = 1024, times = "hrStorageAllocationUnits", over = "…", powers = [{ of = "…", origin = 9, step = 3 }] }`
+fn scale(section: &mut Section<'_>) -> Scale {
+    let Some(entry) = section.peek("scale") else {
+        section.entry("scale");
+        return Scale::default();
+    };
+    if !matches!(entry.node.value, Value::Table(_)) {
+        return Scale { factor: section.read("scale", factor).unwrap_or(1.0), ..Scale::default() };
+    }
+    let mut scale = section.inner("scale");
+    let factor = scale.read("factor", factor).unwrap_or(1.0);
+    let (times, over) = (scale.read("times", source), scale.read("over", source));
+    let (path, findings) = (scale.path.clone(), scale.findings);
+    let powers = scale.list("powers", |node| {
+        let Value::Table(table) = &node.value else {
+            return Err(Wrong::kind(&node.value, "a table: { of = \"entPhySensorPrecision\", step = -1 }"));
+        };
+        let mut power = Section::new(table, node.at, format!("{path}.powers"), findings);
+        let of = power.need("of", "the column that says the power of ten", source);
+        let origin = power.read("origin", whole).unwrap_or(0);
+        let step = power.read("step", whole).unwrap_or(1);
+        power.finish();
+        Ok(of.map(|of| Power { of, origin, step }))
+    });
+    scale.finish();
+    Scale { factor, times, over, powers: powers.unwrap_or_default().into_iter().flatten().collect() }
+}
+
+/// `{ of = "ifHighSpeed", factor = 125000 }`
+fn fastest(section: &mut Section<'_>) -> Option<Fastest> {
+    if !section.has("fastest") {
+        section.entry("fastest");
+        return None;
+    }
+    let mut inner = section.inner("fastest");
+    let of = inner.need("of", "the column that says the speed, as \"ifHighSpeed\"", source);
+    let factor = inner.read("factor", factor).unwrap_or(1.0);
+    inner.finish();
+    Some(Fastest { of: of?, factor })
+}
