@@ -62,7 +62,7 @@ pub struct Reply {
     pub varbinds: Vec<VarBind>,
     /// Size of the datagram.
     pub bytes: usize,
-    /// From the last sending to the answer.
+    /// From the sending that it answers (each has its own id) to the answer.
     pub took: Duration,
 }
 
@@ -102,6 +102,48 @@ pub enum AskError {
     #[error("{0}")]
     NotAskable(String),
 }
+
+impl AskError {
+    /// What an error status means: refusals under their own name.
+    pub(crate) fn of_status(status: i32, index: usize) -> Self {
+        let at = usize::try_from(status).ok().and_then(|at| STATUS_WORDS.get(at));
+        match (status, at) {
+            (NO_ACCESS | AUTHORIZATION_ERROR, Some(word)) => {
+                Self::Refused(format!("the agent answers {word} ({status}), at {index}"))
+            }
+            (_, word) => {
+                Self::Status { status, word: word.copied().unwrap_or("a status that does not exist"), index }
+            }
+        }
+    }
+}
+
+/// noAccess of RFC 3416.
+const NO_ACCESS: i32 = 6;
+/// authorizationError of RFC 3416.
+const AUTHORIZATION_ERROR: i32 = 16;
+/// The words of RFC 3416, by number.
+const STATUS_WORDS: [&str; 19] = [
+    "noError",
+    "tooBig",
+    "noSuchName",
+    "badValue",
+    "readOnly",
+    "genErr",
+    "noAccess",
+    "wrongType",
+    "wrongLength",
+    "wrongEncoding",
+    "wrongValue",
+    "noCreation",
+    "inconsistentValue",
+    "resourceUnavailable",
+    "commitFailed",
+    "undoFailed",
+    "authorizationError",
+    "notWritable",
+    "inconsistentName",
+];
 
 /// tooBig of RFC 3416: the answer would not fit.
 pub const TOO_BIG: i32 = 1;

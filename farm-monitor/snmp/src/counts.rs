@@ -56,6 +56,10 @@ counts! {
     not_in_time_window,
     /// v3 replies that cannot be decrypted.
     not_decrypted,
+    /// Reports of v3 agents that were heard: discovery, time, refusals.
+    reports,
+    /// Errors of the network (ICMP) about agents that were asked.
+    unreachable,
     /// Datagrams that the system dropped because the receive buffers were full.
     buffer_dropped,
     /// Walks that were stopped because a name did not increase.

@@ -6,9 +6,22 @@
 pub mod agent;
 pub mod ask;
 pub mod counts;
+pub mod engine;
+mod flights;
+mod ids;
+mod line;
 pub mod notify;
+mod question;
+mod rtt;
+mod socket;
+mod target;
+mod usm;
+mod wire;
+mod wrong;
 
 pub use agent::{Agent, AuthProtocol, PrivacyProtocol, Secret, Security, V3User};
 pub use ask::{Ask, AskError, BoxFuture, Reply, Request};
 pub use async_snmp::{Oid, Value, VarBind};
 pub use counts::Counts;
+pub use engine::{Engine, EngineError, EngineOptions, Patience};
+pub use wrong::Wrong;

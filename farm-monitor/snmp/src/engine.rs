@@ -1,0 +1,413 @@
+//! The engine: thousands of requests in flight over few sockets. What is asked again, when, and when to give up is here;
+//! what counts as an answer is decided where it arrives.
+//!
+//! What a target costs: at most its window of requests in flight, each at most [`Patience`] long. A dead one holds up
+//! nobody else. Replies to an earlier sending are taken as long as the question stands: each sending has its own id, and
+//! all of them ask the same.
+//!
+//! Refusals that anybody could forge (ICMP, unsigned reports of v3) never end a question while a sending is left. They
+//! are its end where every sending was met with one: a restarting agent is asked again, and a dead one is not waited for.
+//! To a wrong community agents are silent, so that it shows as a time-out.
+
+use crate::agent::{Agent, Security};
+use crate::ask::{Ask, AskError, BoxFuture, Reply, Request};
+use crate::counts::Counts;
+use crate::line::Line;
+use crate::question::{Flight, Inbox, Question};
+use crate::rtt;
+use crate::target::Target;
+use crate::usm::{KeyStore, Masters, Salts, Seal, Sending};
+use crate::wire;
+use parking_lot::Mutex;
+use std::hash::BuildHasher;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+/// So often a v3 question is sent again because more was learned (the engine's id, its time, a new id), without that
+/// counting as an attempt.
+const LESSONS: u32 = 4;
+/// The shortest datagram limit: what every agent may send (RFC 3417).
+const SHORTEST_DATAGRAM: usize = 484;
+/// No more sockets per family.
+const MOST_SOCKETS: usize = 64;
+
+/// How long an agent is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Until a request to an agent of which nothing is known is sent again; doubles with each sending. Once its times are
+    /// known, repetitions come sooner; the whole wait is never shorter for that.
+    pub first_timeout: Duration,
+    /// How often it is sent, the first time included; at least once.
+    pub attempts: u32,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { first_timeout: Duration::from_secs(1), attempts: 3 }
+    }
+}
+
+/// What an engine is made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// Unless asked with another, see [`Engine::with_patience`].
+    pub patience: Patience,
+    /// So many requests to one agent may be in flight at once; what comes on top waits its turn, in order. Agents answer
+    /// from one thread: 2–4 keep it busy, more only fill its buffer.
+    pub window: usize,
+    /// Wanted size of each socket's receive buffer. How much came of it says [`Engine::receive_buffer`].
+    pub receive_buffer: usize,
+    /// Sockets per address family, each with a task of its own.
+    pub sockets: usize,
+    /// The longest datagram that is read, also announced to v3 agents. What is longer is counted as huge.
+    pub longest_datagram: usize,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            patience: Patience::default(),
+            window: 4,
+            receive_buffer: 8 << 20,
+            sockets: 1,
+            longest_datagram: 65_535,
+        }
+    }
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No socket.
+    #[error("cannot open a UDP socket for SNMP")]
+    Socket(#[source] io::Error),
+    /// No randomness for salts.
+    #[error("no random numbers: {0}")]
+    Random(String),
+}
+
+/// Asks agents. Cheap to clone; the last clone takes its tasks and sockets with it.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    patience: Patience,
+}
+
+struct Shared {
+    v4: Vec<Arc<Line>>,
+    v6: Vec<Arc<Line>>,
+    by_address: hashbrown::DefaultHashBuilder,
+    tasks: Vec<JoinHandle<()>>,
+    counts: Arc<Counts>,
+    keys: KeyStore,
+    salts: Salts,
+    options: EngineOptions,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Engine {
+    /// Opens its sockets and begins to listen. Takes a runtime of tokio with IO and time.
+    ///
+    /// # Errors
+    /// [`EngineError`]; a host without IPv6 is none.
+    pub fn start(options: EngineOptions) -> Result<Self, EngineError> {
+        let counts = Arc::new(Counts::default());
+        let options = EngineOptions {
+            window: options.window.max(1),
+            sockets: options.sockets.clamp(1, MOST_SOCKETS),
+            longest_datagram: options.longest_datagram.max(SHORTEST_DATAGRAM),
+            ..options
+        };
+        let open = |any: SocketAddr| -> io::Result<Vec<Arc<Line>>> {
+            let line = || Line::open(any, options.receive_buffer, options.window, Arc::clone(&counts));
+            (0..options.sockets).map(|_| line().map(Arc::new)).collect()
+        };
+        let v4 = open(SocketAddr::from(([0; 4], 0))).map_err(EngineError::Socket)?;
+        let v6 = open(SocketAddr::from(([0_u16; 8], 0))).unwrap_or_default();
+        let salts = Salts::new().map_err(EngineError::Random)?;
+        let longest = options.longest_datagram;
+        let tasks = v4
+            .iter()
+            .chain(&v6)
+            .map(|line| {
+                let line = Arc::clone(line);
+                tokio::spawn(async move { line.listen(longest).await })
+            })
+            .collect();
+        let patience = options.patience;
+        let (by_address, keys) = Default::default();
+        let shared = Shared { v4, v6, by_address, tasks, counts, keys, salts, options };
+        Ok(Self { shared: Arc::new(shared), patience })
+    }
+
+    /// What was sent and received, and what was no answer.
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.shared.counts)
+    }
+
+    /// The same engine, with its sockets and all it knows, that waits otherwise for answers.
+    pub fn with_patience(&self, patience: Patience) -> Self {
+        Self { shared: Arc::clone(&self.shared), patience }
+    }
+
+    /// The size of the smallest receive buffer, as the system gives it (on Linux twice what was asked for).
+    pub fn receive_buffer(&self) -> usize {
+        self.lines().map(|line| line.buffer).min().unwrap_or_default()
+    }
+
+    /// Whence it asks.
+    pub fn local_addresses(&self) -> Vec<SocketAddr> {
+        self.lines().filter_map(|line| line.address().ok()).collect()
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &Arc<Line>> {
+        self.shared.v4.iter().chain(&self.shared.v6)
+    }
+
+    fn line(&self, address: SocketAddr) -> Result<&Line, AskError> {
+        let lines = if address.is_ipv4() { &self.shared.v4 } else { &self.shared.v6 };
+        let at = self.shared.by_address.hash_one(address) as usize % lines.len().max(1);
+        let none = || AskError::Unreachable(format!("{address} cannot be reached: this host has no IPv6"));
+        lines.get(at).map(|line| &**line).ok_or_else(none)
+    }
+
+    async fn answer(&self, agent: &Agent, request: Request, deadline: Instant) -> Result<Reply, AskError> {
+        askable(&agent.security, &request)?;
+        let address = plain(agent.address);
+        let line = self.line(address)?;
+        let target = line.target(address);
+        let began = Instant::now();
+        let masters = match &*agent.security {
+            Security::V3(user) => Some(self.shared.keys.masters(user).await?),
+            _ => None,
+        };
+        let timed_out =
+            |seen: String| AskError::TimedOut { address, attempts: 0, waited: began.elapsed(), seen };
+        let turn = match target.window.try_acquire() {
+            Ok(turn) => turn,
+            Err(_) => match timeout_at(deadline, target.window.acquire()).await {
+                Ok(Ok(turn)) => turn,
+                _ => return Err(timed_out("other requests to it were waiting too".to_owned())),
+            },
+        };
+        let question = Arc::new(Question {
+            request,
+            security: Arc::clone(&agent.security),
+            target: Arc::clone(&target),
+            inbox: Mutex::new(Inbox::default()),
+            bell: Notify::new(),
+        });
+        let mut course = Course::begin(line, question, &self.shared, self.patience, deadline);
+        let answer = course.run(masters.as_ref()).await;
+        drop(course);
+        drop(turn);
+        answer
+    }
+}
+
+impl Ask for Engine {
+    fn ask<'a>(
+        &'a self,
+        agent: &'a Agent,
+        request: Request,
+        deadline: Instant,
+    ) -> BoxFuture<'a, Result<Reply, AskError>> {
+        Box::pin(self.answer(agent, request, deadline))
+    }
+}
+
+/// An address as replies carry it.
+fn plain(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(mut v6) => {
+            v6.set_flowinfo(0);
+            v6.into()
+        }
+        SocketAddr::V4(_) => address,
+    }
+}
+
+fn askable(security: &Security, request: &Request) -> Result<(), AskError> {
+    if request.oids().is_empty() {
+        return Err(AskError::NotAskable("a request names at least one object".to_owned()));
+    }
+    if matches!((security, request), (Security::V1 { .. }, Request::GetBulk { .. })) {
+        return Err(AskError::NotAskable("SNMPv1 has no GETBULK".to_owned()));
+    }
+    Ok(())
+}
+
+/// A question on its way, from the first sending to the end. Ends its flights when dropped.
+struct Course<'a> {
+    line: &'a Line,
+    shared: &'a Shared,
+    question: Arc<Question>,
+    patience: Patience,
+    deadline: Instant,
+    began: Instant,
+    seen: crate::wrong::SeenAt,
+    ids: Vec<i32>,
+    attempts: u32,
+    lessons: u32,
+}
+
+/// What became of a sending.
+enum Event {
+    Answer(Result<Reply, AskError>),
+    Again,
+    Refused,
+    Silence,
+}
+
+impl<'a> Course<'a> {
+    fn begin(
+        line: &'a Line,
+        question: Arc<Question>,
+        shared: &'a Shared,
+        patience: Patience,
+        deadline: Instant,
+    ) -> Self {
+        let seen = question.target.seen.now();
+        question.target.asking.lock().push(Arc::clone(&question));
+        let began = Instant::now();
+        Self {
+            line,
+            shared,
+            question,
+            patience,
+            deadline,
+            began,
+            seen,
+            ids: Vec::new(),
+            attempts: 0,
+            lessons: 0,
+        }
+    }
+
+    async fn run(&mut self, masters: Option<&Masters>) -> Result<Reply, AskError> {
+        loop {
+            self.send(masters).await?;
+            match self.wait().await {
+                Event::Answer(answer) => return answer,
+                Event::Again if self.lessons < LESSONS => {
+                    self.lessons += 1;
+                    self.attempts -= 1;
+                }
+                Event::Again | Event::Silence if !self.is_last() && Instant::now() < self.deadline => {
+                    self.shared.counts.repeated.add_one();
+                }
+                Event::Again | Event::Silence | Event::Refused => return Err(self.no_answer()),
+            }
+        }
+    }
+
+    fn is_last(&self) -> bool {
+        self.attempts >= self.patience.attempts.max(1)
+    }
+
+    async fn send(&mut self, masters: Option<&Masters>) -> Result<(), AskError> {
+        let Question { request, security, target, .. } = &*self.question;
+        let id = self.line.id();
+        let now = Instant::now();
+        let (message, seal) = match (&**security, masters) {
+            (Security::V1 { community }, _) => {
+                (openly(wire::V1, community.reveal(), request, id)?, Seal::Open)
+            }
+            (Security::V2c { community }, _) => {
+                (openly(wire::V2C, community.reveal(), request, id)?, Seal::Open)
+            }
+            (Security::V3(user), Some(masters)) => {
+                let sending = Sending { id, longest: self.shared.options.longest_datagram, now };
+                self.question.message(user, masters, &self.shared.salts, &sending)?
+            }
+            (Security::V3(_), None) => return Err(AskError::NotAskable("a v3 user without keys".to_owned())),
+        };
+        if message.len() > wire::LONGEST {
+            return Err(AskError::NotAskable(format!(
+                "a request of {} bytes fits no datagram",
+                message.len()
+            )));
+        }
+        let address = target.address;
+        self.line.depart(id, Flight { question: Arc::clone(&self.question), sent: now, seal });
+        self.ids.push(id);
+        self.attempts += 1;
+        let cannot = |why: String| AskError::Unreachable(format!("nothing can be sent to {address}: {why}"));
+        match timeout_at(self.deadline, self.line.send(&message, address)).await {
+            Ok(sent) => sent.map_err(|error| cannot(error.to_string())),
+            Err(_) => Err(cannot("the socket takes nothing".to_owned())),
+        }
+    }
+
+    async fn wait(&self) -> Event {
+        let now = Instant::now();
+        let timeout = self.question.target.rtt.lock().timeout(self.patience.first_timeout, self.attempts - 1);
+        let mut until = now + timeout;
+        if self.is_last() {
+            // What is known of the agent's times makes repetitions come sooner, but nobody give up sooner.
+            let whole = rtt::patience(self.patience.first_timeout, self.patience.attempts.max(1));
+            until = until.max(self.began + whole);
+        }
+        let until = until.min(self.deadline);
+        loop {
+            if let Some(event) = self.event() {
+                return event;
+            }
+            if timeout_at(until, self.question.bell.notified()).await.is_err() {
+                return self.event().unwrap_or(Event::Silence);
+            }
+        }
+    }
+
+    fn event(&self) -> Option<Event> {
+        let mut inbox = self.question.inbox.lock();
+        if let Some(answer) = inbox.answer.take() {
+            return Some(Event::Answer(answer));
+        }
+        if std::mem::take(&mut inbox.again) {
+            return Some(Event::Again);
+        }
+        (self.is_last() && inbox.refusals >= self.attempts).then_some(Event::Refused)
+    }
+
+    /// The question's end without an answer. What was known of the agent is forgotten: it may be another by now.
+    fn no_answer(&self) -> AskError {
+        let target: &Target = &self.question.target;
+        target.rtt.lock().forget();
+        *target.engine.lock() = None;
+        let refusal = self.question.inbox.lock().refusal.take();
+        refusal.unwrap_or_else(|| {
+            self.shared.counts.timed_out.add_one();
+            AskError::TimedOut {
+                address: target.address,
+                attempts: self.attempts,
+                waited: self.began.elapsed(),
+                seen: target.seen.since(&self.seen),
+            }
+        })
+    }
+}
+
+impl Drop for Course<'_> {
+    fn drop(&mut self) {
+        let answered = self.question.inbox.lock().answered;
+        self.line.land(&self.ids, answered);
+        self.question.target.asking.lock().retain(|asking| !Arc::ptr_eq(asking, &self.question));
+    }
+}
+
+fn openly(version: i32, community: &str, request: &Request, id: i32) -> Result<Vec<u8>, AskError> {
+    wire::community_message(version, community, request, id).map_err(crate::usm::unspeakable)
+}

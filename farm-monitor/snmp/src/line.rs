@@ -1,0 +1,189 @@
+//! A socket with the requests that went out over it. A reply comes back where its request left, so lines share nothing but
+//! the counters: an agent has its line by its address.
+
+use crate::counts::Counts;
+use crate::flights::{Flights, Found};
+use crate::ids::Ids;
+use crate::question::Flight;
+use crate::socket::{self, Batch, Datagram};
+use crate::target::{Target, Targets};
+use crate::wire::{self, Opened};
+use crate::wrong::Wrong;
+use crate::{AskError, question::Question};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::time::Instant;
+
+/// After so many batches the task lets others run.
+const BATCHES_PER_TURN: usize = 8;
+/// A send is tried so often where the socket tells of errors, which may be about other agents.
+const SEND_TRIES: usize = 16;
+
+/// One socket.
+pub(crate) struct Line {
+    socket: UdpSocket,
+    /// How large its receive buffer became.
+    pub buffer: usize,
+    counts: Arc<Counts>,
+    traffic: Mutex<Traffic>,
+}
+
+/// Who is asked, and what.
+struct Traffic {
+    ids: Ids,
+    targets: Targets,
+    flights: Flights<Flight>,
+}
+
+impl Line {
+    /// On a free port.
+    pub fn open(any: SocketAddr, buffer: usize, window: usize, counts: Arc<Counts>) -> io::Result<Self> {
+        let (socket, buffer) = socket::bind(any, buffer)?;
+        let traffic = Traffic { ids: Ids::new(), targets: Targets::new(window), flights: Flights::new() };
+        Ok(Self { socket: UdpSocket::from_std(socket)?, buffer, counts, traffic: Mutex::new(traffic) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// An agent that is about to be asked.
+    pub fn target(&self, address: SocketAddr) -> Arc<Target> {
+        self.traffic.lock().targets.asked(address)
+    }
+
+    /// An id for the next sending.
+    pub fn id(&self) -> i32 {
+        self.traffic.lock().ids.next()
+    }
+
+    /// From here on replies to `id` are heard.
+    pub fn depart(&self, id: i32, flight: Flight) {
+        self.traffic.lock().flights.depart(id, flight.question.target.address, flight);
+    }
+
+    /// From here on replies to these are late, or double.
+    pub fn land(&self, ids: &[i32], answered: bool) {
+        let mut traffic = self.traffic.lock();
+        for id in ids {
+            traffic.flights.land(*id, answered);
+        }
+    }
+
+    /// Sends, as soon as the socket takes it.
+    pub async fn send(&self, message: &[u8], to: SocketAddr) -> io::Result<()> {
+        let mut tries = 0;
+        loop {
+            match self.socket.try_send_to(message, to) {
+                Ok(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.socket.writable().await?,
+                // Errors that ICMP brought come out of whatever is called next, whomever it concerns. Those are in the
+                // queue, with the address that they are about; what comes again and again is this message's own.
+                Err(error) => {
+                    self.take_errors();
+                    tries += 1;
+                    if tries == SEND_TRIES && error.kind() == io::ErrorKind::ConnectionRefused {
+                        break; // Never of this message: it was not sent yet. As good as lost on the way.
+                    }
+                    if tries == SEND_TRIES {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        self.counts.sent.add_one();
+        Ok(())
+    }
+
+    /// Hears what comes, for ever.
+    pub async fn listen(&self, longest: usize) {
+        let mut batch = Batch::new(longest);
+        let mut dropped = 0;
+        loop {
+            if self.socket.ready(Interest::READABLE | Interest::ERROR).await.is_err() {
+                return;
+            }
+            self.take_errors();
+            for _ in 0..BATCHES_PER_TURN {
+                match self.socket.try_io(Interest::READABLE, || batch.receive(self.socket.as_raw_fd())) {
+                    Ok(told) => {
+                        if let Some(told) = told {
+                            self.counts.buffer_dropped.add(u64::from(told.wrapping_sub(dropped)));
+                            dropped = told;
+                        }
+                        let now = Instant::now();
+                        for datagram in batch.datagrams() {
+                            self.hear(&datagram, now);
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(_) => self.take_errors(),
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Tells those who wait for an agent what the network says of it.
+    fn take_errors(&self) {
+        let take = || socket::take_error(self.socket.as_raw_fd()).ok_or(io::ErrorKind::WouldBlock.into());
+        while let Ok((about, errno)) = self.socket.try_io(Interest::ERROR, take) {
+            self.counts.unreachable.add_one();
+            let Some(target) = self.traffic.lock().targets.known(about).cloned() else { continue };
+            let why = io::Error::from_raw_os_error(errno);
+            let asking: Vec<Arc<Question>> = target.asking.lock().clone();
+            for question in asking {
+                question.refuse(0, AskError::Unreachable(format!("{about} cannot be reached: {why}")));
+            }
+        }
+    }
+
+    fn hear(&self, datagram: &Datagram<'_>, now: Instant) {
+        self.counts.received.add_one();
+        if let Err((wrong, target)) = self.heard(datagram, now) {
+            wrong.count(&self.counts).add_one();
+            if let Some(target) = target {
+                target.seen.add(wrong, (wrong == Wrong::Address).then_some(datagram.peer));
+            }
+        }
+    }
+
+    /// Finds whose reply it is and lets that flight hear it; else why not, and of which agent that is to be said.
+    fn heard(&self, datagram: &Datagram<'_>, now: Instant) -> Result<(), (Wrong, Option<Arc<Target>>)> {
+        let peer = datagram.peer;
+        // Of an agent that was asked, what is wrong; of anybody else, no more than that nobody asked.
+        let of_peer = |wrong: Wrong| match self.traffic.lock().targets.known(peer) {
+            Some(target) => (wrong, Some(Arc::clone(target))),
+            None => (Wrong::Stranger, None),
+        };
+        if datagram.cut {
+            return Err(of_peer(Wrong::Huge));
+        }
+        let bytes = Bytes::copy_from_slice(datagram.bytes);
+        let message = wire::open(bytes.clone()).map_err(|_| of_peer(Wrong::Malformed))?;
+        let id = match &message {
+            Opened::Community(message) if !message.pdu.is_response() => {
+                return Err(of_peer(Wrong::NotAReply));
+            }
+            Opened::Community(message) => message.pdu.id.unwrap_or_default(),
+            Opened::V3(message) => message.msg_id(),
+        };
+        let found = self.traffic.lock().flights.find(id, peer);
+        match found {
+            Found::Flying(flight) => flight
+                .hear(id, message, &bytes, &self.counts, now)
+                .map_err(|wrong| (wrong, Some(Arc::clone(&flight.question.target)))),
+            Found::Elsewhere(flight) => Err((Wrong::Address, Some(Arc::clone(&flight.question.target)))),
+            Found::Answered => Err(of_peer(Wrong::Double)),
+            Found::GivenUp => Err(of_peer(Wrong::Late)),
+            Found::Nothing => Err(of_peer(Wrong::RequestId)),
+        }
+    }
+}
