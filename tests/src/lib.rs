@@ -20,6 +20,7 @@ mod ports;
 mod process;
 mod processes;
 mod sandbox;
+mod snmp_collector;
 mod snmpd;
 mod snmpsim;
 mod tutorial;
@@ -33,6 +34,7 @@ pub use patience::{PATIENCE, Stopwatch, monotonic_seconds, pause, wait_for, wait
 pub use process::Process;
 pub use processes::{ProcessId, Snapshot};
 pub use sandbox::Sandbox;
+pub use snmp_collector::SnmpCollector;
 pub use snmpd::Snmpd;
 pub use snmpsim::Snmpsim;
 pub use tutorial::{Block, Expected, blocks, matches};
