@@ -26,7 +26,7 @@ mod snmpsim;
 mod tutorial;
 
 pub use access::{Access, USERS, User};
-pub use binary::binary;
+pub use binary::{binary, root};
 pub use foreign::{Foreign, ForeignRun};
 pub use net_snmp::{Oid, Said, Walk, get, net_snmp, numbers, said, walk};
 pub use output::{Finished, json_lines};

@@ -15,6 +15,8 @@ use std::time::Duration;
 const PAGE_PATIENCE: Duration = Duration::from_secs(150);
 /// The base of the ports that the pages speak of.
 const PAGES_BASE: u16 = 17_400;
+/// How many of them.
+const PAGES_PORTS: u16 = 10;
 
 /// Runs a page; what it did otherwise than it says.
 fn run_page(name: &str, page: &str) -> Result<usize, String> {
@@ -22,7 +24,7 @@ fn run_page(name: &str, page: &str) -> Result<usize, String> {
     let blocks = blocks(page);
     let logs = sandbox.path("logs").display().to_string();
     let moved = |text: &str, from: u16, to: u16| {
-        (0..6).fold(text.to_owned(), |text, above| {
+        (0..PAGES_PORTS).fold(text.to_owned(), |text, above| {
             text.replace(&(from + above).to_string(), &(to + above).to_string())
         })
     };
