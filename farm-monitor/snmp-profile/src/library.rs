@@ -16,6 +16,17 @@ pub struct Library {
 pub const SHIPPED: &[(&str, &str)] = &[
     ("system.toml", include_str!("../profiles/system.toml")),
     ("interfaces.toml", include_str!("../profiles/interfaces.toml")),
+    ("ethernet.toml", include_str!("../profiles/ethernet.toml")),
+    ("bridge.toml", include_str!("../profiles/bridge.toml")),
+    ("ip.toml", include_str!("../profiles/ip.toml")),
+    ("ip-v4.toml", include_str!("../profiles/ip-v4.toml")),
+    ("tcp-udp.toml", include_str!("../profiles/tcp-udp.toml")),
+    ("host-resources.toml", include_str!("../profiles/host-resources.toml")),
+    ("ucd.toml", include_str!("../profiles/ucd.toml")),
+    ("entity.toml", include_str!("../profiles/entity.toml")),
+    ("entity-sensors.toml", include_str!("../profiles/entity-sensors.toml")),
+    ("ups.toml", include_str!("../profiles/ups.toml")),
+    ("printer.toml", include_str!("../profiles/printer.toml")),
 ];
 
 impl Library {

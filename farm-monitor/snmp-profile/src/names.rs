@@ -46,7 +46,7 @@ impl Names {
         })
     }
 
-    /// The built-in ones and those of profiles, which go first.
+    /// The built-in ones, and what profiles name beside them.
     pub fn of(library: &Library) -> Self {
         let mut names = Self::standard().clone();
         for profile in library.iter() {

@@ -124,10 +124,11 @@ impl Scale {
             up *= self.factor;
         }
         if let Some(over) = &self.over {
-            down *= get(over)?.as_f64();
-            if down == 0.0 {
+            let whole = get(over)?.as_f64();
+            if whole <= 0.0 {
                 return Ok(None);
             }
+            down *= whole;
         }
         let mut power = 0_i64;
         for part in &self.powers {
@@ -179,6 +180,10 @@ impl Object {
             return Ok(Some(Value::Text(Arc::from(text))));
         }
         let read = number(raw).ok_or(NoValue::NoNumber(raw.kind().as_str()))?;
+        if matches!(read, Number::Whole(whole) if self.missing.iter().any(|missing| whole == i128::from(*missing)))
+        {
+            return Ok(None);
+        }
         let Some(scaled) = self.scale.of(read, row)? else { return Ok(None) };
         let out_of_range = || NoValue::OutOfRange(scaled.to_string(), self.kind);
         Ok(Some(match (self.kind, scaled) {

@@ -53,6 +53,8 @@ pub struct Object {
     pub words: BTreeMap<i64, String>,
     /// How bytes become text.
     pub text: TextForm,
+    /// Numbers of the agent's that say that there is no value, as -2 for unknown.
+    pub missing: Vec<i64>,
     /// For people.
     pub description: String,
     /// Only rows in which each of these templates gives one of the values.
@@ -68,7 +70,7 @@ pub struct Scale {
     pub factor: f64,
     /// Another column or a look-up of the row, as `hrStorageAllocationUnits`.
     pub times: Option<Source>,
-    /// The whole, where the value is to be a share of it, as `hrStorageSize`. Where it is 0 there is no value.
+    /// The whole, where the value is to be a share of it, as `hrStorageSize`. Where it is not above 0 there is no value.
     pub over: Option<Source>,
     /// Columns that hold exponents, as `entPhySensorPrecision`.
     pub powers: Vec<Power>,
@@ -191,7 +193,8 @@ pub struct Lookup {
 }
 
 /// Where a number or a text is found: the name of a look-up, of a part of the index, or of a measured column (by the MIB's
-/// name); `index`: the whole index, with dots.
+/// name); `index`: the whole index, with dots. Its number and its text are the agent's own, before scaling; for a code that has
+/// a word the text is the word.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source(pub String);
 

@@ -67,7 +67,7 @@ fn profile(mut root: Section<'_>, file: &str) -> Option<Profile> {
     }
     let mut traps = Vec::new();
     for (name, section) in root.named("trap") {
-        traps.extend(trap::trap(name, section));
+        traps.extend(trap::traps(name, section));
     }
     let mut names = Vec::new();
     for (name, entry) in root.free("names") {

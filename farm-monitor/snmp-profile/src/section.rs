@@ -99,12 +99,9 @@ impl<'t> Section<'t> {
     }
 
     pub fn entry(&mut self, key: &'static str) -> Option<&'t Entry> {
-        self.asked.push(key);
-        self.table.get(key)
-    }
-
-    /// An entry, without asking for it.
-    pub fn peek(&self, key: &str) -> Option<&'t Entry> {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         self.table.get(key)
     }
 
@@ -240,12 +237,19 @@ pub(crate) fn factor(node: &Node) -> Result<f64, Wrong> {
 }
 
 /// A whole number.
-pub(crate) fn whole(node: &Node) -> Result<i32, Wrong> {
+pub(crate) fn code(node: &Node) -> Result<i64, Wrong> {
     let expected = "a whole number";
     match &node.value {
         Value::Integer(number) => {
-            i32::try_from(*number).map_err(|_| Wrong::new(format!("{number} is out of bounds"), expected))
+            i64::try_from(*number).map_err(|_| Wrong::new(format!("{number} is out of bounds"), expected))
         }
         other => Err(Wrong::kind(other, expected)),
     }
+}
+
+/// A small whole number.
+pub(crate) fn whole(node: &Node) -> Result<i32, Wrong> {
+    let number = code(node)?;
+    i32::try_from(number)
+        .map_err(|_| Wrong::new(format!("{number} is out of bounds"), "a small whole number"))
 }

@@ -2,7 +2,7 @@
 
 use super::part::{kind, name, oid, only_of, text_form, unit, words_of};
 use crate::profile::{Fastest, Object, Power, Scale, Source};
-use crate::section::{Section, Wrong, factor, text, whole};
+use crate::section::{Section, Wrong, code, factor, text, whole};
 use crate::tree::{Node, Place, Value};
 use hedgerow_model::Kind;
 
@@ -36,15 +36,20 @@ pub(super) fn object(key: &str, mut section: Section<'_>) -> Option<ReadObject> 
     let number = section.need("oid", "the object's number, as \"1.3.6.1.2.1.1.3\"", oid);
     let instead = section.read("instead", oid);
     let parameter = section.need("parameter", "what the series is called, as \"in_errors\"", name);
-    let kind = section.read("kind", kind).unwrap_or(Kind::Gauge);
+    let said = section.read("kind", kind);
+    // Of a kind that cannot be read nothing follows for the other keys.
+    let known = said.is_some() || !section.has("kind");
+    let kind = said.unwrap_or(Kind::Gauge);
     let unit = section.read("unit", unit).unwrap_or_default();
     let scale = scale(&mut section);
     let words = words_of(&mut section).unwrap_or_default();
     let text_form = section.read("text", text_form).unwrap_or_default();
+    let missing = section.list("missing", code).unwrap_or_default();
     let description = section.read("description", |node| text(node, "text")).unwrap_or_default();
     let only = only_of(&mut section);
     let fastest = fastest(&mut section);
-    let for_kinds: [(&str, &[Kind], &str); 5] = [
+    let for_kinds: [(&str, &[Kind], &str); 6] = [
+        ("missing", &[Kind::Gauge, Kind::State], "it lists numbers that are none"),
         ("words", &[Kind::State], "words stand for the codes of a state"),
         ("text", &[Kind::Text], "it says how the bytes of a text are shown"),
         ("unit", &[Kind::Gauge, Kind::Counter], "states and texts have no unit"),
@@ -52,7 +57,7 @@ pub(super) fn object(key: &str, mut section: Section<'_>) -> Option<ReadObject> 
         ("fastest", &[Kind::Counter], "it says how fast a counter can grow"),
     ];
     for (key, kinds, why) in for_kinds {
-        if let Some(at) = section.place(key).filter(|_| !kinds.contains(&kind)) {
+        if let Some(at) = section.place(key).filter(|_| known && !kinds.contains(&kind)) {
             let kinds =
                 kinds.iter().map(|kind| format!("`kind = \"{kind}\"`")).collect::<Vec<_>>().join(" or ");
             let wrong =
@@ -72,6 +77,7 @@ pub(super) fn object(key: &str, mut section: Section<'_>) -> Option<ReadObject> 
         scale,
         words,
         text: text_form,
+        missing,
         description,
         only,
         fastest,
@@ -85,11 +91,7 @@ fn source(node: &Node) -> Result<Source, Wrong> {
 
 /// `0.01`, or `{ factor = 1024, times = "hrStorageAllocationUnits", over = "…", powers = [{ of = "…", origin = 9, step = 3 }] }`
 fn scale(section: &mut Section<'_>) -> Scale {
-    let Some(entry) = section.peek("scale") else {
-        section.entry("scale");
-        return Scale::default();
-    };
-    if !matches!(entry.node.value, Value::Table(_)) {
+    if !matches!(section.entry("scale").map(|entry| &entry.node.value), Some(Value::Table(_))) {
         return Scale { factor: section.read("scale", factor).unwrap_or(1.0), ..Scale::default() };
     }
     let mut scale = section.inner("scale");
@@ -113,11 +115,11 @@ fn scale(section: &mut Section<'_>) -> Scale {
 
 /// `{ of = "ifHighSpeed", factor = 125000 }`
 fn fastest(section: &mut Section<'_>) -> Option<Fastest> {
-    if !section.has("fastest") {
-        section.entry("fastest");
+    let described = section.has("fastest");
+    let mut inner = section.inner("fastest");
+    if !described {
         return None;
     }
-    let mut inner = section.inner("fastest");
     let of = inner.need("of", "the column that says the speed, as \"ifHighSpeed\"", source);
     let factor = inner.read("factor", factor).unwrap_or(1.0);
     inner.finish();

@@ -50,9 +50,13 @@ pub(super) fn table(name: &str, mut section: Section<'_>) -> Option<ReadTable> {
             Wrong::new("`column` is missing", format!("a table for each: [{}.column.NAME]", section.path));
         findings.error(section.at, &section.path, wrong);
     }
-    if item.is_empty() && labels.is_empty() && section.place("item").is_some() {
-        let wrong = Wrong::new("nothing tells the rows apart", "`item`, or `labels`");
-        findings.error(section.place("item").unwrap_or_default(), &joined(&section.path, "item"), wrong);
+    // Each column may still take one row only: `only = { laIndex = "1" }`.
+    let apart =
+        !item.is_empty() || !labels.is_empty() || columns.iter().all(|read| !read.object.only.is_empty());
+    if let Some(at) = section.place("item").filter(|_| !apart) {
+        let wrong =
+            Wrong::new("nothing tells the rows apart", "`item`, or `labels`, or `only` in every column");
+        findings.error(at, &joined(&section.path, "item"), wrong);
     }
     let table = Table {
         name: name.to_owned(),

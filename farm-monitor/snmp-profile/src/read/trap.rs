@@ -2,25 +2,23 @@
 
 use super::part::{name, oid, words_of};
 use crate::profile::{Trap, TrapCode, TrapState};
-use crate::section::{Section, Wrong, text};
-use crate::tree::{Node, Value};
+use crate::section::{Section, Wrong, code, text};
 
-pub(super) fn trap(key: &str, mut section: Section<'_>) -> Option<Trap> {
-    let oid = section.need("oid", "the notification's number, as \"1.3.6.1.6.3.1.1.5.3\"", oid);
+/// One for each of its OIDs: what v1 sends is translated (RFC 3584) to another than v2c and v3 have, for some.
+pub(super) fn traps(key: &str, mut section: Section<'_>) -> Vec<Trap> {
+    if !section.has("oid") {
+        let wrong = Wrong::new("`oid` is missing", "the notification's number, as \"1.3.6.1.6.3.1.1.5.3\"");
+        section.findings.error(section.at, &section.path, wrong);
+    }
+    let oids = section.list("oid", oid).unwrap_or_default();
     let description = section.read("description", |node| text(node, "text")).unwrap_or_default();
-    let state = if section.has("state") {
-        let state = state(section.inner("state"));
-        if state.is_none() {
-            section.finish();
-            return None;
-        }
-        state
-    } else {
-        section.entry("state");
-        None
-    };
+    let described = section.has("state");
+    let state = section.inner("state");
+    let state = described.then(|| self::state(state)).flatten();
     section.finish();
-    Some(Trap { oid: oid?, name: key.to_owned(), description, state })
+    oids.into_iter()
+        .map(|oid| Trap { oid, name: key.to_owned(), description: description.clone(), state: state.clone() })
+        .collect()
 }
 
 /// `{ parameter = "link", item = ["OID of ifName"], code = 2, words = { … } }`
@@ -47,12 +45,4 @@ fn state(mut section: Section<'_>) -> Option<TrapState> {
     let words = words_of(&mut section).unwrap_or_default();
     section.finish();
     Some(TrapState { parameter: parameter?, item, code: code?, words })
-}
-
-fn code(node: &Node) -> Result<i64, Wrong> {
-    match &node.value {
-        Value::Integer(number) => i64::try_from(*number)
-            .map_err(|_| Wrong::new(format!("{number} is out of bounds"), "a whole number")),
-        other => Err(Wrong::kind(other, "a whole number")),
-    }
 }
