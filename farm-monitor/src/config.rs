@@ -1,17 +1,21 @@
-//! What the farm's owner wrote: `farm.toml` and `conf.d/*.toml` beside it, read as one, checked as a whole.
+//! What the farm's owner wrote: `farm.toml` and `conf.d/*.toml` beside it, read as one, checked as a whole; and the
+//! site's own SNMP profiles, `profiles/*.toml`.
 //!
 //! All of it is used or none: every mistake is told with its file, line, key and what was expected ([`ConfigErrors`]).
 //! Nothing here applies a configuration; [`watch::ConfigWatch`] says when there is a new one.
 
 mod collector;
 mod complaint;
+pub mod credentials;
 mod findings;
 mod nearest;
+mod profiles;
 mod read;
 mod script;
 mod secret;
 mod section;
 mod settings;
+mod snmp;
 mod targets;
 pub mod template;
 mod tree;
@@ -19,15 +23,20 @@ mod view;
 pub mod watch;
 
 pub use complaint::{Complaint, ConfigErrors, MAX_TOLD, Spot};
+pub use nearest::nearest;
 pub use read::{MAX_CONF_FILES, MAX_FILE_BYTES, load};
 pub use secret::MAX_SECRET_BYTES;
+pub use snmp::DEFAULT_PORT;
 pub use view::{Member, View};
 pub use watch::ConfigWatch;
 
 use hedgerow_collect::spec::{CollectorSpec, PoolSpec};
+use hedgerow_snmp::Security;
+use hedgerow_snmp_profile::Library;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The cluster in which a farm measures itself; no collector may write it.
@@ -48,6 +57,12 @@ pub struct FarmConfig {
     pub series: SeriesSettings,
     /// `[view.NAME]`, by name.
     pub views: Vec<View>,
+    /// `[credentials.NAME]`, by name.
+    pub credentials: BTreeMap<String, Arc<Security>>,
+    /// All SNMP profiles: those shipped, and the site's own.
+    pub profiles: Arc<Library>,
+    /// The names of the site's own.
+    pub own_profiles: BTreeSet<String>,
     /// `[collector.NAME]`, by name, with their targets.
     pub collectors: Vec<CollectorSpec>,
     /// Every file that was read, or looked for: the configuration's own, targets, secrets.
@@ -114,13 +129,15 @@ pub struct SeriesSettings {
 impl FarmConfig {
     /// Whether both ask for the same, wherever it is written and whatever was warned of.
     pub fn same_effect(&self, other: &Self) -> bool {
-        let Self { farm, lookup, cache, pool, series, views, collectors, files: _, warnings: _ } = self;
+        let Self { farm, lookup, cache, pool, series, views, credentials, profiles, collectors, .. } = self;
         *farm == other.farm
             && *lookup == other.lookup
             && *cache == other.cache
             && *pool == other.pool
             && *series == other.series
             && *views == other.views
+            && *credentials == other.credentials
+            && *profiles == other.profiles
             && *collectors == other.collectors
     }
 }

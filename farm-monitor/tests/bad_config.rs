@@ -12,7 +12,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad-config")
 }
 
-/// Copies a folder's files, readable by all.
+/// Copies a folder's files, readable by all but for `*.secret`.
 fn copy_all(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -22,7 +22,8 @@ fn copy_all(from: &Path, to: &Path) {
             copy_all(&entry.path(), &target);
         } else {
             fs::copy(entry.path(), &target).unwrap();
-            fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
+            let mode = if target.extension().is_some_and(|e| e == "secret") { 0o600 } else { 0o644 };
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode)).unwrap();
         }
     }
 }
@@ -71,7 +72,7 @@ fn each_mistake_gets_its_exact_message() {
 
 #[test]
 fn no_message_holds_a_control_character_or_a_secret() {
-    for name in ["names", "secrets", "bidi", "long-line"] {
+    for name in ["names", "secrets", "bidi", "long-line", "credentials-passwords", "credentials-not-closed"] {
         let message = message(name);
         assert!(message.chars().all(|c| c == '\n' || !c.is_control()), "{name}: {message:?}");
         assert!(!message.contains("correct horse"), "{name}: {message}");

@@ -63,8 +63,10 @@ fn everything_in_the_template_is_valid_without_its_comment_sign() {
         ("farm.toml", &all),
         ("queue-servers.txt", "q[1-3] 10.0.0.[1-3]\n"),
         ("queue-token", "t\n"),
+        ("core-auth", "correct horse\n"),
+        ("core-privacy", "battery staple\n"),
     ]);
-    assert_eq!(config.collectors.len(), 4);
+    assert_eq!(config.collectors.len(), 5);
     assert_eq!(
         (config.views.len(), config.cache.clusters.len(), config.pool.per_module["script"]),
         (1, 1, 32)
@@ -206,7 +208,13 @@ fn the_examples_of_the_reference_are_valid() {
         text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(examples.len() >= 8, "{} examples", examples.len());
     for example in examples {
-        let files = [("farm.toml", example), ("servers.txt", "a\nb 10.0.0.2\n"), ("token", "x")];
+        let files = [
+            ("farm.toml", example),
+            ("servers.txt", "a\nb 10.0.0.2\n"),
+            ("token", "x"),
+            ("core.auth", "correct horse"),
+            ("core.privacy", "battery staple"),
+        ];
         load(folder(&files).path(), "h").unwrap_or_else(|errors| panic!("{errors}\nin\n{example}"));
     }
 }

@@ -66,6 +66,22 @@ pub enum ModuleSpec {
 }
 
 impl ModuleSpec {
+    /// The same without what it says of single targets: those change for themselves.
+    pub fn but_for_targets(&self) -> Self {
+        match self {
+            Self::Snmp(spec) => Self::Snmp(SnmpSpec { targets: BTreeMap::new(), ..spec.clone() }),
+            Self::Host(_) | Self::Script(_) => self.clone(),
+        }
+    }
+
+    /// Whether both ask this node in the same way, where they are the same but for targets.
+    pub fn asks_alike(&self, other: &Self, node: &str) -> bool {
+        match (self, other) {
+            (Self::Snmp(one), Self::Snmp(other)) => one.access_of(node) == other.access_of(node),
+            _ => true,
+        }
+    }
+
     /// The word of `module =`.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -162,6 +178,13 @@ pub struct SnmpSpec {
     pub max_rows: usize,
 }
 
+impl SnmpSpec {
+    /// How the target of this node is asked.
+    pub fn access_of(&self, node: &str) -> &SnmpAccess {
+        self.targets.get(node).unwrap_or(&self.access)
+    }
+}
+
 /// How an agent is reached.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SnmpAccess {
@@ -180,4 +203,38 @@ pub enum ProfileChoice {
     Detect,
     /// These.
     Named(Vec<String>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hedgerow_snmp::Secret;
+
+    fn access(community: &str) -> SnmpAccess {
+        let security = Arc::new(Security::V2c { community: Secret::new(community) });
+        SnmpAccess { port: 161, security, profiles: ProfileChoice::Detect }
+    }
+
+    fn snmp(targets: &[(&str, &str)]) -> ModuleSpec {
+        ModuleSpec::Snmp(SnmpSpec {
+            access: access("public"),
+            targets: targets.iter().map(|(node, word)| ((*node).to_owned(), access(word))).collect(),
+            library: Arc::default(),
+            timeout: Duration::from_secs(1),
+            attempts: 3,
+            window: 4,
+            max_rows: 1000,
+        })
+    }
+
+    #[test]
+    fn what_one_target_says_for_itself_is_a_change_of_that_target_only() {
+        let (before, after) =
+            (snmp(&[("a", "core")]), snmp(&[("a", "core"), ("b", "edge"), ("c", "public")]));
+        assert_eq!(before.but_for_targets(), after.but_for_targets());
+        let changed: Vec<_> =
+            ["a", "b", "c"].into_iter().filter(|node| !before.asks_alike(&after, node)).collect();
+        assert_eq!(changed, ["b"], "c says what the collector says");
+        assert!(!format!("{after:?}").contains("edge"), "no secret is printed");
+    }
 }

@@ -117,19 +117,36 @@ pub fn from_lists<S: AsRef<str>>(lists: &[S]) -> Result<Vec<Target>, TargetsErro
         let wrong = |reason| TargetsError::HostList { list: list.as_ref().to_owned(), reason };
         for node in expand(list.as_ref())? {
             let target = Target { address: node.clone(), node, labels: BTreeMap::new() };
-            found.add(target, 0).map_err(|why| why.at(|reason, _| wrong(reason)))?;
+            found.add(Listed::of(target)).map_err(|why| why.at(|reason, _| wrong(reason)))?;
         }
     }
-    Ok(found.targets)
+    Ok(found.listed.into_iter().map(|listed| listed.target).collect())
+}
+
+/// A target of a file, with what else its line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The target.
+    pub target: Target,
+    /// The line it stands in, counted from 1; 0 where the format has none.
+    pub line: usize,
+    /// `key=value` behind name and address, as written, in order. What they mean is the module's.
+    pub options: Vec<(String, String)>,
+}
+
+impl Listed {
+    fn of(target: Target) -> Self {
+        Self { target, line: 0, options: Vec::new() }
+    }
 }
 
 /// Reads the content of a file of targets; `path` only tells the format: `.json` is `file_sd`, `.yml` and `.yaml` are
-/// refused, anything else is text: a line `name`, or `name address`, both may be host lists of the same length; `#`
-/// begins a comment.
+/// refused, anything else is text: a line `name` or `name address`, both may be host lists of the same length, then any
+/// `key=value`; `#` begins a comment.
 ///
 /// # Errors
 /// What is wrong, and in which line.
-pub fn parse_file(path: &Path, content: &str) -> Result<Vec<Target>, TargetsError> {
+pub fn parse_file(path: &Path, content: &str) -> Result<Vec<Listed>, TargetsError> {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match extension.to_ascii_lowercase().as_str() {
         "json" => parse_file_sd(content),
@@ -138,20 +155,25 @@ pub fn parse_file(path: &Path, content: &str) -> Result<Vec<Target>, TargetsErro
     }
 }
 
-fn parse_text(content: &str) -> Result<Vec<Target>, TargetsError> {
+fn parse_text(content: &str) -> Result<Vec<Listed>, TargetsError> {
     let mut found = Found::default();
     for (line, text) in (1..).zip(content.lines()) {
         let text = text.split('#').next().unwrap_or_default();
-        let mut words = text.split_whitespace();
+        let mut words = text.split_whitespace().peekable();
         let Some(name) = words.next() else { continue };
         let wrong = |reason: String| TargetsError::Line { line, reason };
         let names = expand(name).map_err(|error| in_line(line, error))?;
-        let addresses = match words.next() {
+        let addresses = match words.next_if(|word| !word.contains('=')) {
             Some(address) => expand(address).map_err(|error| in_line(line, error))?,
             None => names.clone(),
         };
-        if let Some(word) = words.next() {
-            return Err(wrong(format!("`{word}` is too much: expected `name` or `name address`")));
+        let mut options = Vec::new();
+        for word in words {
+            let (key, value) = word
+                .split_once('=')
+                .filter(|(key, _)| !key.is_empty())
+                .ok_or_else(|| wrong(format!("`{word}` is too much: expected `name` or `name address`")))?;
+            options.push((key.to_owned(), value.to_owned()));
         }
         if names.len() != addresses.len() {
             let (names, addresses) = (names.len(), addresses.len());
@@ -159,11 +181,11 @@ fn parse_text(content: &str) -> Result<Vec<Target>, TargetsError> {
         }
         for (node, address) in names.into_iter().zip(addresses) {
             let target = Target { node, address, labels: BTreeMap::new() };
-            let add = found.add(target, line);
+            let add = found.add(Listed { target, line, options: options.clone() });
             add.map_err(|why| why.at(|reason, earlier| wrong(format!("{reason}{}", on_line(earlier)))))?;
         }
     }
-    Ok(found.targets)
+    Ok(found.listed)
 }
 
 fn in_line(line: usize, error: TargetsError) -> TargetsError {
@@ -188,7 +210,7 @@ struct Group {
 
 /// `[{"targets": ["host:port", …], "labels": {…}}, …]`: node and address are the target as written, as in Prometheus;
 /// labels that begin with `__` are Prometheus's own and left out.
-fn parse_file_sd(content: &str) -> Result<Vec<Target>, TargetsError> {
+fn parse_file_sd(content: &str) -> Result<Vec<Listed>, TargetsError> {
     let groups: Vec<Group> =
         serde_json::from_str(content).map_err(|error| TargetsError::FileSd(error.to_string()))?;
     let mut found = Found::default();
@@ -199,16 +221,16 @@ fn parse_file_sd(content: &str) -> Result<Vec<Target>, TargetsError> {
         Labels::new(&labels).map_err(|error| wrong(error.to_string()))?;
         for address in group.targets {
             let target = Target { node: address.clone(), address, labels: labels.clone() };
-            found.add(target, 0).map_err(|why| why.at(|reason, _| wrong(reason)))?;
+            found.add(Listed::of(target)).map_err(|why| why.at(|reason, _| wrong(reason)))?;
         }
     }
-    Ok(found.targets)
+    Ok(found.listed)
 }
 
 /// Targets found so far, each node once.
 #[derive(Default)]
 struct Found {
-    targets: Vec<Target>,
+    listed: Vec<Listed>,
     lines: HashMap<String, usize>,
 }
 
@@ -228,17 +250,18 @@ impl NotAdded {
 }
 
 impl Found {
-    fn add(&mut self, target: Target, line: usize) -> Result<(), NotAdded> {
-        if self.targets.len() >= MAX_TARGETS {
+    fn add(&mut self, listed: Listed) -> Result<(), NotAdded> {
+        let target = &listed.target;
+        if self.listed.len() >= MAX_TARGETS {
             return Err(NotAdded::TooMany);
         }
         if let Err(error) = Name::new(&target.node) {
             return Err(NotAdded::Wrong(format!("target `{}` {error}", target.node), 0));
         }
-        if let Some(earlier) = self.lines.insert(target.node.clone(), line) {
+        if let Some(earlier) = self.lines.insert(target.node.clone(), listed.line) {
             return Err(NotAdded::Wrong(format!("target `{}` was given already", target.node), earlier));
         }
-        self.targets.push(target);
+        self.listed.push(listed);
         Ok(())
     }
 }

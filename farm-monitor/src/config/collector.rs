@@ -5,6 +5,7 @@ use super::findings::{Findings, KeyPath, Wrong};
 use super::nearest::nearest;
 use super::section::{Got, Section, text};
 use super::settings::is_name;
+use super::snmp::{self, Known};
 use super::tree::{Node, Place, Table};
 use super::{script, targets};
 use hedgerow_collect::spec::{CollectorSpec, HostSpec, ModuleSpec, Target};
@@ -15,9 +16,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// The modules there are.
-pub(super) const MODULES: [&str; 2] = [HOST, SCRIPT];
+pub(super) const MODULES: [&str; 3] = [HOST, SCRIPT, SNMP];
 const HOST: &str = "host";
 const SCRIPT: &str = "script";
+const SNMP: &str = "snmp";
+
+/// Keys of `[credentials.NAME]` that people write into the collector.
+const OF_CREDENTIALS: [&str; 5] = ["version", "community", "user", "auth", "auth_password"];
 
 /// The shortest period.
 const SHORTEST: Duration = Duration::from_millis(100);
@@ -31,12 +36,16 @@ fn default_period(module: Option<&str>) -> Duration {
 }
 
 /// Reads all collectors. A cluster belongs to one of them.
-pub(super) fn collectors(sections: Vec<(String, Section<'_>)>, host: &str) -> Vec<CollectorSpec> {
+pub(super) fn collectors(
+    sections: Vec<(String, Section<'_>)>,
+    host: &str,
+    known: &Known<'_>,
+) -> Vec<CollectorSpec> {
     let mut collectors = Vec::with_capacity(sections.len());
     let mut writers: BTreeMap<String, (String, Place)> = BTreeMap::new();
     for (name, section) in sections {
         let (findings, path, at) = (section.findings, section.path.clone(), section.at);
-        let Some((spec, cluster)) = collector(name, section, host) else { continue };
+        let Some((spec, cluster)) = collector(name, section, host, known) else { continue };
         if let Some((other, place)) = writers.get(&spec.cluster) {
             let problem =
                 format!("writes the cluster `{}`, as collector `{other}` does already", spec.cluster);
@@ -52,7 +61,12 @@ pub(super) fn collectors(sections: Vec<(String, Section<'_>)>, host: &str) -> Ve
 }
 
 /// Reads one; with the place where its cluster is named. `None` where so much is wrong that nothing can be said of it.
-fn collector(name: String, mut section: Section<'_>, host: &str) -> Option<(CollectorSpec, Option<Place>)> {
+fn collector(
+    name: String,
+    mut section: Section<'_>,
+    host: &str,
+    known: &Known<'_>,
+) -> Option<(CollectorSpec, Option<Place>)> {
     let findings = section.findings;
     if let Err(wrong) = is_name(&name) {
         findings.error(section.at, &section.path, wrong);
@@ -78,32 +92,29 @@ fn collector(name: String, mut section: Section<'_>, host: &str) -> Option<(Coll
     if let Some(period) = period.judged(default) {
         check_times(&section, period, why, &deadline, &lifetime);
     }
-    let targets = targets::targets(&mut section, host);
+    let of_snmp = (module_name == Some(SNMP)).then_some(known);
+    let targets = targets::targets(&mut section, host, of_snmp);
     if module == Got::Absent {
         section.missing("module", &format!("module = {}", one_of(&MODULES)));
     }
+    let period = period.or(default);
+    let deadline = deadline.or(period * 4 / 5);
     let options = match module_name? {
         HOST => ModuleSpec::Host(host_options(&mut section)),
+        SNMP => ModuleSpec::Snmp(snmp::options(&mut section, known, targets.as_ref(), deadline)),
         _ => ModuleSpec::Script(script::options(&mut section)),
     };
-    check_targets(&section, &options, targets.as_deref().unwrap_or_default());
+    let targets = targets.map(|targets| targets.list).unwrap_or_default();
+    check_targets(&section, &options, &targets);
     let own = options.name();
-    section.finish(|key| of_another_module(own, key));
-    let period = period.or(default);
+    section.finish(|key| of_another_module(own, key, known));
     let (at, cluster) = match cluster {
         Got::Is(cluster, at) => (Some(at), cluster),
         Got::Absent => (None, name.clone()),
         Got::Bad => return None,
     };
-    let spec = CollectorSpec {
-        cluster,
-        period,
-        deadline: deadline.or(period * 4 / 5),
-        targets: targets.unwrap_or_default(),
-        lifetime: lifetime.ok(),
-        module: options,
-        name,
-    };
+    let spec =
+        CollectorSpec { cluster, period, deadline, targets, lifetime: lifetime.ok(), module: options, name };
     Some((spec, at))
 }
 
@@ -227,19 +238,23 @@ fn check_targets(section: &Section<'_>, options: &ModuleSpec, targets: &[Target]
 }
 
 /// Says where a key belongs that is unknown here but not elsewhere.
-fn of_another_module(own: &str, key: &str) -> Option<String> {
+fn of_another_module(own: &str, key: &str, known: &Known<'_>) -> Option<String> {
+    if own == SNMP && OF_CREDENTIALS.contains(&key) {
+        return Some(format!("`{key}` stands in a section [credentials.NAME]; here `credentials` names it"));
+    }
     let other = MODULES
         .into_iter()
         .filter(|module| *module != own)
-        .find(|module| options_of(module).contains(&key))?;
+        .find(|module| options_of(module, known).contains(&key))?;
     Some(format!("`{key}` is an option of the module `{other}`, this collector is of module `{own}`"))
 }
 
-fn options_of(module: &str) -> Vec<&'static str> {
+fn options_of(module: &str, known: &Known<'_>) -> Vec<&'static str> {
     let (table, findings) = (Table::new(), Findings::default());
     let mut section = Section::new(&table, Place::default(), KeyPath::default(), &findings);
     match module {
         HOST => drop(host_options(&mut section)),
+        SNMP => drop(snmp::options(&mut section, known, None, Duration::MAX)),
         _ => drop(script::options(&mut section)),
     }
     section.asked().to_vec()

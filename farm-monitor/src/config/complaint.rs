@@ -9,6 +9,9 @@ pub const MAX_TOLD: usize = 50;
 /// Most characters of a line that are shown; a longer one is cut around what it is about.
 const MAX_SHOWN: usize = 100;
 
+/// Keys whose values are never shown.
+const SECRETS: [&str; 2] = ["password", "community"];
+
 /// One thing that is wrong, or (as a warning) looks wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
@@ -89,6 +92,7 @@ impl Spot {
     }
 
     fn cut(line: &str, number: usize, column: usize, width: usize) -> Self {
+        let line = &hidden(line);
         let from = if line.chars().count() > MAX_SHOWN { column.saturating_sub(MAX_SHOWN / 2) } else { 0 };
         let shown = line.chars().skip(from).take(MAX_SHOWN).map(|c| match c {
             '\t' => ' ',
@@ -99,6 +103,41 @@ impl Spot {
         let width = width.min(MAX_SHOWN.saturating_sub(caret).max(1));
         Self { line: number, column: column + 1, width, excerpt: shown.collect(), caret }
     }
+}
+
+/// A complaint about a profile is one about the configuration.
+impl From<hedgerow_snmp_profile::Complaint> for Complaint {
+    fn from(of: hedgerow_snmp_profile::Complaint) -> Self {
+        let hedgerow_snmp_profile::Complaint { file, spot, key, problem, expected, notes } = of;
+        let spot = spot.map(|of| {
+            let hedgerow_snmp_profile::Spot { line, column, width, excerpt, caret } = of;
+            Spot { line, column, width, excerpt, caret }
+        });
+        Self { file: file.into(), spot, key, problem, expected, notes }
+    }
+}
+
+/// The line with stars for every secret that somebody wrote into it. A complaint goes to terminals, logs and clients, and
+/// what is wrong may be another word of the line, or its missing quote.
+fn hidden(line: &str) -> String {
+    let mut shown = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = SECRETS.iter().filter_map(|key| Some(rest.find(key)? + key.len())).min() {
+        let (before, after) = rest.split_at(at);
+        shown.push_str(before);
+        rest = after;
+        let value = after.trim_start_matches(['"', '\'', ' ', '\t']);
+        let Some(value) = value.strip_prefix('=').map(|value| value.trim_start_matches([' ', '\t'])) else {
+            continue;
+        };
+        let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else { continue };
+        let value = value.trim_start_matches(quote);
+        let secret = value.split(quote).next().unwrap_or_default();
+        shown.push_str(&after[..after.len() - value.len()]);
+        shown.extend(secret.chars().map(|_| '*'));
+        rest = &value[secret.len()..];
+    }
+    shown + rest
 }
 
 impl fmt::Display for Complaint {
@@ -150,6 +189,28 @@ impl fmt::Display for ConfigErrors {
         match self.complaints.len().saturating_sub(MAX_TOLD) {
             0 => Ok(()),
             more => write!(f, "\n\nand {more} more errors"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_in_a_line_is_never_shown() {
+        for (line, shown) in [
+            ("auth_password = \"geheim\"", "auth_password = \"******\""),
+            (
+                "a = { auth_password=\"é1\", community = 'x', u = \"v\" }",
+                "a = { auth_password=\"**\", community = '*', u = \"v\" }",
+            ),
+            ("\"privacy_password\" = \"not closed", "\"privacy_password\" = \"**********"),
+            ("auth_password = \"\"\"long", "auth_password = \"\"\"****"),
+            ("auth_password = { file = \"core.auth\" }", "auth_password = { file = \"core.auth\" }"),
+            ("# the community", "# the community"),
+        ] {
+            assert_eq!(hidden(line), shown);
         }
     }
 }

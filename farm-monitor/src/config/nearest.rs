@@ -4,7 +4,7 @@
 const MAX_COMPARED: usize = 64;
 
 /// The nearest of `known`, if it is near: a third of its letters may be wrong, at least one.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = word.to_lowercase().chars().collect();
     if word.len() > MAX_COMPARED {
         return None;
@@ -12,7 +12,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     known
         .into_iter()
         .map(|candidate| {
-            let letters: Vec<char> = candidate.chars().collect();
+            let letters: Vec<char> = candidate.to_lowercase().chars().collect();
             (distance(&word, &letters), (letters.len() / 3).max(1), candidate)
         })
         .filter(|(distance, allowed, _)| distance <= allowed)
@@ -53,5 +53,6 @@ mod tests {
         assert_eq!(nearest("retention", known), None);
         assert_eq!(nearest("", known), None);
         assert_eq!(nearest("nagois", ["nagios", "json"]), Some("nagios"));
+        assert_eq!(nearest("sha-265", ["SHA-1", "SHA-256"]), Some("SHA-256"));
     }
 }

@@ -1,8 +1,11 @@
 //! From files to a configuration: finds them, merges them, reads every section.
 
 use super::complaint::{Complaint, ConfigErrors};
+use super::credentials::Credentials;
 use super::findings::{Findings, KeyPath, Wrong};
+use super::profiles::{self, Profiles};
 use super::section::{Section, print_size};
+use super::snmp::Known;
 use super::tree::{self, Place, Source, Table};
 use super::{FarmConfig, collector, settings, view};
 use std::collections::BTreeSet;
@@ -14,9 +17,11 @@ use std::path::{Path, PathBuf};
 pub const MAIN_FILE: &str = "farm.toml";
 /// The folder beside it whose `*.toml` are read too, in the order of their names.
 pub const CONF_FOLDER: &str = "conf.d";
+/// The folder beside it whose `*.toml` are the site's own SNMP profiles.
+pub const PROFILE_FOLDER: &str = "profiles";
 /// Longest file of a configuration, in bytes; a longer one is refused.
 pub const MAX_FILE_BYTES: u64 = 4 << 20;
-/// Most files in `conf.d`; more are refused.
+/// Most files in `conf.d`, and in `profiles`; more are refused.
 pub const MAX_CONF_FILES: usize = 1000;
 
 /// Reads the configuration at `path`: a folder with `farm.toml`, or a file; `conf.d/*.toml` beside it belong to it. `host` is
@@ -40,7 +45,7 @@ pub(super) fn read(path: &Path, host: &str) -> Loaded {
     let mut files = BTreeSet::from([main.clone()]);
     let wrong = |complaints, files| Loaded { outcome: Err(ConfigErrors { complaints }), files };
     let mut paths = vec![main.clone()];
-    match conf_files(&main) {
+    match files_of(&main, CONF_FOLDER) {
         Ok(more) => paths.extend(more),
         Err(complaint) => return wrong(vec![*complaint], files),
     }
@@ -69,7 +74,8 @@ pub(super) fn read(path: &Path, host: &str) -> Loaded {
     }
     let findings = Findings::new(&sources);
     let root = merged(tables, &findings);
-    let config = config(&root, &findings, host);
+    let profiles = profiles::read(&main, &findings);
+    let config = config(&root, &findings, host, profiles);
     files.append(&mut findings.files());
     match findings.into_result() {
         Ok(warnings) => {
@@ -84,9 +90,9 @@ pub(super) fn main_file(path: &Path) -> PathBuf {
     if path.is_dir() { path.join(MAIN_FILE) } else { path.to_owned() }
 }
 
-/// The files of `conf.d` beside the main file, sorted; hidden files and other names are left out.
-pub(super) fn conf_files(main: &Path) -> Result<Vec<PathBuf>, Box<Complaint>> {
-    let folder = main.parent().unwrap_or(Path::new("")).join(CONF_FOLDER);
+/// The `*.toml` of a folder beside the main file, sorted; hidden files and other names are left out.
+pub(super) fn files_of(main: &Path, folder: &str) -> Result<Vec<PathBuf>, Box<Complaint>> {
+    let folder = main.parent().unwrap_or(Path::new("")).join(folder);
     let refused =
         |problem: String, expected: String| Box::new(Complaint::of_file(&folder, problem, expected));
     let unreadable = |error: io::Error| {
@@ -144,7 +150,7 @@ fn said(error: &io::Error) -> String {
 fn merged(tables: Vec<Table>, findings: &Findings<'_>) -> Table {
     let whole = |path: &[String]| {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        matches!(path.as_slice(), ["collector" | "view", _] | ["cache", "cluster", _])
+        matches!(path.as_slice(), ["collector" | "credentials" | "view", _] | ["cache", "cluster", _])
     };
     let mut root = Table::new();
     for table in tables {
@@ -160,8 +166,11 @@ fn merged(tables: Vec<Table>, findings: &Findings<'_>) -> Table {
 }
 
 /// Reads every section. What is wrong is in the findings, and then the configuration is of no use.
-fn config(root: &Table, findings: &Findings<'_>, host: &str) -> FarmConfig {
+fn config(root: &Table, findings: &Findings<'_>, host: &str, profiles: Profiles) -> FarmConfig {
     let mut section = Section::new(root, Place::default(), KeyPath::default(), findings);
+    let credentials = Credentials::read(section.named("credentials"));
+    let known = Known { credentials: &credentials, profiles: &profiles };
+    let collectors = collector::collectors(section.named("collector"), host, &known);
     let config = FarmConfig {
         farm: settings::farm(section.inner("farm"), host),
         lookup: settings::lookup(section.inner("lookup")),
@@ -169,7 +178,10 @@ fn config(root: &Table, findings: &Findings<'_>, host: &str) -> FarmConfig {
         pool: settings::pool(section.inner("pool"), &collector::MODULES),
         series: settings::series(section.inner("series")),
         views: section.named("view").into_iter().map(|(name, inner)| view::view(name, inner)).collect(),
-        collectors: collector::collectors(section.named("collector"), host),
+        collectors,
+        credentials: credentials.into_good(),
+        own_profiles: profiles.own,
+        profiles: profiles.all,
         files: BTreeSet::new(),
         warnings: Vec::new(),
     };
@@ -181,11 +193,13 @@ fn config(root: &Table, findings: &Findings<'_>, host: &str) -> FarmConfig {
 pub(super) fn known_keys() -> BTreeSet<String> {
     const ONE_OF_EACH: &str = "\
         [cache.cluster.a]\n[view.a]\n[collector.a]\nmodule = \"host\"\ntargets = [{}]\n\
-        [collector.b]\nmodule = \"script\"\nenvironment.A = {}\n";
+        [collector.b]\nmodule = \"script\"\nenvironment.A = {}\n\
+        [collector.c]\nmodule = \"snmp\"\ntargets = [{}]\n\
+        [credentials.a]\ncommunity = {}\nauth_password = {}\nprivacy_password = {}\n";
     let sources = [Source { path: PathBuf::new(), text: ONE_OF_EACH.to_owned() }];
     let findings = Findings::new(&sources);
     let root = sources.first().and_then(|source| tree::parse(0, source).ok());
     let root = root.expect("invariant: one of each is TOML");
-    config(&root, &findings, "host");
+    config(&root, &findings, "host", Profiles::shipped());
     findings.into_known()
 }

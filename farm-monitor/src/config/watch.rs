@@ -130,12 +130,13 @@ impl WatchedFiles {
     }
 }
 
-/// How all the files look that could change the configuration: those known, and those `conf.d` has now.
+/// How all the files look that could change the configuration: those known, and those its folders have now.
 fn look(path: &Path, files: &BTreeSet<PathBuf>) -> Stamps {
     let main = read::main_file(path);
-    // Where the folder cannot be read, the files known from it cannot either, and that is seen.
-    let listed = read::conf_files(&main).unwrap_or_default();
-    let all = files.iter().cloned().chain([main]).chain(listed);
+    // Where a folder cannot be read, the files known from it cannot either, and that is seen.
+    let folders = [read::CONF_FOLDER, read::PROFILE_FOLDER];
+    let listed = folders.into_iter().flat_map(|folder| read::files_of(&main, folder).unwrap_or_default());
+    let all = files.iter().cloned().chain([main.clone()]).chain(listed);
     all.map(|path| {
         let stamp = stamp(&path);
         (path, stamp)

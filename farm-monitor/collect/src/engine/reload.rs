@@ -90,7 +90,8 @@ impl Actor {
                 let (collector, target) = (spec.name.clone(), target.node.clone());
                 return Err(ApplyError::TargetTwice { collector, target });
             }
-            let slot = match kept.get(target) {
+            let alike = old.is_some_and(|old| old.spec.module.asks_alike(&spec.module, &target.node));
+            let slot = match kept.get(target).filter(|_| alike) {
                 Some(key) => Slot::Kept(*key),
                 None => {
                     let probe = module.probe(&spec, target);
@@ -212,6 +213,10 @@ impl Actor {
 }
 
 fn but_for_targets(old: &CollectorSpec, new: &CollectorSpec) -> bool {
-    CollectorSpec { targets: Vec::new(), ..old.clone() }
-        == CollectorSpec { targets: Vec::new(), ..new.clone() }
+    let bare = |spec: &CollectorSpec| CollectorSpec {
+        targets: Vec::new(),
+        module: spec.module.but_for_targets(),
+        ..spec.clone()
+    };
+    bare(old) == bare(new)
 }

@@ -46,9 +46,21 @@ fn host_lists_that_are_wrong_say_why() {
 fn a_text_file_has_names_and_addresses() {
     let text = "# rack 1\nsw-a1 10.0.0.1  # core\n\nn[01-02] 10.1.0.[1-2]\nplain\n";
     let targets = parse_file(Path::new("hosts"), text).unwrap();
-    let pairs: Vec<_> = targets.iter().map(|t| (t.node.as_str(), t.address.as_str())).collect();
+    let pairs: Vec<_> = targets.iter().map(|t| (t.target.node.as_str(), t.target.address.as_str())).collect();
     assert_eq!(pairs, [("sw-a1", "10.0.0.1"), ("n01", "10.1.0.1"), ("n02", "10.1.0.2"), ("plain", "plain")]);
     assert!(parse_file(Path::new("empty"), "# none\n").unwrap().is_empty());
+}
+
+#[test]
+fn a_line_can_say_more_of_its_targets() {
+    let text = "\nsw[1-2] 10.0.0.[1-2] credentials=core port=1161\nups profiles=a,b=c\n";
+    let listed = parse_file(Path::new("hosts"), text).unwrap();
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    assert_eq!(listed[1].target.address, "10.0.0.2");
+    assert_eq!(listed[1].options, [pair("credentials", "core"), pair("port", "1161")]);
+    assert_eq!((listed[2].line, listed[2].target.address.as_str()), (3, "ups"));
+    assert_eq!(listed[2].options, [pair("profiles", "a,b=c")]);
+    assert_eq!(error("a b =c"), "line 1: `=c` is too much: expected `name` or `name address`");
 }
 
 #[test]
@@ -66,9 +78,9 @@ fn a_file_sd_file_gives_labels() {
     let text = r#"[{"targets": ["a:9100", "b:9100"], "labels": {"rack": "r1", "__meta_x": "y"}}, {"targets": ["c"]}]"#;
     let targets = parse_file(Path::new("sd.json"), text).unwrap();
     assert_eq!(targets.len(), 3);
-    assert_eq!(targets[0].node, "a:9100");
-    assert_eq!(targets[0].labels, BTreeMap::from([("rack".to_owned(), "r1".to_owned())]));
-    assert!(targets[2].labels.is_empty());
+    assert_eq!(targets[0].target.node, "a:9100");
+    assert_eq!(targets[0].target.labels, BTreeMap::from([("rack".to_owned(), "r1".to_owned())]));
+    assert!(targets[2].target.labels.is_empty());
 }
 
 #[test]
