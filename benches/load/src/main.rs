@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "measuring is what the clock is read for here")]
 
 mod latency;
+mod snmp;
 
 use std::process::ExitCode;
 
@@ -11,6 +12,10 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("__keeper") {
         return hedgerow_collect::script::keeper::main();
     }
+    // The measurements start simulated agents, and their own sides, as processes of this binary.
+    if std::env::args().nth(1).as_deref() == Some("__sim") {
+        return ended(hedgerow_sim::cli::run(std::env::args().skip(2)));
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -18,15 +23,19 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let args: Vec<String> = std::env::args().skip(2).collect();
     let result = match std::env::args().nth(1).as_deref() {
         Some("latency") => runtime.block_on(latency::run()),
-        other => Err(format!("no measurement `{}`: expected latency", other.unwrap_or_default())),
+        Some("snmp") => runtime.block_on(snmp::run(&args)),
+        Some("__snmp") => runtime.block_on(snmp::side(&args)),
+        other => Err(format!("no measurement `{}`: expected latency or snmp", other.unwrap_or_default())),
     };
+    ended(result.map(|table| println!("{table}")))
+}
+
+fn ended(result: Result<(), String>) -> ExitCode {
     match result {
-        Ok(table) => {
-            println!("{table}");
-            ExitCode::SUCCESS
-        }
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");
             ExitCode::FAILURE
