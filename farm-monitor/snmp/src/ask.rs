@@ -70,7 +70,7 @@ pub struct Reply {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
     /// Nothing that is an answer came in time. `seen` says what came instead, where something did: `a reply came from
-    /// 10.0.0.2`, `2 replies were malformed`.
+    /// 10.0.0.2`, `2 replies were malformed`. To a wrong community agents are silent: it shows as this, too.
     #[error("no answer from {address} to {attempts} requests in {waited:?}{}", said(seen))]
     TimedOut {
         /// Who was asked.

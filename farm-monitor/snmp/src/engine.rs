@@ -193,14 +193,14 @@ impl Engine {
             Security::V3(user) => Some(self.shared.keys.masters(user).await?),
             _ => None,
         };
-        let timed_out =
-            |seen: String| AskError::TimedOut { address, attempts: 0, waited: began.elapsed(), seen };
         let turn = match target.window.try_acquire() {
-            Ok(turn) => turn,
-            Err(_) => match timeout_at(deadline, target.window.acquire()).await {
-                Ok(Ok(turn)) => turn,
-                _ => return Err(timed_out("other requests to it were waiting too".to_owned())),
-            },
+            Ok(turn) => Some(turn),
+            Err(_) => timeout_at(deadline, target.window.acquire()).await.ok().and_then(Result::ok),
+        };
+        let Some(turn) = turn.filter(|_| Instant::now() < deadline) else {
+            self.shared.counts.timed_out.add_one();
+            let seen = "others were asked before it, and had no answer in time either".to_owned();
+            return Err(AskError::TimedOut { address, attempts: 0, waited: began.elapsed(), seen });
         };
         let question = Arc::new(Question {
             request,
@@ -231,10 +231,13 @@ impl Ask for Engine {
 /// An address as replies carry it.
 fn plain(address: SocketAddr) -> SocketAddr {
     match address {
-        SocketAddr::V6(mut v6) => {
-            v6.set_flowinfo(0);
-            v6.into()
-        }
+        SocketAddr::V6(mut v6) => match v6.ip().to_ipv4_mapped() {
+            Some(v4) => SocketAddr::from((v4, v6.port())),
+            None => {
+                v6.set_flowinfo(0);
+                v6.into()
+            }
+        },
         SocketAddr::V4(_) => address,
     }
 }
@@ -301,14 +304,14 @@ impl<'a> Course<'a> {
             self.send(masters).await?;
             match self.wait().await {
                 Event::Answer(answer) => return answer,
-                Event::Again if self.lessons < LESSONS => {
+                Event::Again => {
                     self.lessons += 1;
                     self.attempts -= 1;
                 }
-                Event::Again | Event::Silence if !self.is_last() && Instant::now() < self.deadline => {
+                Event::Silence if !self.is_last() && Instant::now() < self.deadline => {
                     self.shared.counts.repeated.add_one();
                 }
-                Event::Again | Event::Silence | Event::Refused => return Err(self.no_answer()),
+                Event::Silence | Event::Refused => return Err(self.no_answer()),
             }
         }
     }
@@ -376,20 +379,21 @@ impl<'a> Course<'a> {
         if let Some(answer) = inbox.answer.take() {
             return Some(Event::Answer(answer));
         }
-        if std::mem::take(&mut inbox.again) {
+        if std::mem::take(&mut inbox.again) && self.lessons < LESSONS {
             return Some(Event::Again);
         }
         (self.is_last() && inbox.refusals >= self.attempts).then_some(Event::Refused)
     }
 
-    /// The question's end without an answer. What was known of the agent is forgotten: it may be another by now.
+    /// The question's end without an answer. Of an agent that is silent, what was known is forgotten: it may be another
+    /// by now.
     fn no_answer(&self) -> AskError {
         let target: &Target = &self.question.target;
+        self.shared.counts.timed_out.add_one();
         target.rtt.lock().forget();
-        *target.engine.lock() = None;
         let refusal = self.question.inbox.lock().refusal.take();
         refusal.unwrap_or_else(|| {
-            self.shared.counts.timed_out.add_one();
+            *target.engine.lock() = None;
             AskError::TimedOut {
                 address: target.address,
                 attempts: self.attempts,

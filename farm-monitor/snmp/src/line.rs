@@ -135,6 +135,9 @@ impl Line {
     fn take_errors(&self) {
         let take = || socket::take_error(self.socket.as_raw_fd()).ok_or(io::ErrorKind::WouldBlock.into());
         while let Ok((about, errno)) = self.socket.try_io(Interest::ERROR, take) {
+            if errno == libc::EMSGSIZE {
+                continue; // Of the path, and the kernel's to deal with.
+            }
             self.counts.unreachable.add_one();
             let Some(target) = self.traffic.lock().targets.known(about).cloned() else { continue };
             let why = io::Error::from_raw_os_error(errno);

@@ -33,7 +33,10 @@ pub(crate) struct Inbox {
     /// How many sendings were met with a no, and the last one. It is the verdict only where no answer comes.
     pub refusals: u32,
     pub refusal: Option<AskError>,
+    /// The last sending that was met so; each counts once.
     refused_id: i32,
+    /// The last sending that taught something; likewise.
+    taught_id: i32,
 }
 
 /// One sending of a question.
@@ -88,8 +91,15 @@ impl Flight {
         match heard {
             Heard::Answer(body) => self.answer(body, datagram.len(), counts, now)?,
             Heard::Again => {
+                let mut inbox = question.inbox.lock();
+                if inbox.taught_id == id {
+                    return Err(Wrong::Double);
+                }
+                inbox.taught_id = id;
+                inbox.again = true;
+                drop(inbox);
                 counts.reports.add_one();
-                question.inbox.lock().again = true;
+                question.target.rtt.lock().sample(now.saturating_duration_since(self.sent));
                 question.bell.notify_one();
             }
             Heard::No(why) => {

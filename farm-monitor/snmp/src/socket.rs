@@ -57,6 +57,8 @@ fn set(socket: &UdpSocket, level: libc::c_int, name: libc::c_int, value: libc::c
 pub(crate) struct Batch {
     bytes: Vec<u8>,
     each: usize,
+    names: Vec<libc::sockaddr_storage>,
+    controls: Vec<[u64; CONTROL / 8]>,
     taken: Vec<Taken>,
 }
 
@@ -79,26 +81,32 @@ pub(crate) struct Datagram<'a> {
 impl Batch {
     /// For datagrams of at most `longest` bytes.
     pub fn new(longest: usize) -> Self {
-        Self { bytes: vec![0; BATCH * longest], each: longest, taken: Vec::with_capacity(BATCH) }
+        Self {
+            bytes: vec![0; BATCH * longest],
+            each: longest,
+            // SAFETY: a plain C structure for which zero is a value.
+            names: vec![unsafe { zeroed() }; BATCH],
+            controls: vec![[0; CONTROL / 8]; BATCH],
+            taken: Vec::with_capacity(BATCH),
+        }
     }
 
     /// Takes what has come, without waiting; gives how many datagrams the kernel dropped since the socket was made, where
     /// it says so.
     pub fn receive(&mut self, socket: RawFd) -> io::Result<Option<u32>> {
         self.taken.clear();
-        // SAFETY: all of these are plain C structures for which zero is a value.
-        let mut names: [libc::sockaddr_storage; BATCH] = unsafe { zeroed() };
+        // SAFETY: plain C structures for which zero is a value.
         let mut headers: [libc::mmsghdr; BATCH] = unsafe { zeroed() };
-        let mut controls = [[0_u64; CONTROL / 8]; BATCH];
         let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH];
-        for (i, room) in self.bytes.chunks_exact_mut(self.each).enumerate() {
-            vectors[i] = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
-            let header = &mut headers[i].msg_hdr;
-            header.msg_name = (&raw mut names[i]).cast();
+        let rooms = self.bytes.chunks_exact_mut(self.each).zip(&mut self.names).zip(&mut self.controls);
+        for (((room, name), control), (header, vector)) in rooms.zip(headers.iter_mut().zip(&mut vectors)) {
+            *vector = libc::iovec { iov_base: room.as_mut_ptr().cast(), iov_len: room.len() };
+            let header = &mut header.msg_hdr;
+            header.msg_name = (&raw mut *name).cast();
             header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-            header.msg_iov = &raw mut vectors[i];
+            header.msg_iov = &raw mut *vector;
             header.msg_iovlen = 1;
-            header.msg_control = controls[i].as_mut_ptr().cast();
+            header.msg_control = control.as_mut_ptr().cast();
             header.msg_controllen = CONTROL as _;
         }
         // SAFETY: each header points to its own name, vector, bytes and control room, which live until after the call
@@ -114,7 +122,7 @@ impl Batch {
         };
         let many = usize::try_from(many).map_err(|_| io::Error::last_os_error())?;
         let mut dropped = None;
-        for (header, name) in headers.iter().zip(&names).take(many) {
+        for (header, name) in headers.iter().zip(&self.names).take(many) {
             for_each_control(&header.msg_hdr, |level, kind, data| {
                 if (level, kind) == (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) {
                     dropped = data.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes)).or(dropped);

@@ -9,29 +9,58 @@ use crate::wire;
 use async_snmp::ber::EncodeBuf;
 use async_snmp::message::{MsgFlags, MsgGlobalData, SecurityLevel, V3Message};
 use async_snmp::v3::auth::authenticate_message;
-use async_snmp::v3::{DesSaltState, PersistedDesSaltState, SaltCounter, UsmSecurityParams};
+use async_snmp::v3::{
+    DesSaltState, PersistedDesSaltState, PrivKey, PrivacyError, SaltCounter, UsmSecurityParams,
+};
 use async_snmp::{Error, MessageSize};
+use bytes::Bytes;
+use parking_lot::Mutex;
 use std::convert::Infallible;
 use tokio::time::Instant;
 
 /// What makes each encryption differ from every other.
 pub(crate) struct Salts {
     aes: SaltCounter,
-    des: DesSaltState,
+    des: Mutex<DesSaltState>,
 }
 
 impl Salts {
     /// Both begin anywhere: no two processes use the same, with no state on disk.
     pub fn new() -> Result<Self, String> {
         let aes = SaltCounter::new().map_err(|error| error.to_string())?;
-        let mut epoch = [0; 4];
-        getrandom::fill(&mut epoch).map_err(|error| error.to_string())?;
-        let epoch = u32::from_ne_bytes(epoch) >> 2;
-        let des = PersistedDesSaltState::new(epoch)
-            .and_then(|epoch| DesSaltState::restart(epoch, |_| Ok::<_, Infallible>(())))
-            .map_err(|error| error.to_string())?;
-        Ok(Self { aes, des })
+        Ok(Self { aes, des: Mutex::new(des_epoch()?) })
     }
+
+    /// The ciphertext, and what the other side needs to know beside the key.
+    fn encrypt(
+        &self,
+        key: &PrivKey,
+        plain: &[u8],
+        (boots, time): (u32, u32),
+    ) -> Result<(Bytes, Bytes), AskError> {
+        let made = if key.protocol().is_des_family() {
+            let mut des = self.des.lock();
+            match key.encrypt_des_family(plain, &des) {
+                Err(PrivacyError::DesSaltExhausted { .. }) => {
+                    *des = des_epoch().map_err(AskError::NotAskable)?;
+                    key.encrypt_des_family(plain, &des)
+                }
+                made => made,
+            }
+        } else {
+            key.encrypt_aes(plain, boots, time, &self.aes)
+        };
+        made.map_err(|error| AskError::NotAskable(format!("cannot be encrypted: {error}")))
+    }
+}
+
+/// 2^32 salts of DES that no earlier process is likely to have used.
+fn des_epoch() -> Result<DesSaltState, String> {
+    let mut epoch = [0; 4];
+    getrandom::fill(&mut epoch).map_err(|error| error.to_string())?;
+    PersistedDesSaltState::new(u32::from_ne_bytes(epoch) >> 2)
+        .and_then(|epoch| DesSaltState::restart(epoch, |_| Ok::<_, Infallible>(())))
+        .map_err(|error| error.to_string())
 }
 
 /// One sending of a question.
@@ -97,13 +126,7 @@ fn sealed(
     let encrypted = match &keys.privacy {
         None => None,
         Some(key) => {
-            let made = if key.protocol().is_des_family() {
-                key.encrypt_des_family(&scoped, &salts.des)
-            } else {
-                key.encrypt_aes(&scoped, boots, time, &salts.aes)
-            };
-            let (data, salt) =
-                made.map_err(|error| AskError::NotAskable(format!("cannot be encrypted: {error}")))?;
+            let (data, salt) = salts.encrypt(key, &scoped, (boots, time))?;
             usm = usm.with_priv_params(salt).map_err(unspeakable)?;
             Some(data)
         }

@@ -1,8 +1,12 @@
 //! The engine over real sockets: against agents that misbehave in one way each, and against the real `snmpd`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on ends")]
 
+mod misbehaviour;
+mod scripted;
 mod snmpd;
 mod snmpd_tests;
+mod tampering;
+mod traffic;
 
 use hedgerow_snmp::{
     Agent, Ask, AskError, Engine, EngineOptions, Oid, Patience, Reply, Request, Secret, Security,
