@@ -5,6 +5,7 @@ use crate::config::{CacheSettings, ConfigErrors, ConfigWatch, FarmConfig};
 use crate::hub::{Bounds, Hub, HubOptions, LifeRules};
 use crate::register;
 use crate::self_measure::{PERIOD, SelfMeasure};
+use crate::snmp::Snmp;
 use hedgerow_cache::{Bounds as CacheBounds, Cache, CacheError, CacheOptions};
 use hedgerow_client::channel::Caller;
 use hedgerow_client::error::ClientError;
@@ -127,8 +128,9 @@ impl Farm {
 
         let door: Arc<dyn FrontDoor> = hub.clone();
         let keeper = Keeper::start(options.keeper);
+        let snmp = Snmp::default();
         let modules: Vec<Box<dyn Module>> =
-            vec![Box::new(HostModule::default()), Box::new(ScriptModule::new(keeper))];
+            vec![Box::new(HostModule::default()), Box::new(ScriptModule::new(keeper)), Box::new(snmp.clone())];
         let host = Name::new(&options.host).map_err(FarmError::Name)?;
         let engine = Engine::start(
             door,
@@ -181,7 +183,7 @@ impl Farm {
         tasks.spawn(keep_mesh(options.folder.clone(), Arc::clone(&leases)));
         tasks.spawn(tell_of_lookups(Arc::clone(&leases)));
         tasks.spawn(tick(Arc::clone(&hub)));
-        tasks.spawn(measure(SelfMeasure::new(hub, node)));
+        tasks.spawn(measure(SelfMeasure::new(hub, node, snmp)));
         Ok(Self { api, name, address, folder: options.folder, leases, tasks, server })
     }
 

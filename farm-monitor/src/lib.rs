@@ -10,4 +10,5 @@ pub mod farm;
 pub mod hub;
 pub mod register;
 pub mod self_measure;
+pub mod snmp;
 pub mod subscribe;

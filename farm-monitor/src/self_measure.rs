@@ -5,9 +5,11 @@
 use crate::api::cache_edge;
 use crate::config::RESERVED_CLUSTER;
 use crate::hub::{Edge, Hub};
+use crate::snmp::Snmp;
 use hashbrown::HashMap;
 use hedgerow_collect::front_door::{FrontDoor, OriginId};
 use hedgerow_model::{BatchBuilder, Kind, Labels, Mark, Name, SeriesDef, SeriesId, SeriesKey, Value};
+use hedgerow_snmp::Counts;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +19,7 @@ pub const ORIGIN: &str = "hedgerow";
 pub const PERIOD: Duration = Duration::from_secs(10);
 
 /// Name, kind, unit and meaning of everything measured here; checked against the reference by a test.
-pub const PARAMETERS: [(&str, Kind, &str, &str); 19] = [
+pub const PARAMETERS: [(&str, Kind, &str, &str); 20] = [
     ("edge_samples", Kind::Counter, "", "made by the source, or matched for the consumer"),
     ("edge_passed", Kind::Counter, "", "accepted by the hub, or delivered to the consumer"),
     ("edge_lost", Kind::Counter, "", "refused or dropped, by reason; `series:REASON` counts series"),
@@ -33,6 +35,7 @@ pub const PARAMETERS: [(&str, Kind, &str, &str); 19] = [
     ("cache_commits", Kind::Counter, "", "commits"),
     ("cache_failed_commits", Kind::Counter, "", "commits that failed and were tried again"),
     ("cache_deleted", Kind::Counter, "", "samples deleted, by reason"),
+    ("snmp", Kind::Counter, "", "requests, replies, and what was no reply, each under its own name"),
     ("memory_resident", Kind::Gauge, "By", "resident memory of the process"),
     ("cpu_user", Kind::Counter, "s", "CPU time of the process in user mode"),
     ("cpu_system", Kind::Counter, "s", "CPU time of the process in the kernel"),
@@ -44,14 +47,15 @@ pub struct SelfMeasure {
     hub: Arc<Hub>,
     origin: OriginId,
     node: Name,
+    snmp: Snmp,
     ids: HashMap<(&'static str, Labels), Option<SeriesId>>,
 }
 
 impl SelfMeasure {
-    /// Measures the farm of this hub, under this node.
-    pub fn new(hub: Arc<Hub>, node: Name) -> Self {
+    /// Measures the farm of this hub, under this node; `snmp` once it is used.
+    pub fn new(hub: Arc<Hub>, node: Name, snmp: Snmp) -> Self {
         let origin = hub.origin(ORIGIN);
-        Self { hub, origin, node, ids: HashMap::new() }
+        Self { hub, origin, node, snmp, ids: HashMap::new() }
     }
 
     /// Takes them once.
@@ -103,6 +107,12 @@ impl SelfMeasure {
         ] {
             if let Ok(labels) = Labels::new([("reason", reason)]) {
                 self.count(&mut run, "cache_deleted", &labels, count);
+            }
+        }
+        let counts = self.snmp.counts().map(Counts::all).unwrap_or_default();
+        for (name, count, _) in counts {
+            if let Ok(labels) = Labels::new([("item", name)]) {
+                self.count(&mut run, "snmp", &labels, count);
             }
         }
         self.process(&mut run);
@@ -196,6 +206,15 @@ mod tests {
         for (name, kind, unit, _) in PARAMETERS {
             let unit = if unit.is_empty() { String::new() } else { format!("`{unit}`") };
             let row = format!("| `{name}` | {kind} | {unit} |");
+            assert!(page.contains(&row), "expected a row `{row}`");
+        }
+    }
+
+    #[test]
+    fn every_count_of_snmp_stands_in_the_reference_with_its_meaning() {
+        let page = include_str!("../../docs/reference/parameters-self.md");
+        for (name, _, meaning) in Counts::default().all() {
+            let row = format!("| `{name}` | {} |", meaning.trim_end_matches('.'));
             assert!(page.contains(&row), "expected a row `{row}`");
         }
     }

@@ -1,0 +1,51 @@
+//! SNMP in one process: a single engine for all collectors, made when the first of them needs it. A farm without SNMP has
+//! no socket for it.
+
+use hedgerow_collect::module::{Module, Probe};
+use hedgerow_collect::snmp::SnmpModule;
+use hedgerow_collect::spec::{CollectorSpec, Target};
+use hedgerow_snmp::{Ask, Counts, Engine, EngineOptions, Patience};
+use std::sync::{Arc, OnceLock};
+
+/// Requests in flight to one agent, of all collectors; each collector's own `window` bounds what it adds.
+const WINDOW: usize = 16;
+
+/// The module `snmp`, and what it has counted. Cheap to clone; all clones are one.
+#[derive(Clone, Default)]
+pub struct Snmp(Arc<OnceLock<(SnmpModule, Arc<Counts>)>>);
+
+impl Snmp {
+    /// What was sent and received; `None` until SNMP is used.
+    pub fn counts(&self) -> Option<&Counts> {
+        self.0.get().map(|(_, counts)| &**counts)
+    }
+
+    fn module(&self) -> Result<&SnmpModule, String> {
+        if let Some((module, _)) = self.0.get() {
+            return Ok(module);
+        }
+        let options = EngineOptions { window: WINDOW, ..EngineOptions::default() };
+        let engine = Engine::start(options).map_err(|error| {
+            let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+            format!("{error}{}", source.unwrap_or_default())
+        })?;
+        let counts = engine.counts();
+        let ask_for = move |first_timeout, attempts| -> Arc<dyn Ask> {
+            Arc::new(engine.with_patience(Patience { first_timeout, attempts }))
+        };
+        let module = SnmpModule::with(Box::new(ask_for), Arc::clone(&counts));
+        // Where another was faster, its engine stays and this one ends.
+        Ok(&self.0.get_or_init(|| (module, counts)).0)
+    }
+}
+
+/// Has to be called within a runtime: the engine's tasks begin with the first probe.
+impl Module for Snmp {
+    fn name(&self) -> &'static str {
+        "snmp"
+    }
+
+    fn probe(&self, spec: &CollectorSpec, target: &Target) -> Result<Box<dyn Probe>, String> {
+        self.module()?.probe(spec, target)
+    }
+}
