@@ -24,7 +24,7 @@ use crate::hub::live::LiveChannels;
 use crate::hub::series_table::SeriesTable;
 use hedgerow_cache::{Cache, Opened};
 use hedgerow_collect::engine::WallClock;
-use hedgerow_collect::front_door::{Accepted, FrontDoor, OriginId};
+use hedgerow_collect::front_door::{Accepted, FrontDoor, Kept, NotKept, OriginId};
 use hedgerow_model::{Batch, Epoch, Life, LifeMark, Position, Refusal, SeriesDef, SeriesId, UnixMillis};
 use parking_lot::{Mutex, MutexGuard};
 use std::path::{Path, PathBuf};
@@ -208,6 +208,39 @@ impl Hub {
         }
     }
 
+    /// Takes a batch; with the first and the last number that it was given, where it was given any.
+    fn take(&self, origin: OriginId, batch: Batch) -> (Accepted, Option<(u64, u64)>) {
+        let now = self.now();
+        let mut inner = self.inner.lock();
+        let Inner { table, ledger, live, admission, number, .. } = &mut *inner;
+        let (made, before) = (batch.len() as u64, *number);
+        let mut refused = admit::Refused::default();
+        for normal in admission.normal_forms(batch, table, now, &mut refused) {
+            let count = normal.len() as u64;
+            let numbered = Arc::new(admit::number(self.epoch, *number + 1, normal));
+            if self.cache.append(&numbered).is_err() {
+                refused.add(Refusal::Overload, count);
+                continue;
+            }
+            *number += count;
+            let revived = table.heard(&numbered, now);
+            live.route(&numbered, table);
+            // Behind the samples: in the order of the numbers that they stand after.
+            for mark in revived {
+                let mark = LifeMark { after: *number, ..mark };
+                live.life(&mark, self.epoch);
+                self.cache.mark_life(mark);
+            }
+        }
+        self.routed.store(*number, Ordering::Release);
+        let numbers = (*number > before).then_some((before + 1, *number));
+        let refused: Vec<_> = refused.list().collect();
+        let accepted = made - refused.iter().map(|(_, count)| count).sum::<u64>();
+        ledger.accepted(origin, made, accepted, &refused);
+        self.wake(inner);
+        (Accepted { accepted, refused }, numbers)
+    }
+
     /// Frees the lock, then wakes those who wait for what was given under it: a thousand of them are no burden to sources.
     fn wake(&self, mut inner: MutexGuard<'_, Inner>) {
         let touched = inner.live.take_touched();
@@ -248,34 +281,14 @@ impl FrontDoor for Hub {
     }
 
     fn accept(&self, origin: OriginId, batch: Batch) -> Accepted {
-        let now = self.now();
-        let mut inner = self.inner.lock();
-        let Inner { table, ledger, live, admission, number, .. } = &mut *inner;
-        let made = batch.len() as u64;
-        let mut refused = admit::Refused::default();
-        for normal in admission.normal_forms(batch, table, now, &mut refused) {
-            let count = normal.len() as u64;
-            let numbered = Arc::new(admit::number(self.epoch, *number + 1, normal));
-            if self.cache.append(&numbered).is_err() {
-                refused.add(Refusal::Overload, count);
-                continue;
-            }
-            *number += count;
-            let revived = table.heard(&numbered, now);
-            live.route(&numbered, table);
-            // Behind the samples: in the order of the numbers that they stand after.
-            for mark in revived {
-                let mark = LifeMark { after: *number, ..mark };
-                live.life(&mark, self.epoch);
-                self.cache.mark_life(mark);
-            }
-        }
-        self.routed.store(*number, Ordering::Release);
-        let refused: Vec<_> = refused.list().collect();
-        let accepted = made - refused.iter().map(|(_, count)| count).sum::<u64>();
-        ledger.accepted(origin, made, accepted, &refused);
-        self.wake(inner);
-        Accepted { accepted, refused }
+        self.take(origin, batch).0
+    }
+
+    fn accept_durably(&self, origin: OriginId, batch: Batch) -> (Accepted, Kept) {
+        let (accepted, numbers) = self.take(origin, batch);
+        let Some((first, last)) = numbers else { return (accepted, Box::pin(std::future::ready(Ok(())))) };
+        let kept = self.cache.kept(first, last);
+        (accepted, Box::pin(async move { kept.await.then_some(()).ok_or(NotKept) }))
     }
 
     fn set_life(&self, series: &[SeriesId], life: Life, reason: &str) {

@@ -79,7 +79,8 @@ pub struct SeriesDef {
     pub unit: String,
     /// What makes it: `host`, `script:disk-check`, `filter:threshold`.
     pub source: String,
-    /// How often a sample is expected; `None` where the hub has to learn it.
+    /// How often a sample is expected; `None` where the hub has to learn it, zero where none is ever due (events): such a
+    /// series is never stale for its silence, and ends after its life time as others do.
     pub interval: Option<Duration>,
     /// How long after its last sample the series has ended; `None`: the farm's default.
     pub lifetime: Option<Duration>,

@@ -61,6 +61,7 @@ impl Cache {
             control: Mutex::new(Control::default()),
             changed: Condvar::new(),
             committed,
+            shed: Arc::default(),
             stats: Mutex::default(),
         });
         let writer = Writer {
@@ -115,6 +116,17 @@ impl Cache {
     /// The last number that is committed: acknowledgements wait for it.
     pub fn committed(&self) -> watch::Receiver<Position> {
         self.reader.shared.committed.subscribe()
+    }
+
+    /// Waits until these numbers of the running epoch are committed. `false`: some of them were shed before they were, or
+    /// the cache is gone. Holds neither the cache nor its file.
+    pub fn kept(&self, first: u64, last: u64) -> impl Future<Output = bool> + Send + use<> {
+        let mut committed = self.committed();
+        let shed = Arc::clone(&self.reader.shared.shed);
+        async move {
+            let told = committed.wait_for(|position| position.number >= last).await.is_ok();
+            told && !shed.lock().any_of(first, last)
+        }
     }
 
     /// Commits what was appended before the call. Blocks.

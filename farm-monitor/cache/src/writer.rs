@@ -37,7 +37,33 @@ pub(crate) struct Shared {
     /// Something for the writer to do, or done by it.
     pub changed: Condvar,
     pub committed: watch::Sender<Position>,
+    /// What was shed before it was committed; with `committed` it tells what is safe.
+    pub shed: Arc<Mutex<Shed>>,
     pub stats: Mutex<CacheStats>,
+}
+
+/// Numbers that were given up before they were committed: ranges, ascending, neighbours joined.
+#[derive(Debug, Default)]
+pub(crate) struct Shed(VecDeque<(u64, u64)>);
+
+/// Most ranges remembered; who waits for a commit asks as soon as it is told, so that older ones are of no use.
+const MAX_SHED: usize = 1024;
+
+impl Shed {
+    pub(crate) fn add(&mut self, from: u64, to: u64) {
+        match self.0.back_mut().filter(|last| last.1 + 1 == from) {
+            Some(last) => last.1 = to,
+            None => self.0.push_back((from, to)),
+        }
+        if self.0.len() > MAX_SHED {
+            self.0.pop_front();
+        }
+    }
+
+    /// Whether any of these numbers was shed.
+    pub(crate) fn any_of(&self, first: u64, last: u64) -> bool {
+        self.0.iter().any(|(from, to)| *from <= last && first <= *to)
+    }
 }
 
 /// What others want of the writer.

@@ -16,9 +16,11 @@ mod tests;
 pub use engine::{EngineError, OwnEngine};
 pub use usm::V3Ack;
 
+pub use async_snmp::Version;
+
 use crate::agent::{Secret, Security, V3User};
 use async_snmp::ber::Decoder;
-use async_snmp::{DecodeConfig, Oid, Value, VarBind, Version};
+use async_snmp::{DecodeConfig, Oid, Value, VarBind};
 use bytes::Bytes;
 use engines::Engines;
 use std::collections::HashMap;
@@ -124,10 +126,45 @@ pub enum UnusableCredentials {
     Twice(String),
 }
 
-/// Lets notifications in.
-pub struct Acceptor {
+/// Who is let in.
+#[derive(Default)]
+pub struct Keyring {
     communities: Vec<Secret>,
     users: HashMap<Bytes, User>,
+}
+
+impl Keyring {
+    /// The keys of these credentials. A community is taken in v1 and v2c alike. Blocks: some milliseconds for each user, as
+    /// a key is made of its password.
+    ///
+    /// # Errors
+    /// Which of them cannot be used.
+    pub fn new<'a>(credentials: impl IntoIterator<Item = &'a Security>) -> Result<Self, UnusableCredentials> {
+        let mut keyring = Self::default();
+        for security in credentials {
+            match security {
+                Security::V1 { community } | Security::V2c { community } => {
+                    keyring.communities.push(community.clone());
+                }
+                Security::V3(user) => {
+                    let name = Bytes::copy_from_slice(user.name.as_bytes());
+                    match keyring.users.get(&name) {
+                        Some(known) if !same_keys(known.settings(), user) => {
+                            return Err(UnusableCredentials::Twice(user.name.clone()));
+                        }
+                        Some(_) => {}
+                        None => drop(keyring.users.insert(name, User::new(user)?)),
+                    }
+                }
+            }
+        }
+        Ok(keyring)
+    }
+}
+
+/// Lets notifications in.
+pub struct Acceptor {
+    keyring: Keyring,
     own: OwnEngine,
     engines: Engines,
     /// Reports sent of each kind, as the RFC wants them told.
@@ -139,8 +176,7 @@ impl Acceptor {
     /// One that lets nothing in yet.
     pub fn new(own: OwnEngine) -> Self {
         Self {
-            communities: Vec::new(),
-            users: HashMap::new(),
+            keyring: Keyring::default(),
             own,
             engines: Engines::default(),
             reported: HashMap::new(),
@@ -148,36 +184,9 @@ impl Acceptor {
         }
     }
 
-    /// From now on these let in, and no others. A community is taken in v1 and v2c alike. What was learned of engines stays.
-    /// Takes some milliseconds a user: a key is made of its password.
-    ///
-    /// # Errors
-    /// Which cannot be used; then nothing changes.
-    pub fn set_credentials<'a>(
-        &mut self,
-        credentials: impl IntoIterator<Item = &'a Security>,
-    ) -> Result<(), UnusableCredentials> {
-        let mut communities = Vec::new();
-        let mut users: HashMap<Bytes, User> = HashMap::new();
-        for security in credentials {
-            match security {
-                Security::V1 { community } | Security::V2c { community } => {
-                    communities.push(community.clone())
-                }
-                Security::V3(user) => {
-                    let name = Bytes::copy_from_slice(user.name.as_bytes());
-                    match users.get(&name) {
-                        Some(known) if !same_keys(known.settings(), user) => {
-                            return Err(UnusableCredentials::Twice(user.name.clone()));
-                        }
-                        Some(_) => {}
-                        None => drop(users.insert(name, User::new(user)?)),
-                    }
-                }
-            }
-        }
-        (self.communities, self.users) = (communities, users);
-        Ok(())
+    /// From now on these let in, and no others. What was learned of engines stays.
+    pub fn set_keyring(&mut self, keyring: Keyring) {
+        self.keyring = keyring;
     }
 
     /// Judges a datagram that came at `now`.
@@ -205,6 +214,11 @@ impl Acceptor {
     /// What was learned of the engines that sign their traps, for [`Acceptor::recall`] in a later run.
     pub fn learned(&self, now: Instant) -> Vec<LearnedEngine> {
         self.engines.all(now)
+    }
+
+    /// Another number whenever more was learned.
+    pub fn learned_revision(&self) -> u64 {
+        self.engines.learned
     }
 
     /// Knows again what an earlier run learned: so that a trap of then cannot be repeated now.

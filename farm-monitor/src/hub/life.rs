@@ -29,6 +29,8 @@ impl LifeRules {
             Duration::from_millis(u64::try_from(now.saturating_sub(known.heard)).unwrap_or_default());
         let lifetime = known.def.lifetime.unwrap_or(self.lifetime);
         let interval = known.def.interval.or_else(|| known.learned.map(|learned| learned.max(LEARNED_FLOOR)));
+        // Zero: events, which are never due.
+        let interval = interval.filter(|interval| !interval.is_zero());
         let limit = interval.map(|interval| interval.saturating_mul(STALE_AFTER_INTERVALS));
         if silent > lifetime.max(limit.unwrap_or_default()) {
             let reason = format!("no sample for its life time of {}", duration::print(lifetime));
@@ -37,5 +39,38 @@ impl LifeRules {
         let interval = interval.filter(|_| known.life == Life::Live || known.unconfirmed)?;
         let reason = || format!("missed {STALE_AFTER_INTERVALS} intervals of {}", duration::print(interval));
         (silent > limit?).then(|| (Life::Stale, reason().into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use hedgerow_model::{Kind, Labels, Name, SeriesDef, SeriesId, SeriesKey};
+
+    fn silent_since_zero(interval: Option<Duration>) -> Known {
+        let name = |text| Name::new(text).unwrap();
+        let (cluster, node, parameter) = (name("traps"), name("sw"), name("trap"));
+        let def = SeriesDef {
+            key: SeriesKey { cluster, node, parameter, labels: Labels::none() },
+            kind: Kind::Text,
+            unit: String::new(),
+            source: "traps".to_owned(),
+            interval,
+            lifetime: None,
+            description: String::new(),
+        };
+        Known::new(SeriesId(1), def, None, 0)
+    }
+
+    #[test]
+    fn events_are_never_stale_and_end_after_their_life_time() {
+        let (rules, hour) = (LifeRules::default(), 3_600_000);
+        let due = |known: &Known, now| rules.due(known, now).map(|(life, _)| life);
+        let events = silent_since_zero(Some(Duration::ZERO));
+        assert_eq!(due(&events, hour), None);
+        assert_eq!(due(&events, 24 * hour), None);
+        assert_eq!(due(&events, 24 * hour + 1), Some(Life::Ended));
+        assert_eq!(due(&silent_since_zero(Some(Duration::from_secs(60))), hour), Some(Life::Stale));
     }
 }

@@ -276,6 +276,8 @@ impl Writer {
                 head.gaps.push(Gap { epoch, scope, from, to: Some(to), count: Some(count), reason });
             }
         }
+        // Under the head's lock: no commit can tell of numbers behind these before it is known that these are gone.
+        self.shared.shed.lock().add(from, to);
         drop(head);
         self.shared.stats.lock().disk_full_away += count;
     }

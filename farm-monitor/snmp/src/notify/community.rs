@@ -12,7 +12,7 @@ impl Acceptor {
     pub(super) fn take_community(&self, datagram: &Bytes) -> Result<Incoming, Refused> {
         let decoded = CommunityMessage::decode(datagram.clone(), DecodeConfig::STRICT);
         let (version, community, pdu) = decoded.map_err(|_| Reason::Malformed)?.value.into_parts();
-        if !self.communities.iter().any(|known| community.matches(known.reveal())) {
+        if !self.keyring.communities.iter().any(|known| community.matches(known.reveal())) {
             return Err(Reason::WrongCommunity.into());
         }
         let fingerprint = self.fingerprint(version, b"", datagram);

@@ -67,7 +67,8 @@ impl OwnEngine {
             None => (generate_engine_id().map_err(|error| EngineError::Random(error.to_string()))?, 0),
         };
         let boots = before + 1;
-        write(folder, &path, &format!("{} {boots}\n", hex(&id))).map_err(|error| file("writing", error))?;
+        let text = format!("{} {boots}\n", hex(&id));
+        write_whole(folder, ENGINE_FILE, &text).map_err(|error| file("writing", error))?;
         Self::new(id, boots, now)
     }
 
@@ -129,13 +130,17 @@ pub fn unhex(text: &str) -> Option<Bytes> {
     rest.is_empty().then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
-/// Writes a file whole or not at all, and on the disk when this returns.
-fn write(folder: &Path, path: &Path, text: &str) -> io::Result<()> {
+/// Writes a file of `folder` whole or not at all; it is on the disk when this returns. Blocks.
+///
+/// # Errors
+/// Then what was there before still is.
+pub fn write_whole(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+    let path = folder.join(name);
     let beside = path.with_extension("new");
     let mut file = File::create(&beside)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    fs::rename(&beside, path)?;
+    fs::rename(&beside, &path)?;
     File::open(folder)?.sync_all()
 }
 

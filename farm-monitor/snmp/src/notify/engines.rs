@@ -26,26 +26,31 @@ impl Clock {
     }
 }
 
-/// All of them, by engine id.
+/// All of them, by engine id, and how often anything was learned.
 #[derive(Debug, Default)]
-pub(super) struct Engines(HashMap<Bytes, Clock>);
+pub(super) struct Engines {
+    clocks: HashMap<Bytes, Clock>,
+    pub learned: u64,
+}
 
 impl Engines {
     /// Judges a message whose signature is right, and learns from it.
     pub fn judge(&mut self, id: &Bytes, boots: u32, time: u32, now: Instant) -> Result<(), Reason> {
-        let full = self.0.len() >= MAX_ENGINES;
-        let Some(clock) = self.0.get_mut(id) else {
+        let full = self.clocks.len() >= MAX_ENGINES;
+        let Some(clock) = self.clocks.get_mut(id) else {
             if full {
                 return Err(Reason::TooManyEngines);
             }
             if boots == MAX_ENGINE_TIME {
                 return Err(Reason::NotInTimeWindow);
             }
-            self.0.insert(id.clone(), Clock { boots, time, heard: now });
+            self.clocks.insert(id.clone(), Clock { boots, time, heard: now });
+            self.learned += 1;
             return Ok(());
         };
         if boots > clock.boots || (boots == clock.boots && time > clock.time) {
             *clock = Clock { boots, time, heard: now };
+            self.learned += 1;
         }
         let timely = boots != MAX_ENGINE_TIME
             && boots == clock.boots
@@ -60,14 +65,14 @@ impl Engines {
             boots: clock.boots,
             time: clock.shows(now),
         };
-        self.0.iter().map(engine).collect()
+        self.clocks.iter().map(engine).collect()
     }
 
     /// Takes over what was known before, unless newer is known.
     pub fn recall(&mut self, engines: impl IntoIterator<Item = LearnedEngine>, now: Instant) {
-        for engine in engines.into_iter().take(MAX_ENGINES.saturating_sub(self.0.len())) {
+        for engine in engines.into_iter().take(MAX_ENGINES.saturating_sub(self.clocks.len())) {
             let clock = Clock { boots: engine.boots, time: engine.time, heard: now };
-            self.0.entry(engine.id).or_insert(clock);
+            self.clocks.entry(engine.id).or_insert(clock);
         }
     }
 }

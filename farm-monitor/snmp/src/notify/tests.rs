@@ -38,7 +38,7 @@ fn credentials() -> Vec<Security> {
 /// An engine: a farm, or a device that signs with its own clock.
 fn acceptor(id: &'static [u8], boots: u32, started: Instant) -> Acceptor {
     let mut acceptor = Acceptor::new(OwnEngine::new(Bytes::from_static(id), boots, started).unwrap());
-    acceptor.set_credentials(&credentials()).unwrap();
+    acceptor.set_keyring(Keyring::new(&credentials()).unwrap());
     acceptor
 }
 
@@ -67,7 +67,7 @@ fn v2c(community: &'static str, pdu: Pdu) -> Bytes {
 
 fn v3(from: &Acceptor, user: &'static str, pdu: Pdu, now: Instant) -> Bytes {
     let user = Bytes::from_static(user.as_bytes());
-    let level = from.users[&user].level();
+    let level = from.keyring.users[&user].level();
     let scoped = ScopedPdu::new(from.own.id().clone(), Bytes::new(), pdu);
     from.sealed(&user, level, 1, scoped, now).unwrap().into()
 }
@@ -188,15 +188,16 @@ fn whoever_is_not_known_or_cannot_prove_it_is_refused() {
     let Security::V3(mut wrong_privacy) = credentials()[3].clone() else { panic!() };
     wrong_privacy.privacy = Some((PrivacyProtocol::Aes128, Secret::new("wrong password")));
     let unknown = user("nobody", Some(AuthProtocol::Sha256), None);
-    device.set_credentials(&[Security::V3(other), Security::V3(wrong_privacy), unknown]).unwrap();
+    device.set_keyring(Keyring::new(&[Security::V3(other), Security::V3(wrong_privacy), unknown]).unwrap());
     let mut judged = |name| reason(farm.take(&v3(&device, name, trap(Version::V3), now), now));
     assert_eq!(judged("signed"), Reason::WrongDigest);
     assert_eq!(judged("secret"), Reason::NotDecrypted);
     assert_eq!(judged("nobody"), Reason::UnknownUser);
     // In clear, with the name of a user who always signs; and signed, by one who always encrypts.
-    device
-        .set_credentials(&[user("signed", None, None), user("secret", Some(AuthProtocol::Sha256), None)])
-        .unwrap();
+    device.set_keyring(
+        Keyring::new(&[user("signed", None, None), user("secret", Some(AuthProtocol::Sha256), None)])
+            .unwrap(),
+    );
     let mut judged = |name| reason(farm.take(&v3(&device, name, trap(Version::V3), now), now));
     assert_eq!(judged("signed"), Reason::WrongLevel);
     assert_eq!(judged("secret"), Reason::WrongLevel);
@@ -207,7 +208,7 @@ fn asked(sender: &Acceptor, user: &'static str, now: Instant) -> Bytes {
     let datagram = v3(sender, user, inform(Version::V3), now).to_vec();
     // The flag that wants an answer is under the signature: it is set before it.
     let user = Bytes::from_static(user.as_bytes());
-    let key = sender.users[&user].signing_key(sender.own.id());
+    let key = sender.keyring.users[&user].signing_key(sender.own.id());
     let mut datagram = datagram;
     let at = datagram.windows(3).position(|bytes| bytes[0] == 4 && bytes[1] == 1 && bytes[2] < 4).unwrap();
     datagram[at + 2] |= 4;
@@ -288,13 +289,12 @@ fn a_notification_in_the_role_of_the_other_is_none() {
 
 #[test]
 fn the_same_user_twice_is_refused_unless_it_is_the_same_in_all() {
-    let mut farm = acceptor(FARM, 1, start());
     let twice = [user("a", None, None), user("a", Some(AuthProtocol::Md5), None)];
-    assert!(matches!(farm.set_credentials(&twice), Err(UnusableCredentials::Twice(name)) if name == "a"));
-    assert!(farm.set_credentials(&[user("a", None, None), user("a", None, None)]).is_ok());
+    assert!(matches!(Keyring::new(&twice), Err(UnusableCredentials::Twice(name)) if name == "a"));
+    assert!(Keyring::new(&[user("a", None, None), user("a", None, None)]).is_ok());
     let Security::V3(mut short) = user("a", Some(AuthProtocol::Md5), None) else { panic!() };
     short.auth = Some((AuthProtocol::Md5, Secret::new("short")));
-    let error = farm.set_credentials(&[Security::V3(short)]).unwrap_err().to_string();
+    let error = Keyring::new(&[Security::V3(short)]).err().unwrap().to_string();
     assert!(error.starts_with("the user `a` cannot be used"), "{error}");
 }
 

@@ -137,7 +137,7 @@ impl Acceptor {
         if validate_engine_id(usm.engine_id()).is_err() {
             return Err(Reason::Malformed);
         }
-        let user = self.users.get(usm.username()).ok_or(Reason::UnknownUser)?;
+        let user = self.keyring.users.get(usm.username()).ok_or(Reason::UnknownUser)?;
         if user.level != head.level {
             return Err(Reason::WrongLevel);
         }
@@ -171,7 +171,7 @@ impl Acceptor {
 
     /// Reads what was let in.
     fn read(&self, head: &Head, content: &Bytes) -> Result<Incoming, Refused> {
-        let user = self.users.get(head.usm.username());
+        let user = self.keyring.users.get(head.usm.username());
         let privacy = user.and_then(|user| user.settings.privacy.as_ref()).map(|(protocol, _)| *protocol);
         // With a wrong key AES gives bytes that are no message: this is how that shows.
         let garbled = if privacy.is_some() { Reason::NotDecrypted } else { Reason::Malformed };
@@ -230,7 +230,7 @@ impl Acceptor {
     }
 
     pub(super) fn sealed_ack(&self, ack: &V3Ack, now: Instant) -> Option<Vec<u8>> {
-        let level = self.users.get(&ack.user)?.level;
+        let level = self.keyring.users.get(&ack.user)?.level;
         self.sealed(&ack.user, level, ack.msg_id, ack.scoped.clone(), now)
     }
 
@@ -251,7 +251,7 @@ impl Acceptor {
             let message = V3Message::new(global, params.encode().ok()?, scoped).ok()?;
             return Some(message.encode().ok()?.to_vec());
         }
-        let keys = self.users.get(user)?.keys_for(self.own.id())?;
+        let keys = self.keyring.users.get(user)?.keys_for(self.own.id())?;
         let params = params.with_auth_placeholder(keys.auth.mac_len()).ok()?;
         let message = if level.requires_priv() {
             let key = keys.privacy?;
@@ -305,7 +305,7 @@ mod other_side {
             let head = Head { msg_id: raw.msg_id(), level: raw.security_level(), usm, reportable: false };
             let boots = head.usm.engine_boots();
             assert_eq!(boots, self.own.boots());
-            let user = &self.users[head.usm.username()];
+            let user = &self.keyring.users[head.usm.username()];
             let clear = match (user.keys_for(head.usm.engine_id()), raw.msg_data()) {
                 (None, RawMsgData::Plaintext { data, .. }) => data.clone(),
                 (Some(keys), data) => {

@@ -48,7 +48,12 @@ pub struct Known {
 
 impl Known {
     /// A series that is declared now, or is known from an earlier run.
-    pub(super) fn new(id: SeriesId, def: SeriesDef, origin: Option<OriginId>, now: UnixMillis) -> Self {
+    pub(in crate::hub) fn new(
+        id: SeriesId,
+        def: SeriesDef,
+        origin: Option<OriginId>,
+        now: UnixMillis,
+    ) -> Self {
         Self {
             id,
             def: Arc::new(def),
