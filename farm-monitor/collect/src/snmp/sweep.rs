@@ -276,6 +276,11 @@ impl Sweep {
         self.free_stuck();
     }
 
+    /// The agent has answered something else just now: a request without an answer is no silence of all of it.
+    pub fn is_there(&mut self) {
+        self.course.answered = true;
+    }
+
     /// Whether all is read, or cannot be.
     pub fn is_done(&self) -> bool {
         let idle = || {

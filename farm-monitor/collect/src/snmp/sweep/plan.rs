@@ -102,10 +102,11 @@ impl Sweep {
         let most = self.limits.max_names.max(1);
         let (scalars, bytes) = self.ready_scalars(room, most);
         let groups = self.groups();
-        if groups.is_empty() {
-            return if scalars.is_empty() { None } else { self.get(scalars) };
+        let names = most.saturating_sub(scalars.len());
+        if groups.is_empty() || names == 0 || bytes > room {
+            return self.get(scalars);
         }
-        let choice = self.choose(&groups, room.saturating_sub(bytes), most - scalars.len());
+        let choice = self.choose(&groups, room - bytes, (names, scalars.len()));
         if choice.lanes.is_empty() { self.get(scalars) } else { Some(self.walk(scalars, choice, bytes)) }
     }
 
@@ -182,7 +183,7 @@ impl Sweep {
     }
 
     /// The best choice of lanes for one request.
-    fn choose(&self, groups: &[Group], room: usize, names: usize) -> Choice {
+    fn choose(&self, groups: &[Group], room: usize, names: (usize, usize)) -> Choice {
         let most = match self.limits.bulk {
             true => self.known.repetitions.unwrap_or(MAX_REPETITIONS).clamp(1, MAX_REPETITIONS),
             false => 1,
@@ -214,8 +215,8 @@ impl Sweep {
         u32::try_from(fill).unwrap_or(u32::MAX).max(1)
     }
 
-    /// The groups of most use at so many repetitions, as many as fit.
-    fn pack(&self, groups: &[Group], repetitions: u32, room: usize, names: usize) -> Choice {
+    /// The groups of most use at so many repetitions, as many as fit. `names`: how many may go, and with how many others.
+    fn pack(&self, groups: &[Group], repetitions: u32, room: usize, names: (usize, usize)) -> Choice {
         let mut order: Vec<(u32, usize)> = Vec::with_capacity(groups.len());
         for (at, group) in
             groups.iter().enumerate().filter(|(_, group)| group.care.repetitions >= repetitions)
@@ -223,9 +224,13 @@ impl Sweep {
             order.push((u32::MAX - group.expected.clamp(1, repetitions), at));
         }
         order.sort_unstable();
-        let (mut names, mut choice) = (names, Choice { repetitions, ..Choice::default() });
+        let (mut names, others) = names;
+        let mut choice = Choice { repetitions, ..Choice::default() };
         for group in order.iter().filter_map(|(_, at)| groups.get(*at)) {
-            let names_now = names.min(group.care.names);
+            let names_now = names.min(group.care.names.saturating_sub(others));
+            if names_now == 0 {
+                continue;
+            }
             let whole = group.bytes * repetitions as usize;
             let fits = choice.bytes + whole <= room && choice.lanes.len() + group.lanes.len() <= names_now;
             if !fits && !choice.lanes.is_empty() {

@@ -13,7 +13,7 @@ const MAX_SILENT_IN_ALL: u32 = 8;
 /// So many errors of one scalar or lane, and it is given up.
 const MAX_ERRORS: u32 = 24;
 /// So many instances of a column that make the agent fail are stepped over.
-const MAX_GAPS: u32 = 8;
+const MAX_GAPS: u32 = 24;
 
 /// Something that a request asked for.
 #[derive(Debug, Clone, Copy)]
