@@ -16,7 +16,13 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("__sim") {
         return ended(hedgerow_sim::cli::run(std::env::args().skip(2)));
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    // A side of a comparison has one thread, as its peers have.
+    let is_side = std::env::args().nth(1).as_deref() == Some("__snmp");
+    let mut builder = match is_side {
+        true => tokio::runtime::Builder::new_current_thread(),
+        false => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match builder.worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("bench: no runtime: {error}");

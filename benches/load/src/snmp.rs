@@ -5,11 +5,12 @@
 //! number and checksum, or there is no figure.
 
 mod agents;
-mod engine;
+mod farm;
 mod figures;
 mod peers;
 mod poll;
 mod polling;
+mod site;
 
 use hedgerow_snmp::Oid;
 use std::fmt::Write as _;
@@ -36,19 +37,16 @@ const ROWS: usize = 20;
 /// Runs the parts named; all without names.
 pub async fn run(parts: &[String]) -> Result<String, String> {
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|named| named == part);
-    if let Some(other) = parts.iter().find(|part| !["poll", "dead", "hard"].contains(&part.as_str())) {
-        return Err(format!("no part `{other}`: expected poll, dead or hard"));
+    if let Some(other) = parts.iter().find(|part| !["poll", "farm"].contains(&part.as_str())) {
+        return Err(format!("no part `{other}`: expected poll or farm"));
     }
     let mut page = String::new();
     let _ = writeln!(page, "# SNMP: `cargo xtask bench snmp`\n\n{}", agents::machine());
     if wants("poll") {
         page.push_str(&poll::run().await?);
     }
-    if wants("dead") {
-        page.push_str(&engine::dead().await?);
-    }
-    if wants("hard") {
-        page.push_str(&engine::hard().await?);
+    if wants("farm") {
+        page.push_str(&farm::run().await?);
     }
     Ok(page)
 }
@@ -58,7 +56,11 @@ pub async fn side(args: &[String]) -> Result<String, String> {
     match args {
         [what, targets, cycles] => {
             let cycles = cycles.parse().map_err(|_| "a number of cycles is expected".to_owned())?;
-            polling::run(what, targets, cycles).await.map(|figures| figures.line())
+            let figures = match what.as_str() {
+                "farm" => farm::busy(targets, cycles).await?,
+                _ => polling::run(what, targets, cycles).await?,
+            };
+            Ok(figures.line())
         }
         _ => Err("expected SIDE TARGETS CYCLES".to_owned()),
     }

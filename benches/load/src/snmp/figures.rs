@@ -63,7 +63,6 @@ pub fn median(mut numbers: Vec<f64>) -> f64 {
 }
 
 /// The number that so many thousandths of them do not exceed.
-#[expect(dead_code)]
 pub fn quantile(numbers: &[f64], thousandths: usize) -> f64 {
     let mut sorted = numbers.to_vec();
     sorted.sort_by(f64::total_cmp);
