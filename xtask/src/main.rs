@@ -43,7 +43,12 @@ const COMMANDS: &[Command] = &[
         about: "run everything that has to hold; with a filter, only the tests it names",
         run: test::run,
     },
-    Command { name: "bench", usage: "latency", about: "measure, in a release build", run: bench::run },
+    Command {
+        name: "bench",
+        usage: "latency|snmp [--save]",
+        about: "measure, in a release build; --save: into benches/results",
+        run: bench::run,
+    },
     Command {
         name: "proto",
         usage: "[--baseline]",
