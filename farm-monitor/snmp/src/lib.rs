@@ -9,6 +9,8 @@ pub mod counts;
 pub mod engine;
 mod flights;
 mod ids;
+#[cfg(any(test, feature = "judge"))]
+pub mod judge;
 mod line;
 pub mod notify;
 mod question;

@@ -7,7 +7,7 @@ use crate::ids::Ids;
 use crate::question::Flight;
 use crate::socket::{self, Batch, Datagram};
 use crate::target::{Target, Targets};
-use crate::wire::{self, Opened};
+use crate::wire;
 use crate::wrong::Wrong;
 use crate::{AskError, question::Question};
 use bytes::Bytes;
@@ -171,13 +171,7 @@ impl Line {
         }
         let bytes = Bytes::copy_from_slice(datagram.bytes);
         let message = wire::open(bytes.clone()).map_err(|_| of_peer(Wrong::Malformed))?;
-        let id = match &message {
-            Opened::Community(message) if !message.pdu.is_response() => {
-                return Err(of_peer(Wrong::NotAReply));
-            }
-            Opened::Community(message) => message.pdu.id.unwrap_or_default(),
-            Opened::V3(message) => message.msg_id(),
-        };
+        let id = message.answers().map_err(of_peer)?;
         let found = self.traffic.lock().flights.find(id, peer);
         match found {
             Found::Flying(flight) => flight

@@ -39,6 +39,20 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// One whose id and time are known, for a request that stands by itself.
+    #[cfg(any(test, feature = "judge"))]
+    pub fn known(id: Bytes, boots: u32, time: u32, now: Instant) -> Self {
+        let mut clock = Clock::guessed(boots, time, now);
+        clock.believes(boots, time, now);
+        Self { id, clock, keys: Vec::new() }
+    }
+
+    /// Its id.
+    #[cfg(any(test, feature = "judge"))]
+    pub fn id(&self) -> &Bytes {
+        &self.id
+    }
+
     fn discovered(usm: &UsmSecurityParams, now: Instant) -> Self {
         let clock = Clock::guessed(usm.engine_boots(), usm.engine_time(), now);
         Self { id: usm.engine_id().clone(), clock, keys: Vec::new() }

@@ -5,6 +5,7 @@
 //! content. What is not minimal but means one thing only (a length in the long form, leading zeros) is let pass.
 
 use crate::ask::Request;
+use crate::wrong::Wrong;
 use async_snmp::ber::{Decoder, EncodeBuf, tag};
 use async_snmp::message::RawV3Message;
 use async_snmp::varbind::{decode_varbind_list, encode_null_varbinds};
@@ -86,6 +87,17 @@ pub(crate) fn open(datagram: Bytes) -> Result<Opened, Malformed> {
     }
 }
 
+impl Opened {
+    /// The id of the request that it answers. v3's is that of the message; what is in it comes with its security.
+    pub fn answers(&self) -> Result<i32, Wrong> {
+        match self {
+            Self::Community(message) if !message.pdu.is_response() => Err(Wrong::NotAReply),
+            Self::Community(message) => message.pdu.id.ok_or(Wrong::NotAReply),
+            Self::V3(message) => Ok(message.msg_id()),
+        }
+    }
+}
+
 impl PduStart {
     /// Reads up to the id.
     pub fn read(decoder: &mut Decoder<'static>) -> Result<Self, Malformed> {
@@ -108,12 +120,13 @@ impl PduStart {
         self.tag == tag::pdu::REPORT
     }
 
-    /// Reads the rest.
+    /// Reads the rest of a response or a report.
     pub fn body(mut self) -> Result<Body, Malformed> {
         let status = self.rest.read_integer()?;
         let index = self.rest.read_integer()?;
         let varbinds = decode_varbind_list(&mut self.rest)?;
-        if self.rest.is_empty() { Ok(Body { status, index, varbinds }) } else { Err(Malformed) }
+        let is_whole = self.rest.is_empty() && status >= 0 && index >= 0;
+        if is_whole { Ok(Body { status, index, varbinds }) } else { Err(Malformed) }
     }
 }
 

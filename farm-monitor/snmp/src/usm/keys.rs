@@ -72,6 +72,23 @@ impl KeyStore {
         Ok(Masters { auth: Some(auth), privacy })
     }
 
+    /// A user's, made on this thread and not kept.
+    #[cfg(any(test, feature = "judge"))]
+    pub fn masters_now(user: &V3User) -> Result<Masters, AskError> {
+        let no_key = |error: async_snmp::v3::CryptoError| AskError::NotAskable(error.to_string());
+        let made = |protocol: AuthProtocol, secret: &Secret| {
+            MasterKey::from_password(protocol.of_library(), secret.reveal().as_bytes()).map_err(no_key)
+        };
+        let auth = user.auth.as_ref().map(|(protocol, secret)| made(*protocol, secret)).transpose()?;
+        let privacy = match (&user.auth, &user.privacy) {
+            (Some((protocol, _)), Some((cipher, secret))) => {
+                Some((cipher.of_library(), made(*protocol, secret)?))
+            }
+            _ => None,
+        };
+        Ok(Masters { auth, privacy })
+    }
+
     async fn master(&self, protocol: AuthProtocol, secret: &Secret) -> Result<MasterKey, String> {
         let made = {
             let mut known = self.made.lock();

@@ -3,7 +3,7 @@
 use super::keys::{Keys, Masters};
 use super::{Engine, Seal};
 use crate::agent::V3User;
-use crate::ask::{AskError, Request};
+use crate::ask::AskError;
 use crate::question::Question;
 use crate::wire;
 use async_snmp::ber::EncodeBuf;
@@ -88,7 +88,8 @@ impl Question {
             return Ok((message.map_err(unspeakable)?.to_vec(), Seal::Discovery));
         };
         let keys = engine.keys(&self.security, |id| masters.localized(id))?;
-        let message = sealed(engine, user, &keys, salts, &self.request, sending)?;
+        let scoped = engine.scoped(user, |buf| wire::push_pdu(buf, &self.request, sending.id))?;
+        let message = engine.sealed(user, &keys, salts, &scoped, sending)?;
         Ok((message, Seal::Usm { engine: engine.id.clone(), keys }))
     }
 }
@@ -98,66 +99,75 @@ fn announced(sending: &Sending) -> Result<MessageSize, AskError> {
         .map_err(|error| AskError::NotAskable(format!("the longest datagram: {error}")))
 }
 
-fn sealed(
-    engine: &Engine,
-    user: &V3User,
-    keys: &Keys,
-    salts: &Salts,
-    request: &Request,
-    sending: &Sending,
-) -> Result<Vec<u8>, AskError> {
-    let Sending { id, now, .. } = *sending;
-    let announced = announced(sending)?;
-    let (boots, time) = engine.clock.read(now);
-    let mut scoped = EncodeBuf::with_capacity(128 + request.oids().len() * 24);
-    scoped
-        .push_sequence(|buf| {
-            wire::push_pdu(buf, request, id)?;
+impl Engine {
+    /// A PDU in the user's context.
+    pub fn scoped(
+        &self,
+        user: &V3User,
+        push_pdu: impl FnOnce(&mut EncodeBuf) -> async_snmp::Result<()>,
+    ) -> Result<Vec<u8>, AskError> {
+        let mut buf = EncodeBuf::new();
+        buf.push_sequence(|buf| {
+            push_pdu(buf)?;
             buf.push_octet_string(user.context.as_bytes())?;
-            buf.push_octet_string(&engine.id)
+            buf.push_octet_string(&self.id)
         })
         .map_err(unspeakable)?;
-    let scoped = scoped.finish_vec();
-    let mut usm =
-        UsmSecurityParams::new(engine.id.clone(), boots, time, user.name.clone()).map_err(unspeakable)?;
-    if let Some(key) = &keys.auth {
-        usm = usm.with_auth_placeholder(key.mac_len()).map_err(unspeakable)?;
+        Ok(buf.finish_vec())
     }
-    let encrypted = match &keys.privacy {
-        None => None,
-        Some(key) => {
-            let (data, salt) = salts.encrypt(key, &scoped, (boots, time))?;
-            usm = usm.with_priv_params(salt).map_err(unspeakable)?;
-            Some(data)
+
+    /// A message with it, at the level of the keys.
+    pub fn sealed(
+        &self,
+        user: &V3User,
+        keys: &Keys,
+        salts: &Salts,
+        scoped: &[u8],
+        sending: &Sending,
+    ) -> Result<Vec<u8>, AskError> {
+        let announced = announced(sending)?;
+        let (boots, time) = self.clock.read(sending.now);
+        let mut usm =
+            UsmSecurityParams::new(self.id.clone(), boots, time, user.name.clone()).map_err(unspeakable)?;
+        if let Some(key) = &keys.auth {
+            usm = usm.with_auth_placeholder(key.mac_len()).map_err(unspeakable)?;
         }
-    };
-    let level = match (&keys.auth, &keys.privacy) {
-        (None, _) => SecurityLevel::NoAuthNoPriv,
-        (Some(_), None) => SecurityLevel::AuthNoPriv,
-        (Some(_), Some(_)) => SecurityLevel::AuthPriv,
-    };
-    let mut buf = EncodeBuf::with_capacity(128 + scoped.len());
-    buf.push_sequence(|buf| {
-        match &encrypted {
-            Some(data) => buf.push_octet_string(data)?,
-            None => buf.push_bytes(&scoped),
+        let encrypted = match &keys.privacy {
+            None => None,
+            Some(key) => {
+                let (data, salt) = salts.encrypt(key, scoped, (boots, time))?;
+                usm = usm.with_priv_params(salt).map_err(unspeakable)?;
+                Some(data)
+            }
+        };
+        let level = match (&keys.auth, &keys.privacy) {
+            (None, _) => SecurityLevel::NoAuthNoPriv,
+            (Some(_), None) => SecurityLevel::AuthNoPriv,
+            (Some(_), Some(_)) => SecurityLevel::AuthPriv,
+        };
+        let mut buf = EncodeBuf::with_capacity(128 + scoped.len());
+        buf.push_sequence(|buf| {
+            match &encrypted {
+                Some(data) => buf.push_octet_string(data)?,
+                None => buf.push_bytes(scoped),
+            }
+            buf.push_octet_string(&usm.encode()?)?;
+            MsgGlobalData::new(sending.id, announced, MsgFlags::new(level, true))?.encode(buf)?;
+            buf.push_integer(wire::V3);
+            Ok(())
+        })
+        .map_err(unspeakable)?;
+        let mut message = buf.finish_vec();
+        if let Some(key) = &keys.auth {
+            UsmSecurityParams::find_auth_params_offset(&message)
+                .ok_or_else(|| AskError::NotAskable("cannot be signed".to_owned()))
+                .and_then(|(at, length)| {
+                    authenticate_message(key, &mut message, at, length)
+                        .map_err(|error| AskError::NotAskable(format!("cannot be signed: {error}")))
+                })?;
         }
-        buf.push_octet_string(&usm.encode()?)?;
-        MsgGlobalData::new(id, announced, MsgFlags::new(level, true))?.encode(buf)?;
-        buf.push_integer(wire::V3);
-        Ok(())
-    })
-    .map_err(unspeakable)?;
-    let mut message = buf.finish_vec();
-    if let Some(key) = &keys.auth {
-        UsmSecurityParams::find_auth_params_offset(&message)
-            .ok_or_else(|| AskError::NotAskable("cannot be signed".to_owned()))
-            .and_then(|(at, length)| {
-                authenticate_message(key, &mut message, at, length)
-                    .map_err(|error| AskError::NotAskable(format!("cannot be signed: {error}")))
-            })?;
+        Ok(message)
     }
-    Ok(message)
 }
 
 /// What cannot be put into a message.
