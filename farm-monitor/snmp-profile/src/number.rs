@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Largest power of ten that a scale may come to, up or down.
-const MAX_POWER: i64 = 30;
+const MAX_POWER: u64 = 30;
 /// Integers up to here are exact as f64.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -133,14 +133,14 @@ impl Scale {
         let mut power = 0_i64;
         for part in &self.powers {
             let Number::Whole(said) = get(&part.of)? else { return Err(NoValue::NotFinite) };
-            let said = i64::try_from(said).unwrap_or(i64::MAX);
-            power = power
-                .saturating_add(said.saturating_sub(part.origin.into()).saturating_mul(part.step.into()));
+            let said = i32::try_from(said).map_err(|_| NoValue::NotFinite)?;
+            let step = (i64::from(said) - i64::from(part.origin)).saturating_mul(part.step.into());
+            power = power.saturating_add(step);
         }
-        if power.abs() > MAX_POWER {
+        if power.unsigned_abs() > MAX_POWER {
             return Err(NoValue::NotFinite);
         }
-        let ten = 10_f64.powi(i32::try_from(power.abs()).unwrap_or(0));
+        let ten = 10_f64.powi(i32::try_from(power.unsigned_abs()).unwrap_or(0));
         if power < 0 {
             down *= ten;
         } else {

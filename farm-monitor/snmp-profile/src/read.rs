@@ -11,6 +11,10 @@ use crate::profile::{Detect, Profile};
 use crate::section::{Findings, Section, Wrong, text};
 use crate::tree::{self, Place};
 use part::oid;
+#[cfg(test)]
+pub(crate) use part::template_of;
+pub(crate) use part::{INDEX_FORMS, TEXT_FORMS};
+pub(crate) use table::whole_index;
 
 /// Longest file of a profile, in bytes; a longer one is refused.
 pub const MAX_FILE_BYTES: usize = 1 << 20;

@@ -3,6 +3,7 @@
 
 use crate::number::Number;
 use crate::profile::{Object, Piece, Source, Table, Template};
+use std::fmt;
 
 /// A row, by its sources.
 pub trait Row {
@@ -55,6 +56,19 @@ pub fn applies(only: &[(Template, Vec<String>)], row: &dyn Row) -> bool {
 /// The first of these that gives a text.
 pub fn first(templates: &[Template], row: &dyn Row) -> Option<String> {
     templates.iter().find_map(|template| template.text(row))
+}
+
+/// As it is written in a profile.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}"))?,
+                Piece::Of(source) => write!(f, "{{{}}}", source.0)?,
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Object {

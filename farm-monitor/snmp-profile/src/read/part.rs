@@ -16,7 +16,8 @@ pub(super) fn oid(node: &Node) -> Result<Oid, Wrong> {
     let said = text(node, expected)?;
     let wrong = || {
         let wrong = Wrong::new(format!("`{said}` is no OID"), expected);
-        match crate::Names::standard().find(&said) {
+        let named = said.contains(|c: char| c.is_ascii_alphabetic());
+        match crate::Names::standard().find(&said).filter(|_| named) {
             Some(oid) => wrong.note(format!("did you mean \"{oid}\"?")),
             None => wrong,
         }
@@ -38,7 +39,7 @@ pub(super) fn kind(node: &Node) -> Result<Kind, Wrong> {
     word(node, &words, |said| Kind::ALL.into_iter().find(|kind| kind.as_str() == said))
 }
 
-pub(super) const TEXT_FORMS: [(&str, TextForm); 6] = [
+pub(crate) const TEXT_FORMS: [(&str, TextForm); 6] = [
     ("text", TextForm::Text),
     ("mac", TextForm::Mac),
     ("address", TextForm::Address),
@@ -132,7 +133,7 @@ pub(super) fn template(node: &Node) -> Result<Template, Wrong> {
 
 const TEMPLATE: &str = "a template, as \"{ifName}\"";
 
-pub(super) fn template_of(text: &str) -> Result<Template, Wrong> {
+pub(crate) fn template_of(text: &str) -> Result<Template, Wrong> {
     let mut pieces = Vec::new();
     let mut plain = String::new();
     let mut rest = text;
@@ -147,7 +148,11 @@ pub(super) fn template_of(text: &str) -> Result<Template, Wrong> {
         let inner = from.strip_prefix('{').and_then(|from| from.split_once('}'));
         let Some((source, behind)) = inner.filter(|(source, _)| !source.is_empty() && !source.contains('{'))
         else {
-            let problem = if from.starts_with('{') { "`{` has no `}`" } else { "`}` has no `{`" };
+            let problem = match from {
+                from if from.starts_with("{}") => "`{}` names no source",
+                from if from.starts_with('{') => "`{` has no `}`",
+                _ => "`}` has no `{`",
+            };
             return Err(Wrong::new(format!("`{text}`: {problem}"), TEMPLATE)
                 .note("a brace itself is written twice: {{ and }}"));
         };
@@ -202,7 +207,7 @@ fn texts(node: &Node) -> Result<Vec<String>, Wrong> {
     if list.is_empty() { Err(Wrong::new("is empty", expected)) } else { Ok(list) }
 }
 
-pub(super) const INDEX_FORMS: [(&str, IndexForm); 8] = [
+pub(crate) const INDEX_FORMS: [(&str, IndexForm); 8] = [
     ("integer", IndexForm::Integer),
     ("text", IndexForm::Text),
     ("text_to_end", IndexForm::TextToEnd),

@@ -23,7 +23,7 @@ impl ReadTable {
 }
 
 /// The source that is the whole index.
-pub(super) fn whole_index() -> Template {
+pub(crate) fn whole_index() -> Template {
     Template(vec![Piece::Of(Source("index".to_owned()))])
 }
 
