@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
                 utf8(&self.bytes(bytes)?)
             }
             IndexForm::TextToEnd => {
-                let bytes = self.to_end()?;
+                let bytes = self.all_left()?;
                 utf8(&self.bytes(bytes)?)
             }
             IndexForm::Bytes(many) => {
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
             IndexForm::Ipv4 => self.ipv4()?.to_string(),
             IndexForm::InetAddress => self.address()?,
             IndexForm::Oid => dotted(self.counted()?),
-            IndexForm::Rest => dotted(self.to_end()?),
+            IndexForm::Rest => dotted(self.all_left()?),
         };
         Ok(PartValue { text, number: None })
     }
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
         self.take(usize::try_from(length).unwrap_or(usize::MAX))
     }
 
-    fn to_end(&mut self) -> Result<&'a [u32], IndexError> {
+    fn all_left(&mut self) -> Result<&'a [u32], IndexError> {
         if self.rest.is_empty() {
             return Err(IndexError::Short(self.part.to_owned()));
         }

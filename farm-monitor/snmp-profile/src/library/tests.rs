@@ -70,3 +70,108 @@ fn shipped_parameters_keep_the_house_style() {
         }
     }
 }
+
+/// The examples of the reference, each a profile.
+#[test]
+fn every_example_of_the_reference_is_read() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/snmp-profiles.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let examples: Vec<_> =
+        text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(examples.len() >= 4);
+    for example in examples {
+        if let Err(errors) = crate::read("example.toml", example) {
+            panic!("{errors}");
+        }
+    }
+}
+
+/// Every key that is read is in the reference.
+#[test]
+fn the_reference_has_every_key() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/snmp-profiles.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let unknown = "x = 1\n[detect]\nx = 1\n[scalar.a]\nx = 1\nscale = { x = 1 }\nfastest = { x = 1 }\n[table.b]\nx = 1\n\
+        [table.b.column.c]\nx = 1\n[trap.d]\nx = 1\nstate = { x = 1 }\n";
+    let errors = crate::read("x.toml", unknown).unwrap_err();
+    let listed: Vec<_> =
+        errors.complaints.iter().filter_map(|error| error.expected.strip_prefix("one of ")).collect();
+    assert_eq!(listed.len(), 9, "{listed:?}");
+    for key in listed.iter().flat_map(|keys| keys.split(", ")) {
+        let named = [format!("`{key}`"), format!("[{key}"), format!("state.{key}`"), format!("{key} = ")];
+        assert!(named.iter().any(|named| text.contains(named)), "{key} is not in the reference");
+    }
+}
+
+/// The reference of what the shipped profiles make.
+fn tables() -> String {
+    use std::fmt::Write;
+    let mut text = String::new();
+    for (file, _) in SHIPPED {
+        let name = file.trim_end_matches(".toml");
+        let library = Library::shipped();
+        let profile = library.get(name).unwrap();
+        write!(text, "\n### `{name}`\n\n{}.", profile.description).unwrap();
+        if profile.detect == crate::profile::Detect::default() {
+            text.push_str(" Only where it is named.");
+        }
+        text.push_str("\n\n| name | item | kind | unit | meaning | object |\n|---|---|---|---|---|---|\n");
+        let items = |table: &crate::profile::Table| {
+            let templates = table.item.iter().map(|template| format!("`{template}`"));
+            templates.collect::<Vec<_>>().join(", else ")
+        };
+        let scalars = profile.scalars.iter().map(|object| (String::new(), object));
+        let columns = profile
+            .tables
+            .iter()
+            .flat_map(|table| table.columns.iter().map(move |object| (items(table), object)));
+        for (item, object) in scalars.chain(columns) {
+            let code = |text: &str| if text.is_empty() { String::new() } else { format!("`{text}`") };
+            let words = object
+                .words
+                .iter()
+                .map(|(code, word)| format!("{code} `{word}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
+            let meaning = if words.is_empty() {
+                object.description.clone()
+            } else {
+                format!("{}: {words}", object.description)
+            };
+            let meaning = meaning.replace('|', "\\|");
+            let of = &object.name;
+            writeln!(
+                text,
+                "| `{}` | {item} | {} | {} | {meaning} | `{of}` |",
+                object.parameter,
+                object.kind,
+                code(&object.unit)
+            )
+            .unwrap();
+        }
+        let mut traps: Vec<_> = profile.traps.iter().map(|trap| format!("`{}`", trap.name)).collect();
+        traps.dedup();
+        if !traps.is_empty() {
+            writeln!(text, "\nNotifications: {}.", traps.join(", ")).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn the_reference_page_says_what_the_profiles_make() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/parameters-snmp.md");
+    let (begin, end) = ("<!-- profiles: begin -->\n", "\n<!-- profiles: end -->");
+    let text = std::fs::read_to_string(page).unwrap();
+    let (head, rest) = text.split_once(begin).unwrap();
+    let (_, tail) = rest.split_once(end).unwrap();
+    let expected = format!("{head}{begin}{}{end}{tail}", tables());
+    if std::env::var_os("HEDGEROW_WRITE_REFERENCE").is_some() {
+        std::fs::write(page, &expected).unwrap();
+    } else {
+        assert!(
+            text == expected,
+            "parameters-snmp.md differs: run this test with HEDGEROW_WRITE_REFERENCE=1"
+        );
+    }
+}
