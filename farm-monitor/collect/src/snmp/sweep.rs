@@ -315,6 +315,7 @@ impl Sweep {
 
     fn learn(&mut self) {
         let known = &mut self.known;
+        known.end(self.course.longest);
         known.answers = self.course.answered;
         if let Some(bytes) = self.course.cut {
             known.cap = Some(bytes.max(self.course.longest));
@@ -337,7 +338,7 @@ impl Sweep {
 
 /// How far a column was read, by the lanes in which any of it is.
 fn judge(lanes: &[Lane], known: &Known, counts: &[Vec<u32>], (table, column): (usize, usize)) -> Column {
-    let mut covering = lanes.iter().filter(|lane| lane.covers(table, column)).peekable();
+    let mut covering = lanes.iter().filter(|lane| (lane.table, lane.column) == (table, column)).peekable();
     let absent =
         known.tables.get(table).and_then(|table| table.columns.get(column)).and_then(|known| known.absent);
     if covering.peek().is_none() {

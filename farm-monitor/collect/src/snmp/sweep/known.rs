@@ -38,6 +38,10 @@ pub struct Known {
     pub(super) answers: bool,
     /// Longer replies were refused, or lost; since which sweep.
     lowered: Option<(usize, u64)>,
+    /// The longest reply of the last sweep that had any.
+    longest: usize,
+    /// A long reply was lost though such ones came before: once more, and it is the length.
+    suspected: bool,
     /// The agent itself ends its replies at this length.
     pub(super) cap: Option<usize>,
     /// The agent gives no more repetitions than this.
@@ -135,6 +139,25 @@ impl Known {
     /// Replies of more than `bytes` are not to be asked for, for a while.
     pub(super) fn lower(&mut self, bytes: usize) {
         self.lowered = Some((bytes.max(LEAST_BYTES), self.sweeps));
+    }
+
+    /// No answer came to a long request, and one to a short one.
+    pub(super) fn suspect(&mut self) {
+        if self.longest > SMALL_BYTES && !self.suspected {
+            self.suspected = true;
+        } else {
+            self.lower(SMALL_BYTES);
+            self.longest = 0;
+        }
+    }
+
+    /// A sweep has ended; the longest reply of it, where there was one.
+    pub(super) fn end(&mut self, longest: usize) {
+        self.answers = longest > 0;
+        if longest > 0 {
+            self.suspected &= longest <= SMALL_BYTES;
+            self.longest = longest;
+        }
     }
 
     /// How many bytes of values a reply may have.

@@ -13,10 +13,8 @@ pub(super) struct Lane {
     pub table: usize,
     /// Lanes of one table and one part are asked together, so that rows come together.
     pub part: usize,
-    /// The column it begins in.
+    /// Place of its column in the table.
     pub column: usize,
-    /// The column it ends in: the same, or the next.
-    pub last: usize,
     /// What was read last; asked is what comes behind it.
     pub cursor: Oid,
     /// The last name of the stretch; none: the end of the column.
@@ -57,7 +55,7 @@ pub(super) struct Care {
     pub names: usize,
     /// Most repetitions.
     pub repetitions: u32,
-    /// Errors so far.
+    /// Errors since the last answer.
     pub errors: u32,
     /// A request with it got no answer once.
     pub timed_out: bool,
@@ -74,7 +72,7 @@ impl Care {
 
     /// An answer came: half as careful.
     pub fn relax(&mut self, names: usize, repetitions: u32) {
-        self.timed_out = false;
+        (self.timed_out, self.errors) = (false, 0);
         self.names = if self.names >= names { Self::NONE.names } else { self.names.saturating_mul(2) };
         self.repetitions = match self.repetitions >= repetitions {
             true => Self::NONE.repetitions,
@@ -86,10 +84,12 @@ impl Care {
 /// Whether a name belongs to a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In this column; `true`: the last name of the stretch.
-    In(usize, bool),
-    /// Behind the stretch.
+    /// In it; `true`: as its last name.
+    In(bool),
+    /// Behind it, and so is all else.
     Behind,
+    /// Behind its whole column.
+    Outside,
     /// Not behind what was asked.
     NotIncreasing,
 }
@@ -100,20 +100,14 @@ impl Lane {
         if *name <= self.cursor {
             return Place::NotIncreasing;
         }
-        let end = match &self.end {
-            Some(end) if name > end => return Place::Behind,
-            Some(end) => name == end,
-            None => false,
-        };
         let columns = wanted.tables.get(self.table).map_or(&[][..], Vec::as_slice);
-        (self.column..=self.last)
-            .find(|at| columns.get(*at).is_some_and(|column| name.starts_with(column)))
-            .map_or(Place::Behind, |column| Place::In(column, end))
-    }
-
-    /// Whether any of `column` is in it.
-    pub fn covers(&self, table: usize, column: usize) -> bool {
-        self.table == table && (self.column..=self.last).contains(&column)
+        if !columns.get(self.column).is_some_and(|column| name.starts_with(column)) {
+            return Place::Outside;
+        }
+        match &self.end {
+            Some(end) if name > end => Place::Behind,
+            end => Place::In(end.as_ref() == Some(name)),
+        }
     }
 
     /// Whether it will be asked again, or is.

@@ -47,7 +47,6 @@ pub(super) fn lanes(wanted: &Wanted, known: &Known, limits: &Limits) -> Vec<Lane
                     table,
                     part,
                     column: at,
-                    last: at,
                     cursor: from.map_or_else(|| column.clone(), |index| cell(column, index)),
                     end: to.map(|index| cell(column, index)),
                     expected: share + u32::from(to.is_none()),

@@ -8,8 +8,8 @@ use hedgerow_snmp::{AskError, Oid, Reply, Value, VarBind};
 
 /// So many requests in a row without an answer end the sweep.
 const MAX_SILENT: u32 = 3;
-/// So many in all end it too.
-const MAX_SILENT_IN_ALL: u32 = 8;
+/// So many in all end it too, beside one in 16.
+const MAX_SILENT_IN_ALL: usize = 8;
 /// So many errors of one scalar or lane, and it is given up.
 const MAX_ERRORS: u32 = 24;
 /// So many instances of a column that make the agent fail are stepped over.
@@ -45,7 +45,7 @@ impl Sweep {
     /// Reads a reply.
     pub(super) fn take(&mut self, asked: Asked, reply: Reply) {
         let (came, scalars, lanes) = (reply.varbinds.len(), asked.scalars.len(), asked.lanes.len());
-        self.heard(&asked, &reply);
+        self.heard(&reply);
         if came == 0 {
             let error = AskError::Status { status: TOO_BIG, word: "an empty reply", index: 0 };
             return self.too_big(&asked, &error);
@@ -71,22 +71,19 @@ impl Sweep {
         }
     }
 
-    /// An answer came: the agent is there, and lets replies of that length through.
-    fn heard(&mut self, asked: &Asked, reply: &Reply) {
+    /// An answer came: the agent is there, and replies of that length come through.
+    fn heard(&mut self, reply: &Reply) {
         let course = &mut self.course;
         course.answered = true;
         course.silent.0 = 0;
         course.longest = course.longest.max(reply.bytes);
-        if let Some(suspect) = course.suspect.take()
-            && course.longest < suspect
-        {
-            self.known.lower(SMALL_BYTES);
+        if course.suspect.take().is_some_and(|suspect| course.longest < suspect) {
+            self.known.suspect();
         }
         if self.known.around.is_none() || self.requests == 1 {
             let values: usize = reply.varbinds.iter().map(VarBind::encoded_size).sum();
             self.known.around = Some(reply.bytes.saturating_sub(values).min(SMALL_BYTES / 2));
         }
-        let _ = asked;
     }
 
     /// The agent gave less than was asked for.
@@ -137,11 +134,10 @@ impl Sweep {
         let Some(lane) = self.lanes.get_mut(at).filter(|lane| lane.state == State::Asked) else { return };
         let absent = absence(&varbind.value);
         if absent == Some(Absent::End) {
-            lane.state = State::Whole;
-            return;
+            return self.ended(at);
         }
         match (lane.place(&self.wanted, &varbind.oid), absent) {
-            (Place::In(_, end), Some(_)) => {
+            (Place::In(end), Some(_)) => {
                 // No agent should say so here; at least it says behind what to ask on.
                 lane.cursor = varbind.oid;
                 lane.state = if end { State::Whole } else { State::Asked };
@@ -150,21 +146,22 @@ impl Sweep {
                 lane.says = Some(why);
                 lane.state = State::Part;
             }
-            (Place::Behind, None) => self.ended(at),
+            (Place::Behind, None) => lane.state = State::Whole,
+            (Place::Outside, None) => self.ended(at),
             (Place::NotIncreasing, None) => {
                 lane.state = State::Part;
                 let (after, came) = (lane.cursor.clone(), varbind.oid);
                 let column = column(&self.wanted.tables, lane.table, lane.column);
                 self.problem(Problem::NotIncreasing { column, after, came });
             }
-            (Place::In(column, end), None) => self.keep(at, column, end, varbind, measure),
+            (Place::In(end), None) => self.keep(at, end, varbind, measure),
         }
     }
 
     /// Keeps a value in the row that its own name says.
-    fn keep(&mut self, at: usize, place: usize, end: bool, varbind: VarBind, measure: bool) {
+    fn keep(&mut self, at: usize, end: bool, varbind: VarBind, measure: bool) {
         let Some(lane) = self.lanes.get_mut(at) else { return };
-        let table = lane.table;
+        let (table, place) = (lane.table, lane.column);
         let columns = self.wanted.tables.get(table).map_or(&[][..], Vec::as_slice);
         let (Some(swept), Some(column)) = (self.swept.tables.get_mut(table), columns.get(place)) else {
             return;
@@ -209,10 +206,16 @@ impl Sweep {
         self.problem(Problem::Endless { column, rows: self.limits.max_rows });
     }
 
-    /// A lane came to its end; where that was the end of its column, nothing is behind it.
+    /// A lane came to the end of its column: behind it is nothing, and what was to be asked there need not be.
     fn ended(&mut self, at: usize) {
-        if let Some(lane) = self.lanes.get_mut(at) {
-            lane.state = State::Whole;
+        let Some(lane) = self.lanes.get_mut(at) else { return };
+        lane.state = State::Whole;
+        let (table, column, part) = (lane.table, lane.column, lane.part);
+        for later in &mut self.lanes {
+            let behind = (later.table, later.column) == (table, column) && later.part > part;
+            if behind && later.state == State::Ready && later.read == 0 {
+                later.state = State::Whole;
+            }
         }
     }
 
@@ -372,7 +375,10 @@ impl Sweep {
         self.course.silent.1 += 1;
         let (row, all) = self.course.silent;
         let problem = |asked: &Asked| Problem::Asking { at: asked.first.clone(), error: error.clone() };
-        if !self.course.answered || row >= MAX_SILENT || all >= MAX_SILENT_IN_ALL {
+        if !self.course.answered
+            || row >= MAX_SILENT
+            || all as usize >= MAX_SILENT_IN_ALL + self.requests / 16
+        {
             return self.stop(problem(asked));
         }
         if asked.bytes > SMALL_BYTES {

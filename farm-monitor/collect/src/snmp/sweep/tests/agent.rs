@@ -168,15 +168,15 @@ impl Agent {
                 self.bulk(*non_repeaters as usize, *max_repetitions, oids)?
             }
         };
-        let bytes = |varbinds: &[VarBind]| AROUND + varbinds.iter().map(VarBind::encoded_size).sum::<usize>();
         let cuts = matches!(request, Request::GetBulk { .. }) && !self.strict;
-        while bytes(&varbinds) > self.cap {
+        let mut bytes = AROUND + varbinds.iter().map(VarBind::encoded_size).sum::<usize>();
+        while bytes > self.cap {
             if !cuts {
                 return Err(self.status(TOO_BIG, 0));
             }
-            varbinds.pop();
+            let Some(last) = varbinds.pop() else { break };
+            bytes -= last.encoded_size();
         }
-        let bytes = bytes(&varbinds);
         if bytes > self.path {
             return Err(silent);
         }
@@ -201,7 +201,6 @@ pub fn sweep_with(
             assert!(!request.oids().is_empty() && request.oids().len() <= limits.max_names);
             assert!(limits.bulk || !matches!(request, Request::GetBulk { .. }));
             flying.push((ticket, agent.answer(&request)));
-            agent.remember();
             between(agent);
             assert!(flying.len() <= limits.window);
         }
@@ -212,7 +211,7 @@ pub fn sweep_with(
         let at = agent.dice.roll(flying.len() as u64) as usize;
         let (ticket, answer) = flying.swap_remove(at);
         sweep.answered(ticket, answer);
-        assert!(agent.asked <= most);
+        assert!(agent.asked <= most.min(4000), "{:?} {:?}", agent.jumps, agent.endless);
     }
     sweep.finish()
 }
