@@ -18,6 +18,7 @@ mod rtt;
 mod socket;
 mod target;
 mod usm;
+mod varbinds;
 mod wire;
 mod wrong;
 

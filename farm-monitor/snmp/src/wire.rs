@@ -5,10 +5,11 @@
 //! content. What is not minimal but means one thing only (a length in the long form, leading zeros) is let pass.
 
 use crate::ask::Request;
+use crate::varbinds;
 use crate::wrong::Wrong;
 use async_snmp::ber::{Decoder, EncodeBuf, tag};
 use async_snmp::message::RawV3Message;
-use async_snmp::varbind::{decode_varbind_list, encode_null_varbinds};
+use async_snmp::varbind::encode_null_varbinds;
 use async_snmp::{DecodeConfig, VarBind};
 use bytes::Bytes;
 
@@ -124,7 +125,7 @@ impl PduStart {
     pub fn body(mut self) -> Result<Body, Malformed> {
         let status = self.rest.read_integer()?;
         let index = self.rest.read_integer()?;
-        let varbinds = decode_varbind_list(&mut self.rest)?;
+        let varbinds = varbinds::read(self.rest.read_sequence()?.as_bytes())?;
         let is_whole = self.rest.is_empty() && status >= 0 && index >= 0;
         if is_whole { Ok(Body { status, index, varbinds }) } else { Err(Malformed) }
     }

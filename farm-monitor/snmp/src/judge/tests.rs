@@ -1,5 +1,6 @@
 use super::*;
 use crate::agent::{AuthProtocol, PrivacyProtocol, Secret};
+use async_snmp::varbind::decode_varbind_list;
 use async_snmp::{Oid, Value};
 use proptest::prelude::*;
 
@@ -304,6 +305,29 @@ fn mutated_open_replies(many: usize, seed: u64) -> Tally {
     tally
 }
 
+/// Our reading of names and values against the library's, on the same bytes: both refuse, or both see the same.
+fn mutated_lists_are_read_as_the_library_reads_them(many: usize, seed: u64) -> usize {
+    let mut buf = EncodeBuf::new();
+    encode_varbind_list(&mut buf, &values()).unwrap();
+    let right = buf.finish_vec();
+    let header = right.len() - wire::strict(right.clone().into()).read_sequence().unwrap().remaining();
+    let (mut dice, mut read) = (Dice(seed), 0);
+    for _ in 0..many {
+        let mut content = right[header..].to_vec();
+        dice.mutate(&mut content, &right);
+        let content = Bytes::from(content);
+        let mut whole = EncodeBuf::new();
+        whole.push_bytes(&content);
+        whole.push_length(content.len()).unwrap();
+        whole.push_tag(tag::universal::SEQUENCE);
+        let theirs = decode_varbind_list(&mut wire::strict(whole.finish())).ok();
+        let ours = crate::varbinds::read(&content).ok();
+        assert_eq!(ours, theirs, "{content:02x?}");
+        read += usize::from(ours.is_some());
+    }
+    read
+}
+
 /// An error index without an error says nothing.
 fn without_error_index(mut message: Vec<u8>) -> Vec<u8> {
     let id = ID.to_be_bytes();
@@ -384,6 +408,9 @@ fn all_mutations(many: usize, seed: u64) {
     let tally = mutated_open_replies(many, seed);
     println!("v2c: {tally:?}");
     assert!(tally.refused > many / 2 && tally.valid > many / 100 && tally.roundabout > 0, "{tally:?}");
+    let read = mutated_lists_are_read_as_the_library_reads_them(many, seed);
+    println!("lists: {read} of {many} read, as the library reads them");
+    assert!(read > many / 20 && read < many / 2);
     let signs = V3User { privacy: None, ..ann() };
     let changed = [signs, ann()].map(|user| mutated_signed_replies(many / 4, seed, user));
     println!("v3: {changed:?} changed, none believed");
@@ -443,4 +470,20 @@ fn any_value() -> impl Strategy<Value = Value> {
         Just(Value::NoSuchObject),
         Just(Value::EndOfMibView),
     ]
+}
+
+/// What the fuzz target begins with: replies of each kind, and what was found since.
+#[test]
+fn the_kept_corpus_neither_crashes_nor_becomes_wrong_values() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/reply");
+    let judges = [v2c(), Security::V3(ann())].map(|security| Judge::new(get(), security, ID).unwrap());
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        seen += 1;
+        for judge in &judges {
+            assert!(!matches!(heard(judge, &bytes), Ok(Verdict::Answer(Ok(_)))), "{bytes:02x?}");
+        }
+    }
+    assert!(seen >= 10, "the corpus is gone");
 }
