@@ -5,6 +5,7 @@ mod status;
 pub use status::{CacheFile, cache_edge};
 
 use crate::config::FarmConfig;
+use crate::door::TrapDoor;
 use crate::hub::{Hub, Known};
 use crate::subscribe::{Feed, Plan};
 use hedgerow_client::lease::LeaseKeeper;
@@ -39,6 +40,7 @@ pub struct FarmApi {
     pub(crate) engine: EngineHandle,
     pub(crate) config: watch::Receiver<Configured>,
     pub(crate) leases: Arc<Mutex<Option<LeaseKeeper>>>,
+    pub(crate) traps: TrapDoor,
     pub(crate) cache_file: CacheFile,
     pub(crate) drain: Drain,
     pub(crate) started: tokio::time::Instant,

@@ -7,6 +7,7 @@
 mod collector;
 mod complaint;
 pub mod credentials;
+mod door;
 mod findings;
 mod nearest;
 mod profiles;
@@ -33,6 +34,7 @@ pub use watch::ConfigWatch;
 use hedgerow_collect::spec::{CollectorSpec, PoolSpec};
 use hedgerow_snmp::Security;
 use hedgerow_snmp_profile::Library;
+use hedgerow_traps::TrapSettings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -65,6 +67,8 @@ pub struct FarmConfig {
     pub own_profiles: BTreeSet<String>,
     /// `[collector.NAME]`, by name, with their targets.
     pub collectors: Vec<CollectorSpec>,
+    /// `[door.traps]`
+    pub traps: TrapSettings,
     /// Every file that was read, or looked for: the configuration's own, targets, secrets.
     pub files: BTreeSet<PathBuf>,
     /// What looks wrong but may be right.
@@ -129,7 +133,9 @@ pub struct SeriesSettings {
 impl FarmConfig {
     /// Whether both ask for the same, wherever it is written and whatever was warned of.
     pub fn same_effect(&self, other: &Self) -> bool {
-        let Self { farm, lookup, cache, pool, series, views, credentials, profiles, collectors, .. } = self;
+        let Self {
+            farm, lookup, cache, pool, series, views, credentials, profiles, collectors, traps, ..
+        } = self;
         *farm == other.farm
             && *lookup == other.lookup
             && *cache == other.cache
@@ -139,6 +145,7 @@ impl FarmConfig {
             && *credentials == other.credentials
             && *profiles == other.profiles
             && *collectors == other.collectors
+            && *traps == other.traps
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::api::{CacheFile, Configured, FarmApi};
 use crate::config::{CacheSettings, ConfigErrors, ConfigWatch, FarmConfig};
+use crate::door::TrapDoor;
 use crate::hub::{Bounds, Hub, HubOptions, LifeRules};
 use crate::register;
 use crate::self_measure::{PERIOD, SelfMeasure};
@@ -129,16 +130,27 @@ impl Farm {
         let door: Arc<dyn FrontDoor> = hub.clone();
         let keeper = Keeper::start(options.keeper);
         let snmp = Snmp::default();
-        let modules: Vec<Box<dyn Module>> =
-            vec![Box::new(HostModule::default()), Box::new(ScriptModule::new(keeper)), Box::new(snmp.clone())];
+        let modules: Vec<Box<dyn Module>> = vec![
+            Box::new(HostModule::default()),
+            Box::new(ScriptModule::new(keeper)),
+            Box::new(snmp.clone()),
+        ];
         let host = Name::new(&options.host).map_err(FarmError::Name)?;
         let engine = Engine::start(
             door,
             modules,
-            EngineConfig { node: host, wall: clock, report_every: REPORT_EVERY },
+            EngineConfig { node: host, wall: Arc::clone(&clock), report_every: REPORT_EVERY },
         );
         let applied = engine.apply(config.pool.clone(), config.collectors.clone()).await;
         applied.map_err(|error| FarmError::Collect(error.to_string()))?;
+
+        let mut tasks = JoinSet::new();
+        let traps = TrapDoor::start(hub.clone(), options.folder.clone(), clock, &mut tasks);
+        // A door that stays shut keeps no farm from running: it is told of in its status.
+        let shut = traps.apply(config.traps.clone()).await.err().unwrap_or_default();
+        if !shut.is_empty() {
+            tracing::warn!(event = "door_shut", error = shut);
+        }
 
         let address = options.listener.local_addr().map_err(FarmError::Port)?;
         let (body, bodies) = watch::channel(register::body(&config, &name, address));
@@ -152,8 +164,7 @@ impl Farm {
             LeaseKeeperOptions::new(lookups, Caller::new(options.token, mesh), identity, bodies);
         lease_options.asked = config.lookup.lease;
 
-        let (told, configured) =
-            watch::channel(Configured { running: Arc::new(config), error: String::new() });
+        let (told, configured) = watch::channel(Configured { running: Arc::new(config), error: shut });
         let leases = Arc::new(Mutex::new(None));
         let api = FarmApi {
             id,
@@ -161,6 +172,7 @@ impl Farm {
             engine: engine.clone(),
             config: configured,
             leases: Arc::clone(&leases),
+            traps: traps.clone(),
             cache_file: CacheFile::at(options.folder.join(CACHE_FILE)),
             drain: options.drain.clone(),
             started: Instant::now(),
@@ -177,13 +189,21 @@ impl Farm {
         // Registered only now: who finds the farm can call it.
         *leases.lock() = Some(LeaseKeeper::start(lease_options)?);
 
-        let mut tasks = JoinSet::new();
-        let reload = Reload { watch, told, body, name: name.clone(), address, engine, hub: Arc::clone(&hub) };
+        let reload = Reload {
+            watch,
+            told,
+            body,
+            name: name.clone(),
+            address,
+            engine,
+            hub: Arc::clone(&hub),
+            traps: traps.clone(),
+        };
         tasks.spawn(reload.run());
         tasks.spawn(keep_mesh(options.folder.clone(), Arc::clone(&leases)));
         tasks.spawn(tell_of_lookups(Arc::clone(&leases)));
         tasks.spawn(tick(Arc::clone(&hub)));
-        tasks.spawn(measure(SelfMeasure::new(hub, node, snmp)));
+        tasks.spawn(measure(SelfMeasure::new(hub, node, snmp, traps)));
         Ok(Self { api, name, address, folder: options.folder, leases, tasks, server })
     }
 
@@ -227,7 +247,11 @@ impl Farm {
                 }
             }
         };
-        tokio::join!(cancel, self.api.engine.drain(COLLECT_GRACE));
+        // Informs that were taken wait for a commit no longer than they must.
+        let (door, hub) = (self.api.traps.clone(), Arc::clone(&self.api.hub));
+        let flush = tokio::task::spawn_blocking(move || hub.cache().flush());
+        // What the flush could not do the end of the cache says.
+        let (..) = tokio::join!(cancel, self.api.engine.drain(COLLECT_GRACE), door.close(), flush);
         self.tasks.shutdown().await;
         while self.server.join_next().await.is_some() {}
         let hub = Arc::clone(&self.api.hub);
@@ -354,6 +378,7 @@ struct Reload {
     address: SocketAddr,
     engine: EngineHandle,
     hub: Arc<Hub>,
+    traps: TrapDoor,
 }
 
 impl Reload {
@@ -394,6 +419,8 @@ impl Reload {
             *body = new;
             changed
         });
+        // A door that stays as it was keeps nothing else from being applied.
+        let shut = self.traps.apply(config.traps.clone()).await.err();
         let fixed = [
             ("farm.name", before.farm.name != config.farm.name),
             ("lookup.urls", before.lookup.urls != config.lookup.urls),
@@ -410,12 +437,11 @@ impl Reload {
             ..config
         };
         self.told.send_modify(|configured| configured.running = Arc::new(running));
-        if fixed.is_empty() {
-            return Ok(());
-        }
-        Err(format!(
-            "{} can be changed only by a restart of the farm; everything else is applied",
-            fixed.join(", ")
-        ))
+        let fixed = (!fixed.is_empty()).then(|| {
+            let fixed = fixed.join(", ");
+            format!("{fixed} can be changed only by a restart of the farm; everything else is applied")
+        });
+        let problems: Vec<String> = fixed.into_iter().chain(shut).collect();
+        if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
     }
 }

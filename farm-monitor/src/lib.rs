@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod config;
+mod door;
 pub mod farm;
 pub mod hub;
 pub mod register;

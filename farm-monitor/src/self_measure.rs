@@ -4,6 +4,7 @@
 
 use crate::api::cache_edge;
 use crate::config::RESERVED_CLUSTER;
+use crate::door::TrapDoor;
 use crate::hub::{Edge, Hub};
 use crate::snmp::Snmp;
 use hashbrown::HashMap;
@@ -19,7 +20,7 @@ pub const ORIGIN: &str = "hedgerow";
 pub const PERIOD: Duration = Duration::from_secs(10);
 
 /// Name, kind, unit and meaning of everything measured here; checked against the reference by a test.
-pub const PARAMETERS: [(&str, Kind, &str, &str); 20] = [
+pub const PARAMETERS: [(&str, Kind, &str, &str); 21] = [
     ("edge_samples", Kind::Counter, "", "made by the source, or matched for the consumer"),
     ("edge_passed", Kind::Counter, "", "accepted by the hub, or delivered to the consumer"),
     ("edge_lost", Kind::Counter, "", "refused or dropped, by reason; `series:REASON` counts series"),
@@ -36,6 +37,7 @@ pub const PARAMETERS: [(&str, Kind, &str, &str); 20] = [
     ("cache_failed_commits", Kind::Counter, "", "commits that failed and were tried again"),
     ("cache_deleted", Kind::Counter, "", "samples deleted, by reason"),
     ("snmp", Kind::Counter, "", "requests, replies, and what was no reply, each under its own name"),
+    ("traps", Kind::Counter, "", "notifications, and what became of them, each fate under its own name"),
     ("memory_resident", Kind::Gauge, "By", "resident memory of the process"),
     ("cpu_user", Kind::Counter, "s", "CPU time of the process in user mode"),
     ("cpu_system", Kind::Counter, "s", "CPU time of the process in the kernel"),
@@ -48,14 +50,15 @@ pub struct SelfMeasure {
     origin: OriginId,
     node: Name,
     snmp: Snmp,
+    traps: TrapDoor,
     ids: HashMap<(&'static str, Labels), Option<SeriesId>>,
 }
 
 impl SelfMeasure {
-    /// Measures the farm of this hub, under this node; `snmp` once it is used.
-    pub fn new(hub: Arc<Hub>, node: Name, snmp: Snmp) -> Self {
+    /// Measures the farm of this hub, under this node; `snmp` and `traps` once they are used.
+    pub fn new(hub: Arc<Hub>, node: Name, snmp: Snmp, traps: TrapDoor) -> Self {
         let origin = hub.origin(ORIGIN);
-        Self { hub, origin, node, snmp, ids: HashMap::new() }
+        Self { hub, origin, node, snmp, traps, ids: HashMap::new() }
     }
 
     /// Takes them once.
@@ -113,6 +116,11 @@ impl SelfMeasure {
         for (name, count, _) in counts {
             if let Ok(labels) = Labels::new([("item", name)]) {
                 self.count(&mut run, "snmp", &labels, count);
+            }
+        }
+        for (name, count) in self.traps.counts() {
+            if let Ok(labels) = Labels::new([("item", name)]) {
+                self.count(&mut run, "traps", &labels, count);
             }
         }
         self.process(&mut run);
@@ -215,6 +223,15 @@ mod tests {
         let page = include_str!("../../docs/reference/parameters-self.md");
         for (name, _, meaning) in Counts::default().all() {
             let row = format!("| `{name}` | {} |", meaning.trim_end_matches('.'));
+            assert!(page.contains(&row), "expected a row `{row}`");
+        }
+    }
+
+    #[test]
+    fn every_fate_of_a_notification_stands_in_the_reference_with_its_meaning() {
+        let page = include_str!("../../docs/reference/parameters-self.md");
+        for what in hedgerow_traps::Counted::ALL {
+            let row = format!("| `{}` | {} |", what.as_str(), what.meaning());
             assert!(page.contains(&row), "expected a row `{row}`");
         }
     }

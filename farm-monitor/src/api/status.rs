@@ -38,9 +38,15 @@ pub async fn answer(api: &FarmApi) -> StatusResponse {
         }),
         edges,
         lookups: leases.into_iter().map(lookup).collect(),
-        config_error: configured.error,
+        config_error: joined(configured.error, api.traps.trouble()),
         subscribers: api.hub.subscribers() as u64,
     }
+}
+
+/// What is wrong, in lines.
+fn joined(error: String, trouble: String) -> String {
+    let lines: Vec<String> = [error, trouble].into_iter().filter(|line| !line.is_empty()).collect();
+    lines.join("\n")
 }
 
 fn collector(status: &CollectorStatus) -> wire::Collector {

@@ -137,7 +137,7 @@ pub(super) fn one_of(words: &[&str]) -> String {
     }
 }
 
-fn cluster(name: &str) -> Result<String, Wrong> {
+pub(super) fn cluster(name: &str) -> Result<String, Wrong> {
     is_name(name)?;
     if name == RESERVED_CLUSTER {
         let problem = format!("the cluster `{RESERVED_CLUSTER}` is the farm's own: there it measures itself");

@@ -7,7 +7,7 @@ use super::profiles::{self, Profiles};
 use super::section::{Section, print_size};
 use super::snmp::Known;
 use super::tree::{self, Place, Source, Table};
-use super::{FarmConfig, collector, settings, view};
+use super::{FarmConfig, collector, door, settings, view};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -171,6 +171,9 @@ fn config(root: &Table, findings: &Findings<'_>, host: &str, profiles: Profiles)
     let credentials = Credentials::read(section.named("credentials"));
     let known = Known { credentials: &credentials, profiles: &profiles };
     let collectors = collector::collectors(section.named("collector"), host, &known);
+    let mut doors = section.inner("door");
+    let traps = door::traps(doors.inner("traps"), &credentials, &collectors, &profiles.all);
+    doors.finish(|_| None);
     let config = FarmConfig {
         farm: settings::farm(section.inner("farm"), host),
         lookup: settings::lookup(section.inner("lookup")),
@@ -179,6 +182,7 @@ fn config(root: &Table, findings: &Findings<'_>, host: &str, profiles: Profiles)
         series: settings::series(section.inner("series")),
         views: section.named("view").into_iter().map(|(name, inner)| view::view(name, inner)).collect(),
         collectors,
+        traps,
         credentials: credentials.into_good(),
         own_profiles: profiles.own,
         profiles: profiles.all,
