@@ -81,7 +81,8 @@ fn nothing_written_means_the_defaults() {
     assert_eq!((config.lookup.lease, config.lookup.urls.len()), (seconds(60), 0));
     assert_eq!((config.cache.max_age, config.cache.max_bytes), (seconds(31 * 86_400), None));
     assert_eq!(config.cache.commit, seconds(1));
-    assert_eq!((config.pool.global, config.pool.per_target), (64, 2));
+    assert_eq!((config.pool.global, config.pool.per_target), (4096, 2));
+    assert_eq!(config.pool.per_module, [("host".to_owned(), 64), ("script".to_owned(), 64)].into());
     assert_eq!((config.series.per_origin, config.series.per_farm), (200_000, 1_000_000));
     assert_eq!(config.collectors, []);
 }

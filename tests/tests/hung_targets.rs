@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// More than may run at once: the global bound of 64, and 20.
+/// More than may run at once: the bound of 64 for scripts, and 20.
 const HUNG: u64 = 84;
 const HEALTHY: u64 = 50;
 const PERIOD_MS: i64 = 2000;

@@ -14,12 +14,13 @@
 //! **Nothing destructive follows from stale data.** Series end only where their table was read whole, more than once, by
 //! an agent that has had time to fill it.
 
-mod address;
+pub mod address;
 mod asking;
 mod book;
 mod counter;
 mod detect;
 mod failure;
+pub mod look;
 mod plan;
 mod probe;
 mod rows;

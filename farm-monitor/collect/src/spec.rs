@@ -7,6 +7,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Most runs at once of all collectors, unless configured: those that wait for an answer from the network cost little, and
+/// hundreds of devices that are switched off at once must not stand in the way of the others.
+pub const GLOBAL_RUNS: usize = 4096;
+/// Most runs at once of each module whose runs cost a process or a thread, unless configured.
+pub const LOCAL_RUNS: usize = 64;
+
 /// The bounds of the worker pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolSpec {
@@ -20,7 +26,8 @@ pub struct PoolSpec {
 
 impl Default for PoolSpec {
     fn default() -> Self {
-        Self { global: 64, per_module: BTreeMap::new(), per_target: 2 }
+        let per_module = ["host", "script"].map(|module| (module.to_owned(), LOCAL_RUNS));
+        Self { global: GLOBAL_RUNS, per_module: per_module.into(), per_target: 2 }
     }
 }
 

@@ -235,7 +235,7 @@ pub(super) fn pool(mut section: Section<'_>, modules: &[&str]) -> PoolSpec {
     if let Got::Is(value, at) = per_target {
         check(&section.path.child("per_target"), at, value);
     }
-    let mut per_module = BTreeMap::new();
+    let mut per_module = default.per_module;
     for (key, entry, path) in section.inner("module").free() {
         if !modules.contains(&key) {
             let wrong = Wrong::new("no such module", format!("one of {}", modules.join(", ")));

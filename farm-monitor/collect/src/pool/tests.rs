@@ -30,6 +30,11 @@ struct World {
     starts: Vec<usize>,
 }
 
+/// A pool in which it soon gets tight.
+fn small() -> PoolSpec {
+    PoolSpec { global: 64, per_module: BTreeMap::new(), per_target: 2 }
+}
+
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
@@ -202,7 +207,7 @@ fn beside_hung(spec: PoolSpec, hung: usize, healthy: usize, same_collector: bool
 fn any_number_of_hung_targets_costs_only_their_own_samples() {
     for hung in [84, 800] {
         for same in [true, false] {
-            let world = beside_hung(PoolSpec::default(), hung, 50, same, ms(20));
+            let world = beside_hung(small(), hung, 50, same, ms(20));
             let healthy: Vec<usize> = (hung..hung + 50).collect();
             for at in &healthy {
                 let target = &world.targets[*at];
@@ -222,7 +227,7 @@ fn any_number_of_hung_targets_costs_only_their_own_samples() {
 #[test]
 fn slow_targets_are_not_taken_for_hung_ones_for_long() {
     // As slow as it gets before the bound itself is too small: 50 × 3 s in 10 s are 15 of 64 slots.
-    let world = beside_hung(PoolSpec::default(), 84, 50, true, Duration::from_secs(3));
+    let world = beside_hung(small(), 84, 50, true, Duration::from_secs(3));
     let healthy: Vec<usize> = (84..134).collect();
     assert!(world.worst_kept(&healthy) >= 0.9, "{}", world.worst_kept(&healthy));
 }
@@ -230,7 +235,7 @@ fn slow_targets_are_not_taken_for_hung_ones_for_long() {
 #[test]
 fn targets_that_always_answered_and_hang_all_at_once_cost_nobody_a_tick() {
     let period = Duration::from_secs(10);
-    let mut world = World::new(PoolSpec::default());
+    let mut world = World::new(small());
     for n in 0..1000 {
         let hangs_later: Behaviour = Box::new(|now| (now.as_secs() < 100).then_some(ms(5)));
         world.add(0, "snmp", &format!("later{n}"), period, hangs_later);
@@ -245,7 +250,7 @@ fn targets_that_always_answered_and_hang_all_at_once_cost_nobody_a_tick() {
 
 #[test]
 fn the_shares_hold_in_a_modules_own_bound_too() {
-    let spec = PoolSpec { per_module: BTreeMap::from([("script".into(), 8)]), ..PoolSpec::default() };
+    let spec = PoolSpec { per_module: BTreeMap::from([("script".into(), 8)]), ..small() };
     let world = beside_hung(spec, 84, 50, true, ms(20));
     let healthy: Vec<usize> = (84..134).collect();
     assert!(world.worst_kept(&healthy) >= 0.96, "{}", world.worst_kept(&healthy));
@@ -254,7 +259,7 @@ fn the_shares_hold_in_a_modules_own_bound_too() {
 #[test]
 fn a_target_that_answers_again_is_trusted_again_and_soon() {
     let period = Duration::from_secs(10);
-    let mut world = World::new(PoolSpec::default());
+    let mut world = World::new(small());
     for n in 0..84 {
         let hangs_for_a_while: Behaviour =
             Box::new(|now| (!(100..1000).contains(&now.as_secs())).then_some(ms(20)));
@@ -271,7 +276,7 @@ fn a_target_that_answers_again_is_trusted_again_and_soon() {
 
 #[test]
 fn collectors_take_turns() {
-    let mut world = World::new(PoolSpec { global: 2, ..PoolSpec::default() });
+    let mut world = World::new(PoolSpec { global: 2, ..small() });
     for n in 0..20 {
         world.add(7, "m", &format!("many{n}"), Duration::from_secs(100), answers(ms(10)));
     }
@@ -287,7 +292,7 @@ fn collectors_take_turns() {
 
 #[test]
 fn a_busy_address_holds_up_nobody_else() {
-    let spec = PoolSpec { global: 8, per_target: 1, ..PoolSpec::default() };
+    let spec = PoolSpec { global: 8, per_target: 1, ..small() };
     let mut world = World::new(spec);
     for _ in 0..3 {
         world.add(0, "m", "busy", Duration::from_secs(10), answers(Duration::from_secs(2)));
@@ -300,7 +305,7 @@ fn a_busy_address_holds_up_nobody_else() {
 
 #[test]
 fn removed_targets_leave_the_queue_or_are_cut() {
-    let mut pool = Pool::new(PoolSpec { global: 1, ..PoolSpec::default() });
+    let mut pool = Pool::new(PoolSpec { global: 1, ..small() });
     let facts = |address: &str| Facts {
         collector: 0,
         module: "m".into(),
@@ -335,7 +340,7 @@ fn each_is_asked_in_every(world: &mut World, span: Duration, times: u32, targets
 
 #[test]
 fn trusted_targets_that_want_more_than_their_modules_bound_starve_nobody() {
-    let mut one = PoolSpec { per_module: BTreeMap::from([("b".into(), 1)]), ..PoolSpec::default() };
+    let mut one = PoolSpec { per_module: BTreeMap::from([("b".into(), 1)]), ..small() };
     for bound in [1, 2] {
         one.per_module.insert("b".into(), bound);
         let mut world = World::new(one.clone());
@@ -365,7 +370,7 @@ fn trusted_targets_that_want_more_than_their_modules_bound_starve_nobody() {
 #[test]
 fn who_needs_two_busy_bounds_at_once_gets_both() {
     let per_module = BTreeMap::from([("b".into(), 1)]);
-    let mut world = World::new(PoolSpec { per_target: 1, per_module, ..PoolSpec::default() });
+    let mut world = World::new(PoolSpec { per_target: 1, per_module, ..small() });
     for n in 0..3 {
         // The module is never free, nor is the address, and never do both become free at one moment.
         world.add(0, "b", &format!("busy{n}"), Duration::from_secs(2), answers(ms(1000)));
@@ -382,7 +387,7 @@ fn who_needs_two_busy_bounds_at_once_gets_both() {
 
 #[test]
 fn those_that_share_a_busy_address_take_turns_whatever_their_collector() {
-    let mut world = World::new(PoolSpec { per_target: 1, ..PoolSpec::default() });
+    let mut world = World::new(PoolSpec { per_target: 1, ..small() });
     for collector in 0..4 {
         world.add(collector, "m", "q", Duration::from_secs(2), answers(ms(1000)));
     }

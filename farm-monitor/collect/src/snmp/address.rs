@@ -13,7 +13,7 @@ const KEPT: Duration = Duration::from_secs(300);
 
 /// An agent's address, and what is known of it.
 #[derive(Debug)]
-pub(super) struct Address {
+pub struct Address {
     host: Host,
     port: u16,
     found: Option<Found>,

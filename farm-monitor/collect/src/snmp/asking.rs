@@ -26,6 +26,8 @@ pub(super) struct Asking<'a> {
     pub life: Life,
     /// Whether it is asked at all: an agent may hide it.
     pub tells_up_time: bool,
+    /// Whether the agent has answered anything in this run.
+    pub heard: bool,
 }
 
 /// What a run has seen of sysUpTime.
@@ -42,8 +44,6 @@ pub(super) struct Life {
 pub(super) struct Read {
     pub swept: Swept,
     pub known: Known,
-    /// Whether the agent answered at all.
-    pub answered: bool,
     /// The agent restarted meanwhile: nothing of it may be used.
     pub restarted: bool,
     /// The deadline came before its end.
@@ -69,12 +69,30 @@ fn wraps(before: u32, now: u32) -> bool {
 }
 
 impl Asking<'_> {
+    /// Asks for nothing but a sign of life.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn hello(&mut self) -> Result<(), AskError> {
+        let request = Request::Get(vec![Oid::from_slice(&UP_TIME).child(0)]);
+        match self.ask.ask(self.agent, request, self.until).await {
+            Ok(_) | Err(AskError::Status { .. }) => {
+                self.heard = true;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads what is wanted.
     pub async fn sweep(&mut self, wanted: Arc<Wanted>, known: Known, limits: Limits) -> Read {
         let mut sweep = Sweep::new(wanted, known, limits);
         let mut read = Read::default();
         let mut in_flight = FuturesUnordered::new();
         self.life.restarted = false;
+        if self.heard {
+            sweep.is_there();
+        }
         while !sweep.is_done() && !self.life.restarted {
             while Instant::now() < self.until
                 && let Some((ticket, request)) = sweep.next_request()
@@ -92,7 +110,7 @@ impl Asking<'_> {
             if let Some(up_time) = one.up_time {
                 self.life.see(one.before, up_time);
             }
-            read.answered |= matches!(one.answer, Ok(_) | Err(AskError::Status { .. }));
+            self.heard |= matches!(one.answer, Ok(_) | Err(AskError::Status { .. }));
             // What ends with the time that is left is no silence of the agent.
             if one.answer.is_err() && Instant::now() >= self.until {
                 continue;

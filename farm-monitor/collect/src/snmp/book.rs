@@ -79,6 +79,12 @@ impl Book {
         book.is_some_and(|book| book.names.is_empty())
     }
 
+    /// Whether there is a table that had rows, not long ago, and has none now.
+    pub fn misses_all_of_a_table(&self, plan: &Plan) -> bool {
+        let books = plan.tables.iter().filter_map(|of| self.tables.get(&key(plan, of)));
+        books.into_iter().any(|book| book.names.is_empty() && !book.rows.is_empty())
+    }
+
     /// Takes the scalars of a sweep.
     pub fn scalars(&mut self, out: &mut Out<'_>, plan: &Plan, swept: &Swept) {
         for of in &plan.scalars {

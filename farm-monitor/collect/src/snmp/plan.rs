@@ -5,7 +5,7 @@
 
 use hedgerow_snmp::{Oid, Value};
 use hedgerow_snmp_profile::Names;
-use hedgerow_snmp_profile::profile::{Lookup, Profile, Table};
+use hedgerow_snmp_profile::profile::{Lookup, Profile, Table, Template};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -47,6 +47,8 @@ pub(super) struct TablePlan {
     pub columns: Vec<(usize, Option<usize>)>,
     pub sources: BTreeMap<String, Place>,
     pub discontinuity: Option<usize>,
+    /// Columns that names are made from: where one was not read whole, names may be missing.
+    pub naming: BTreeSet<usize>,
     /// How many columns there are but for those that are read instead, which stand behind them.
     pub lean: usize,
     /// Other tables that look-ups of this one go to.
@@ -199,13 +201,33 @@ fn own_columns(profile: usize, table: usize, of: &Table) -> (TablePlan, Vec<Oid>
         let own = Where::Own(place(&mut columns, &lookup.column));
         sources.insert(name.clone(), Place::Lookup(lookup.clone(), own));
     }
+    let templates = of.item.iter().chain(of.labels.iter().map(|(_, template)| template));
+    let conditions = of.only.iter().map(|(template, _)| template);
+    let keys = of.lookups.values().filter_map(|lookup| lookup.key.as_ref());
+    let naming = templates.chain(conditions).chain(keys).flat_map(Template::sources);
+    let naming = naming.filter_map(|source| match sources.get(&source.0)? {
+        Place::Lookup(_, Where::Own(at)) => Some(*at),
+        Place::Column(at) => measured.get(*at).copied(),
+        _ => None,
+    });
+    let naming = naming.collect();
     let lean = columns.len();
     let instead = of.columns.iter().map(|object| Some(place(&mut columns, object.instead.as_ref()?)));
     let instead: Vec<Option<usize>> = instead.collect();
     let columns_of = measured.into_iter().zip(instead).collect();
     let others = BTreeSet::new();
     let parts = of.sources().any(|source| matches!(sources.get(&source.0), Some(Place::Part(_))));
-    let plan = TablePlan { profile, table, columns: columns_of, sources, discontinuity, lean, others, parts };
+    let plan = TablePlan {
+        profile,
+        table,
+        columns: columns_of,
+        sources,
+        discontinuity,
+        naming,
+        lean,
+        others,
+        parts,
+    };
     (plan, columns)
 }
 

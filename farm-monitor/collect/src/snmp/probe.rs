@@ -59,6 +59,9 @@ struct State {
     /// sysUpTime, and when it was read.
     up_time: Option<(u32, i64)>,
     tells_up_time: bool,
+    /// There was a problem last time: a sign of life is asked for first, so that one object that the agent has no answer
+    /// for is told from an agent that is dead.
+    wary: bool,
     /// When it is asked what it is.
     detect_at: Option<Instant>,
 }
@@ -101,6 +104,7 @@ impl SnmpProbe {
             object_id: None,
             up_time: None,
             tells_up_time: true,
+            wary: false,
             detect_at: None,
         };
         let (library, book) = (spec.library.clone(), Book::new(base, spec.max_rows));
@@ -139,11 +143,12 @@ impl SnmpProbe {
             until,
             life: Life::default(),
             tells_up_time: self.state.tells_up_time,
+            heard: false,
         };
         if matches!(self.what, What::Detected) && self.detection_is_due() {
             let detected = detect::detect(&*ask, agent, &self.library, until).await;
             let detected = detected.map_err(|error| failure::of_asking(&error, ""))?;
-            asking.life.up_time = detected.up_time;
+            (asking.heard, asking.life.up_time) = (true, detected.up_time);
             self.take_detected(detected);
         }
         let Some(plan) = self.state.plan.clone().filter(|plan| !plan.profiles.is_empty()) else {
@@ -152,8 +157,13 @@ impl SnmpProbe {
             run.part_failed("profiles", CollectError::NoSuchObject(what));
             return Ok(());
         };
-        let gathered = self.gather(&mut asking, &plan).await?;
+        if self.state.wary && !asking.heard {
+            asking.hello().await.map_err(|error| failure::of_asking(&error, ""))?;
+        }
+        let gathered = self.gather(&mut asking, &plan).await;
         self.state.tells_up_time = asking.tells_up_time;
+        self.state.wary = gathered.as_ref().map_or(true, |gathered| !gathered.swept.problems.is_empty());
+        let gathered = gathered?;
         self.take(run, &plan, gathered);
         Ok(())
     }
@@ -208,7 +218,7 @@ impl SnmpProbe {
             let what = "the agent restarted twice while it was read".to_owned();
             return Err(CollectError::BadAnswer(what));
         }
-        if !read.answered {
+        if !asking.heard {
             return Err(no_answer(asking, &read.swept.problems));
         }
         if let (Some(before), Some(now)) = (self.state.up_time, asking.life.up_time)
@@ -308,6 +318,11 @@ impl SnmpProbe {
             failure::tell_absent(run, plan, &swept);
         }
         self.learn(plan, &swept, life, late);
+        // An agent that fills its tables is asked for all of them each time.
+        let settling = life.up_time.is_some_and(|up_time| up_time < SETTLING);
+        if settling || self.book.misses_all_of_a_table(plan) {
+            self.state.known.doubt();
+        }
     }
 
     fn learn(&mut self, plan: &Plan, swept: &Swept, life: Life, late: bool) {

@@ -13,7 +13,7 @@ use hedgerow_snmp_profile::profile::{Object, Source, Table};
 use hedgerow_snmp_profile::row::{self, Row};
 use hedgerow_snmp_profile::text::text;
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A look-up's key may hang on look-ups; so deep at most.
 const MAX_DEPTH: u32 = 4;
@@ -192,7 +192,9 @@ pub(super) fn name_rows(
             Err(why) => named.refused.push(why),
         }
     }
-    let doubles = doubles(&rows, read, before, named.nameless > 0);
+    let part = |at: &usize| read.columns.get(*at) == Some(&Column::Part);
+    let others = if named.nameless > 0 || of.naming.iter().any(part) { before } else { &BTreeMap::new() };
+    let doubles = doubles(&rows, others);
     let mut takers: HashMap<Labels, Vec<u32>> = HashMap::new();
     for (index, (base, mut pairs, description)) in rows {
         if !table.item.is_empty() {
@@ -250,24 +252,20 @@ fn name(row: &ReadRow<'_>) -> Named {
     Named::Row((base, pairs, description))
 }
 
-/// How many rows have each name. Where not all rows were read, those count that had a name before.
-fn doubles(
-    rows: &[(&Vec<u32>, Raw)],
-    read: &SweptTable,
-    before: &BTreeMap<Vec<u32>, RowName>,
-    nameless: bool,
-) -> HashMap<String, usize> {
+/// How many rows have each name. `others`: those that had a name before, and may have it still.
+fn doubles(rows: &[(&Vec<u32>, Raw)], others: &BTreeMap<Vec<u32>, RowName>) -> HashMap<String, usize> {
     let mut bases = HashMap::new();
     for (_, (base, ..)) in rows {
         *bases.entry(base.clone()).or_insert(0) += 1;
     }
-    if nameless || read.columns.contains(&Column::Part) {
-        let read_now: std::collections::HashSet<&Vec<u32>> = rows.iter().map(|(index, _)| *index).collect();
-        for (_, name) in before.iter().filter(|(index, _)| !read_now.contains(index)) {
-            if let Some(many) = bases.get_mut(&name.base) {
-                *many += 1;
-            }
+    let read: HashSet<&Vec<u32>> = rows.iter().map(|(index, _)| *index).collect();
+    for (_, name) in others.iter().filter(|(index, _)| !read.contains(index)) {
+        if let Some(many) = bases.get_mut(&name.base) {
+            *many += 1;
         }
     }
     bases
 }
+
+#[cfg(test)]
+mod tests;

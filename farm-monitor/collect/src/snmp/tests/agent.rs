@@ -53,7 +53,7 @@ impl Memory {
             refuses: false,
             latency: Duration::from_millis(20),
             names: 40,
-            booted: (Instant::now(), 100_000_00),
+            booted: (Instant::now(), 10_000_000),
             asked: Vec::new(),
             lost: Vec::new(),
             turns: BTreeMap::new(),
@@ -113,11 +113,6 @@ impl Simulated {
 
     pub fn restart(&mut self) {
         self.booted = (Instant::now(), 10);
-    }
-
-    /// Restarts, as if that were long enough ago for its tables to be full.
-    pub fn restarted_long_ago(&mut self) {
-        self.booted = (Instant::now(), 40_000);
     }
 
     fn up_time(&self) -> VarBind {
