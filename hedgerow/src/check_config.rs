@@ -38,8 +38,16 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     }
     let targets: usize = config.collectors.iter().map(|collector| collector.targets.len()).sum();
     let count = |count: usize, noun| plural(count as u64, noun);
+    let own = match config.own_profiles.len() {
+        0 => String::new(),
+        own => format!(", {} of its own", count(own, "profile")),
+    };
     let mut out = Out::new();
-    out.line(format!("ok: {}, {}", count(config.collectors.len(), "collector"), count(targets, "target")))?;
+    out.line(format!(
+        "ok: {}, {}{own}",
+        count(config.collectors.len(), "collector"),
+        count(targets, "target")
+    ))?;
     out.flush()?;
     Ok(Outcome::Done)
 }

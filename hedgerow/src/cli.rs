@@ -1,7 +1,7 @@
 //! The words of the command line. What each subcommand takes and does stands in its own file.
 
 use crate::outcome::{CommandError, Outcome};
-use crate::{check_config, collect, completions, farm, find, lookup, ls, query, up, watch};
+use crate::{check_config, collect, completions, farm, find, lookup, ls, profile, query, snmp, up, watch};
 use clap::{Parser, Subcommand};
 
 const AFTER: &str = "\
@@ -30,6 +30,8 @@ enum Command {
     Watch(watch::Args),
     Query(query::Args),
     Collect(collect::Args),
+    Snmp(snmp::Args),
+    Profile(profile::Args),
     CheckConfig(check_config::Args),
     Completions(completions::Args),
 }
@@ -49,6 +51,8 @@ impl Cli {
             Command::Watch(args) => watch::run(&args),
             Command::Query(args) => query::run(&args),
             Command::Collect(args) => collect::run(&args),
+            Command::Snmp(args) => snmp::run(&args),
+            Command::Profile(args) => profile::run(&args),
             Command::CheckConfig(args) => check_config::run(&args),
             Command::Completions(args) => completions::run(&args),
         }

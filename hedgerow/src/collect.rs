@@ -1,6 +1,7 @@
 //! `collect`: runs collectors once, here, without a mesh: to see what a configuration gives before a farm runs it.
 
 use crate::hosting;
+use crate::near;
 use crate::outcome::{CommandError, Outcome};
 use crate::output::amount::{amount, of_series};
 use crate::output::events::plural;
@@ -15,6 +16,7 @@ use hedgerow_collect::module::Module;
 use hedgerow_collect::script::{Keeper, ScriptModule};
 use hedgerow_collect::spec::{CollectorSpec, Target};
 use hedgerow_farm_monitor::config::{self, FarmConfig};
+use hedgerow_farm_monitor::snmp::Snmp;
 use hedgerow_model::Epoch;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,6 +65,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         let modules: Vec<Box<dyn Module>> = vec![
             Box::new(HostModule::default()),
             Box::new(ScriptModule::new(Keeper::start(hosting::keeper()))),
+            Box::new(Snmp::default()),
         ];
         let wall: WallClock = Arc::new(hedgerow_service::clock::unix_millis);
         let (modules, wall) = (&modules, &wall);
@@ -111,8 +114,7 @@ fn choose<'a>(
     let collectors: Vec<&CollectorSpec> = config.collectors.iter().filter(of_name).collect();
     if let (Some(only), true) = (&args.only, collectors.is_empty()) {
         let known: Vec<&str> = config.collectors.iter().map(|spec| spec.name.as_str()).collect();
-        let text = format!("--only {only}: no such collector: expected one of {}", known.join(", "));
-        return Err(CommandError::Misuse(text));
+        return Err(near::none("--only", only, "no such collector", &known));
     }
     let chosen: Vec<_> = collectors
         .iter()
@@ -121,7 +123,9 @@ fn choose<'a>(
         .collect();
     match (&args.target, chosen.is_empty()) {
         (Some(node), true) => {
-            Err(CommandError::Misuse(format!("--target {node}: no collector that is meant has this target")))
+            let targets = collectors.iter().flat_map(|spec| &spec.targets);
+            let known: Vec<&str> = targets.map(|target| target.node.as_str()).collect();
+            Err(near::none("--target", node, "no collector that is meant has this target", &known))
         }
         (None, true) => Err(CommandError::Failed("nothing to collect: no collector has a target".to_owned())),
         _ => Ok(chosen),
@@ -147,7 +151,7 @@ fn text(spec: &CollectorSpec, target: &Target, run: &OneRun) -> Vec<String> {
     let many = plural(run.samples.len() as u64, "sample");
     let mut lines =
         vec![format!("{} ({}), {}: {many} in {took}", spec.name, spec.module.name(), clean(&target.node))];
-    let mut table = Table::new(&[("  SERIES", Align::Left), ("KIND", Align::Left), ("VALUE", Align::Right)]);
+    let mut table = Table::new(&[("  SERIES", Align::Left), ("KIND", Align::Left), ("VALUE", Align::Left)]);
     for sample in &run.samples {
         let value = of_series(&sample.value, &sample.series);
         table.row([format!("  {}", sample.series.key), sample.series.kind.as_str().to_owned(), value]);

@@ -10,11 +10,14 @@ mod find;
 mod hosting;
 mod lookup;
 mod ls;
+mod near;
 mod outcome;
 mod output;
+mod profile;
 mod query;
 mod question;
 mod runtime;
+mod snmp;
 mod up;
 mod watch;
 

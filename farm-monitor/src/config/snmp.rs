@@ -7,13 +7,13 @@ use super::profiles::Profiles;
 use super::section::{Got, Section, count, text};
 use super::targets::Targets;
 use super::tree::Node;
+use hedgerow_collect::snmp::address::Address;
 use hedgerow_collect::spec::{ProfileChoice, SnmpAccess, SnmpSpec};
 use hedgerow_model::duration;
 use hedgerow_snmp::Security;
 use hedgerow_snmp_profile::library::Library;
 use hedgerow_snmp_profile::profile::{Detect, Profile};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -197,38 +197,6 @@ fn port(node: &Node) -> Result<u16, Wrong> {
 
 /// Whether an agent can be there.
 pub(super) fn is_address(text: &str) -> Result<(), Wrong> {
-    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
-    let is_host = |host: &str| {
-        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-    };
-    let good = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((inside, rest)) => {
-            inside.parse::<Ipv6Addr>().is_ok()
-                && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
-        }
-        None => {
-            let (host, port) = text.split_once(':').unwrap_or((text, "1"));
-            text.parse::<IpAddr>().is_ok() || is_host(host) && is_port(port)
-        }
-    };
-    if good { Ok(()) } else { Err(Wrong::new(format!("`{text}` is no address of an agent"), ADDRESS)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_hosts_with_or_without_a_port() {
-        for good in
-            ["sw-a1", "sw_1.site.example:1161", "10.0.0.1", "10.0.0.1:161", "::1", "[::1]", "[fe80::1]:161"]
-        {
-            assert!(is_address(good).is_ok(), "{good}");
-        }
-        for bad in
-            ["", "udp:10.0.0.1", "10.0.0.1:", "10.0.0.1:0", "a b", "[::1", "[x]:1", "[::1]x", "a:70000", "é"]
-        {
-            assert!(is_address(bad).is_err(), "{bad}");
-        }
-    }
+    let wrong = |_| Wrong::new(format!("`{text}` is no address of an agent"), ADDRESS);
+    Address::read(text, DEFAULT_PORT).map(drop).map_err(wrong)
 }
