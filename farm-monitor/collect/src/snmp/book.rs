@@ -17,7 +17,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 const GONE_SWEEPS: u32 = 2;
 /// So many where the whole table is empty: that is more often an agent in trouble than a device without a port.
 const EMPTY_SWEEPS: u32 = 5;
-/// An agent that began less than this ago (in hundredths of a second) may still be filling its tables: nothing ends.
+/// An agent that began less than this ago (in hundredths of a second) may still be filling its tables: nothing ends that
+/// it had before.
 pub(super) const SETTLING: u32 = 5 * 60 * 100;
 
 /// All series of one target.
@@ -30,6 +31,8 @@ pub(super) struct Book {
     taken: HashSet<SeriesId>,
     /// More rows than these are not remembered of a table.
     max_rows: usize,
+    /// How often the agent has restarted.
+    restarts: u64,
 }
 
 #[derive(Debug, Default)]
@@ -48,11 +51,19 @@ struct RowSeries {
     /// Whole sweeps since it was seen.
     missing: u32,
     seen: bool,
+    /// As [`Book::restarts`], when it was seen last.
+    life: u64,
 }
 
 impl Book {
     pub fn new(base: Base, max_rows: usize) -> Self {
-        Self { base, scalars: HashMap::new(), tables: HashMap::new(), taken: HashSet::new(), max_rows }
+        let (scalars, tables) = (HashMap::new(), HashMap::new());
+        Self { base, scalars, tables, taken: HashSet::new(), max_rows, restarts: 0 }
+    }
+
+    /// The agent has restarted: what it does not list now it may list when it has had time to.
+    pub fn restarted(&mut self) {
+        self.restarts += 1;
     }
 
     /// What the rows of a table were called last.
@@ -123,12 +134,17 @@ impl Book {
             let Ok(row) = ReadRow::new((of, table, at), swept, (index, cells)) else { continue };
             book.push(out, &self.base, &mut self.taken, &row, (index, name));
         }
+        let life = self.restarts;
+        for row in book.rows.values_mut().filter(|row| row.seen) {
+            row.life = life;
+        }
         let whole = !read.columns.is_empty() && !read.columns.contains(&Column::Part);
         if whole {
             book.names = named.rows;
-            if out.up_time.is_none_or(|up_time| up_time >= SETTLING) {
-                book.end_gone(out, &mut self.taken, table, read);
-            }
+            // Rows from before a restart have longer.
+            let settling = out.up_time.is_some_and(|up_time| up_time < SETTLING);
+            let may_end = |row: &RowSeries| !settling || row.life == life;
+            book.end_gone(out, &mut self.taken, (table, read), may_end);
         } else {
             book.names.extend(named.rows);
         }
@@ -166,6 +182,7 @@ impl TableBook {
             description: String::new(),
             missing: 0,
             seen: false,
+            life: 0,
         });
         let moved = series.index != *index;
         if moved {
@@ -198,7 +215,7 @@ impl TableBook {
         }
     }
 
-    /// Ends the rows that are gone. The table was read whole, by an agent that had time to fill it.
+    /// Ends the rows that are gone, of those that may. The table was read whole.
     ///
     /// A row that has another name now is renamed at once: that was read twice. One that is not there any more must be
     /// missing in [`GONE_SWEEPS`], and in [`EMPTY_SWEEPS`] where no row is left.
@@ -206,13 +223,13 @@ impl TableBook {
         &mut self,
         out: &mut Out<'_>,
         taken: &mut HashSet<SeriesId>,
-        table: &Table,
-        read: &SweptTable,
+        (table, read): (&Table, &SweptTable),
+        may_end: impl Fn(&RowSeries) -> bool,
     ) {
         let patience = if read.rows.is_empty() { EMPTY_SWEEPS } else { GONE_SWEEPS };
         let names = &self.names;
         self.rows.retain(|_, row| {
-            if row.seen {
+            if row.seen || !may_end(row) {
                 return true;
             }
             let reason = if let Some(now) = names.get(&row.index) {

@@ -224,6 +224,7 @@ impl SnmpProbe {
         if let (Some(before), Some(now)) = (self.state.up_time, asking.life.up_time)
             && restarted(before.0, now, self.now_ms() - before.1)
         {
+            self.book.restarted();
             self.state.known.doubt();
             self.state.detect_at = None;
             self.state.lean = None;

@@ -298,6 +298,17 @@ async fn an_agent_that_fills_its_tables_slowly_after_a_restart_ends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_young_agent_itself_has_shown_may_end() {
+    let mut bench = Bench::switch();
+    bench.agent.lock().restart();
+    bench.run().await.unwrap();
+    bench.agent.lock().remove_interface(3);
+    bench.run().await.unwrap();
+    bench.run().await.unwrap();
+    assert!(bench.notes.lives().iter().any(|(path, ..)| path == "in[Gi0/3]"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_table_that_stays_empty_ends_its_rows_in_the_end() {
     let mut bench = Bench::switch();
     bench.run().await.unwrap();
