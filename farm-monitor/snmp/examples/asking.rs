@@ -81,7 +81,8 @@ fn agents(values: u32) -> Vec<SocketAddr> {
     let at = model.windows(4).position(|bytes| bytes == PROBE.to_be_bytes()).unwrap();
     let sockets: Vec<UdpSocket> = (0..AGENTS).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
     let addresses = sockets.iter().map(|socket| socket.local_addr().unwrap()).collect();
-    std::thread::spawn(move || {
+    let thread = std::thread::Builder::new().name("agents".to_owned());
+    let answering = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
         runtime.block_on(async {
             let reply_to = Arc::new(reply_to);
@@ -110,6 +111,7 @@ fn agents(values: u32) -> Vec<SocketAddr> {
             });
             join_all(tasks).await;
         });
-    });
+    };
+    thread.spawn(answering).unwrap();
     addresses
 }

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod ask;
 pub mod counts;
+mod course;
 pub mod engine;
 mod flights;
 mod ids;

@@ -5,6 +5,13 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
+/// What a restart leaves.
+pub enum Left {
+    All,
+    AllButBoots,
+    Nothing,
+}
+
 /// One that runs until it is dropped.
 pub struct Snmpd {
     child: Child,
@@ -23,12 +30,21 @@ impl Snmpd {
         started
     }
 
-    /// Ends it and starts it again at the same address: with what it kept (its engine's id and boots), or, `afresh`,
-    /// with nothing.
-    pub fn restart(&mut self, afresh: bool) {
+    /// Ends it and starts it again at the same address, with this left of what it kept (its engine's id and boots).
+    pub fn restart(&mut self, left: Left) {
         self.end();
-        if afresh {
-            std::fs::remove_dir_all(self.folder.path().join("state")).unwrap();
+        let state = self.folder.path().join("state");
+        match left {
+            Left::All => {}
+            Left::Nothing => std::fs::remove_dir_all(state).unwrap(),
+            Left::AllButBoots => {
+                let file = state.join("snmpd.conf");
+                let text = std::fs::read_to_string(&file).unwrap();
+                let (lost, kept): (Vec<&str>, _) =
+                    text.lines().partition(|line| line.starts_with("engineBoots"));
+                assert_eq!(lost.len(), 1, "{text}");
+                std::fs::write(file, kept.join("\n") + "\n").unwrap();
+            }
         }
         self.child = spawn(self.folder.path());
         self.wait_until_it_listens();
@@ -70,13 +86,15 @@ impl Snmpd {
 
 fn spawn(folder: &Path) -> Child {
     Command::new("snmpd")
-        .args(["-f", "-C", "-Lf"])
+        .args(["-f", "-Lf"])
         .arg(folder.join("log"))
         .arg("-c")
         .arg(folder.join("conf"))
         .arg("-p")
         .arg(folder.join("pid"))
         .args(["-I", "-smux"])
+        // Nothing of this host's: beside its own configuration it reads what it kept itself.
+        .env("SNMPCONFPATH", folder.join("state"))
         .env("SNMP_PERSISTENT_DIR", folder.join("state"))
         .env("MIBS", "")
         .stdin(Stdio::null())

@@ -1,6 +1,6 @@
 //! Against the real `snmpd`: every version, every protocol, refusals, and a restart.
 
-use crate::snmpd::Snmpd;
+use crate::snmpd::{Left, Snmpd};
 use crate::{ask, engine, oids, v2c};
 use hedgerow_snmp::{
     Agent, AskError, AuthProtocol, PrivacyProtocol, Request, Secret, Security, V3User, Value,
@@ -126,13 +126,29 @@ async fn v3_finds_its_way_after_a_reboot_a_lost_boot_count_and_a_new_engine_id()
     let get = || Request::Get(oids(&[SYS_NAME]));
     ask(&engine, &agent, get()).await.unwrap();
     for _ in 0..3 {
-        snmpd.restart(false);
+        snmpd.restart(Left::All);
         ask(&engine, &agent, get()).await.expect("boots is one more");
     }
     // Another engine id: the default one of `snmpd` is random, and kept with its state.
-    snmpd.restart(true);
+    snmpd.restart(Left::Nothing);
     ask(&engine, &agent, get()).await.expect("another engine");
     assert_eq!(engine.counts().timed_out.get(), 0);
+}
+
+#[tokio::test]
+async fn v3_misses_one_question_where_an_engine_forgot_its_boots_and_goes_on() {
+    let user = "createUser ann SHA \"the signing one\" AES \"the hiding one\"\nrouser ann priv\n";
+    let mut snmpd = Snmpd::start(&format!("{CONF}{user}"));
+    let engine = engine();
+    let agent = Agent { address: snmpd.address, security: Arc::new(Security::V3(ann())) };
+    let get = || Request::Get(oids(&[SYS_NAME]));
+    snmpd.restart(Left::All);
+    ask(&engine, &agent, get()).await.unwrap();
+    // The same engine with fewer boots than before: what it says could be from the past.
+    snmpd.restart(Left::AllButBoots);
+    let error = ask(&engine, &agent, get()).await.unwrap_err();
+    assert!(error.to_string().contains("outside the time window"), "{error}");
+    ask(&engine, &agent, get()).await.expect("it is met anew");
 }
 
 #[tokio::test]
