@@ -153,7 +153,6 @@ impl Known {
 
     /// A sweep has ended; the longest reply of it, where there was one.
     pub(super) fn end(&mut self, longest: usize) {
-        self.answers = longest > 0;
         if longest > 0 {
             self.suspected &= longest <= SMALL_BYTES;
             self.longest = longest;

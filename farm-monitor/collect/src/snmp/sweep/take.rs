@@ -233,18 +233,18 @@ impl Sweep {
 
     /// Reads an error.
     pub(super) fn fail(&mut self, asked: Asked, error: AskError) {
-        match error {
+        let (status, index) = match error {
             AskError::TimedOut { .. } | AskError::Unreachable(_) => return self.silence(&asked, error),
             AskError::Refused(_) if !self.course.answered => {
                 return self.stop(Problem::Asking { at: asked.first, error });
             }
-            AskError::Refused(_) | AskError::NotAskable(_) | AskError::Status { .. } => {}
-        }
-        if !matches!(error, AskError::NotAskable(_)) {
-            self.course.answered = true;
-            self.course.silent.0 = 0;
-        }
-        let AskError::Status { status, index, .. } = error else { return self.too_big(&asked, &error) };
+            // It let us in before: what it refuses is one of these names.
+            AskError::Refused(_) => return self.halve(&asked, &error),
+            AskError::NotAskable(_) => return self.too_big(&asked, &error),
+            AskError::Status { status, index, .. } => (status, index),
+        };
+        self.course.answered = true;
+        self.course.silent.0 = 0;
         if status == TOO_BIG {
             return self.too_big(&asked, &error);
         }

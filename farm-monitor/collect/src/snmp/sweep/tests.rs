@@ -58,7 +58,9 @@ fn a_dead_agent_costs_one_request() {
     assert!(matches!(swept.problems[..], [Problem::Asking { .. }]), "{:?}", swept.problems);
     assert_eq!(swept.scalars, [Cell::Unread]);
     assert_eq!(swept.tables[0].columns, [Column::Part; 3]);
-    let _ = (known, Absent::End, RECHECK);
+    agent.dead = false;
+    let (swept, _) = sweep(&mut agent, &wanted, known, &Limits::default());
+    assert_eq!((swept.tables[0].rows.len(), swept.problems.len()), (2, 0), "it is back");
 }
 
 /// Sweeps so often, and gives the last one's results; each must be without problems.
@@ -254,4 +256,16 @@ fn a_value_that_fits_no_reply_costs_itself() {
     assert_eq!((missing.len(), missing[0].0), (1, &vec![3]));
     assert_eq!(swept.tables[0].columns, [Column::Whole, Column::Part, Column::Whole, Column::Whole]);
     assert_eq!(swept.problems.len(), 1);
+}
+
+#[test]
+fn refused_credentials_end_the_sweep_at_once() {
+    let (_, wanted) = interfaces(1..=3, 2);
+    let mut under_way = super::Sweep::new(wanted, Known::default(), Limits::default());
+    let (ticket, _) = under_way.next_request().unwrap();
+    assert!(under_way.next_request().is_none(), "one alone until it answers");
+    let error = hedgerow_snmp::AskError::Refused("unknownUserNames".into());
+    under_way.answered(ticket, Err(error.clone()));
+    assert!(under_way.is_done() && under_way.next_request().is_none());
+    assert_eq!(under_way.finish().0.problems, [Problem::Asking { at: oid("1.3.6.1.2.1.1.3"), error }]);
 }
