@@ -2,22 +2,23 @@
 //! twice is known as such. Knows no socket and no clock.
 
 use hashbrown::HashMap;
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-/// So many ids are remembered after their flight; the oldest make room. A reply to one that is forgotten is counted as
-/// one with a wrong id.
+/// So many ids are remembered after their flight, each in a place that its bits say; a later one takes the place. A reply to
+/// one that is forgotten is counted as one with a wrong id.
 pub(crate) const REMEMBERED: usize = 32_768;
 
 /// Requests in flight; `F` is what is known of each.
 pub(crate) struct Flights<F> {
-    by_id: HashMap<i32, (SocketAddr, Entry<F>)>,
-    past: VecDeque<i32>,
+    flying: HashMap<i32, (SocketAddr, F)>,
+    past: Box<[Option<Past>]>,
 }
 
-enum Entry<F> {
-    Flying(F),
-    Past { answered: bool },
+#[derive(Clone, Copy)]
+struct Past {
+    id: i32,
+    agent: SocketAddr,
+    answered: bool,
 }
 
 /// Whose reply it is that carries an id.
@@ -38,45 +39,43 @@ pub(crate) enum Found<F> {
 impl<F: Clone> Flights<F> {
     /// None.
     pub fn new() -> Self {
-        Self { by_id: HashMap::new(), past: VecDeque::new() }
+        Self { flying: HashMap::new(), past: vec![None; REMEMBERED].into_boxed_slice() }
     }
 
     /// A request with `id` leaves for `agent`.
     pub fn depart(&mut self, id: i32, agent: SocketAddr, flight: F) {
-        self.by_id.insert(id, (agent, Entry::Flying(flight)));
+        self.flying.insert(id, (agent, flight));
     }
 
     /// Nobody waits for `id` any longer.
     pub fn land(&mut self, id: i32, answered: bool) {
-        let Some((_, entry)) = self.by_id.get_mut(&id) else { return };
-        if matches!(entry, Entry::Past { .. }) {
-            return;
-        }
-        *entry = Entry::Past { answered };
-        self.past.push_back(id);
-        if self.past.len() > REMEMBERED
-            && let Some(oldest) = self.past.pop_front()
-        {
-            self.by_id.remove(&oldest);
+        if let Some((agent, _)) = self.flying.remove(&id) {
+            self.past[place(id)] = Some(Past { id, agent, answered });
         }
     }
 
     /// Whose reply a datagram from `peer` with `id` is.
     pub fn find(&self, id: i32, peer: SocketAddr) -> Found<F> {
-        match self.by_id.get(&id) {
-            Some((agent, Entry::Flying(flight))) if *agent == peer => Found::Flying(flight.clone()),
-            Some((_, Entry::Flying(flight))) => Found::Elsewhere(flight.clone()),
-            Some((agent, Entry::Past { answered: true })) if *agent == peer => Found::Answered,
-            Some((agent, Entry::Past { answered: false })) if *agent == peer => Found::GivenUp,
+        if let Some((agent, flight)) = self.flying.get(&id) {
+            let flight = flight.clone();
+            return if *agent == peer { Found::Flying(flight) } else { Found::Elsewhere(flight) };
+        }
+        match self.past[place(id)] {
+            Some(past) if past.id == id && past.agent == peer => {
+                if past.answered {
+                    Found::Answered
+                } else {
+                    Found::GivenUp
+                }
+            }
             _ => Found::Nothing,
         }
     }
+}
 
-    /// How many ids are known.
-    #[cfg(test)]
-    pub fn len(&self) -> usize {
-        self.by_id.len()
-    }
+/// Ids are spread evenly over all their bits.
+fn place(id: i32) -> usize {
+    id as usize % REMEMBERED
 }
 
 #[cfg(test)]
@@ -113,15 +112,17 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_the_oldest_goes_first() {
+    fn memory_is_bounded_and_a_later_id_takes_the_place_of_an_earlier() {
         let mut flights = Flights::new();
-        for id in 0..REMEMBERED as i32 + 10 {
+        let many = REMEMBERED as i32;
+        for id in 0..many + 10 {
             flights.depart(id, agent(1), ());
             flights.land(id, true);
         }
-        assert_eq!(flights.len(), REMEMBERED);
+        assert!(flights.flying.is_empty() && flights.past.len() == REMEMBERED);
         assert_eq!(flights.find(9, agent(1)), Found::Nothing);
         assert_eq!(flights.find(10, agent(1)), Found::Answered);
+        assert_eq!(flights.find(many + 9, agent(1)), Found::Answered);
     }
 
     proptest! {
