@@ -50,12 +50,11 @@ pub(super) fn table(name: &str, mut section: Section<'_>) -> Option<ReadTable> {
             Wrong::new("`column` is missing", format!("a table for each: [{}.column.NAME]", section.path));
         findings.error(section.at, &section.path, wrong);
     }
-    // Each column may still take one row only: `only = { laIndex = "1" }`.
-    let apart =
-        !item.is_empty() || !labels.is_empty() || columns.iter().all(|read| !read.object.only.is_empty());
+    // A table may still be one row only: `only = { laIndex = "1" }`.
+    let apart = !item.is_empty() || !labels.is_empty() || !only.is_empty();
     if let Some(at) = section.place("item").filter(|_| !apart) {
         let wrong =
-            Wrong::new("nothing tells the rows apart", "`item`, or `labels`, or `only` in every column");
+            Wrong::new("nothing tells the rows apart", "`item`, or `labels`, or `only` for one row");
         findings.error(at, &joined(&section.path, "item"), wrong);
     }
     let table = Table {
