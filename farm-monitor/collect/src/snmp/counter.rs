@@ -33,7 +33,7 @@ const TICK_MS: i64 = 10;
 /// How far sysUpTime may be from where it is expected, in ticks: what a reply takes, and agents that update it seldom.
 const TICKS_OFF: u64 = 500;
 /// How far it may be off beside that: one tick in so many, for an agent's bad clock.
-const DRIFT: u64 = 50;
+const DRIFT: u64 = 200;
 const WRAP32: u64 = 1 << 32;
 
 /// One reading of a counter, with what the same sweep says about it.
