@@ -111,6 +111,7 @@ impl Line {
                 return;
             }
             self.take_errors();
+            let mut is_empty = false;
             for _ in 0..BATCHES_PER_TURN {
                 match self.socket.try_io(Interest::READABLE, || batch.receive(self.socket.as_raw_fd())) {
                     Ok(told) => {
@@ -123,11 +124,16 @@ impl Line {
                             self.hear(&datagram, now);
                         }
                     }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        is_empty = true;
+                        break;
+                    }
                     Err(_) => self.take_errors(),
                 }
             }
-            tokio::task::yield_now().await;
+            if !is_empty {
+                tokio::task::yield_now().await;
+            }
         }
     }
 
