@@ -8,9 +8,6 @@ pub const MAX_TOLD: usize = 50;
 /// Most characters of a line that are shown; a longer one is cut around what it is about.
 const MAX_SHOWN: usize = 100;
 
-/// Keys whose values are never shown.
-const SECRETS: [&str; 2] = ["password", "community"];
-
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
@@ -73,7 +70,6 @@ impl Spot {
     }
 
     fn cut(line: &str, number: usize, column: usize, width: usize) -> Self {
-        let line = &hidden(line);
         let from = if line.chars().count() > MAX_SHOWN { column.saturating_sub(MAX_SHOWN / 2) } else { 0 };
         let shown = line.chars().skip(from).take(MAX_SHOWN).map(|c| match c {
             '\t' => ' ',
@@ -84,29 +80,6 @@ impl Spot {
         let width = width.min(MAX_SHOWN.saturating_sub(caret).max(1));
         Self { line: number, column: column + 1, width, excerpt: shown.collect(), caret }
     }
-}
-
-/// The line with stars for every secret that somebody wrote into it. A complaint goes to terminals, logs and clients, and
-/// what is wrong may be another word of the line, or its missing quote.
-fn hidden(line: &str) -> String {
-    let mut shown = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(at) = SECRETS.iter().filter_map(|key| Some(rest.find(key)? + key.len())).min() {
-        let (before, after) = rest.split_at(at);
-        shown.push_str(before);
-        rest = after;
-        let value = after.trim_start_matches(['"', '\'', ' ', '\t']);
-        let Some(value) = value.strip_prefix('=').map(|value| value.trim_start_matches([' ', '\t'])) else {
-            continue;
-        };
-        let Some(quote) = value.chars().next().filter(|c| matches!(c, '"' | '\'')) else { continue };
-        let value = value.trim_start_matches(quote);
-        let secret = value.split(quote).next().unwrap_or_default();
-        shown.push_str(&after[..after.len() - value.len()]);
-        shown.extend(secret.chars().map(|_| '*'));
-        rest = &value[secret.len()..];
-    }
-    shown + rest
 }
 
 impl fmt::Display for Complaint {

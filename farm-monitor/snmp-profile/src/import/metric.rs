@@ -199,6 +199,9 @@ fn index(node: &Node, note: &mut impl FnMut(&str)) -> Option<Vec<IndexPart>> {
             ));
             return None;
         };
+        if matches!((text("type"), form), ("DisplayString", IndexForm::Bytes(_))) {
+            note(&format!("the index `{}` is shown in hex", text("labelname")));
+        }
         // `index` is the whole index.
         let name = match text("labelname") {
             "index" => "index_1".to_owned(),

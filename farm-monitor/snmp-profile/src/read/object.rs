@@ -22,9 +22,8 @@ pub(super) fn scalar(key: &str, section: Section<'_>) -> Option<ReadObject> {
         findings.error(at, &path, wrong);
     }
     if let Some(source) = read.object.sources().next() {
-        let wrong =
-            Wrong::new(format!("`{}` is not known here", source.0), "a scalar has no row to look into");
-        findings.error(at, &path, wrong);
+        let problem = format!("`{}` is no source here: a scalar has no row", source.0);
+        findings.error(at, &path, Wrong::new(problem, "a factor as `scale`, no `only` and no `fastest`"));
     }
     Some(read)
 }

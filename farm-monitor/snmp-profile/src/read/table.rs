@@ -53,8 +53,7 @@ pub(super) fn table(name: &str, mut section: Section<'_>) -> Option<ReadTable> {
     // A table may still be one row only: `only = { laIndex = "1" }`.
     let apart = !item.is_empty() || !labels.is_empty() || !only.is_empty();
     if let Some(at) = section.place("item").filter(|_| !apart) {
-        let wrong =
-            Wrong::new("nothing tells the rows apart", "`item`, or `labels`, or `only` for one row");
+        let wrong = Wrong::new("nothing tells the rows apart", "`item`, or `labels`, or `only` for one row");
         findings.error(at, &joined(&section.path, "item"), wrong);
     }
     let table = Table {
