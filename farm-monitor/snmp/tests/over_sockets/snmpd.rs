@@ -85,7 +85,9 @@ impl Snmpd {
 }
 
 fn spawn(folder: &Path) -> Child {
-    Command::new("snmpd")
+    // Where distributions put it is not on everybody's PATH.
+    let usual = Path::new("/usr/sbin/snmpd");
+    Command::new(if usual.exists() { usual } else { Path::new("snmpd") })
         .args(["-f", "-Lf"])
         .arg(folder.join("log"))
         .arg("-c")
@@ -101,7 +103,9 @@ fn spawn(folder: &Path) -> Child {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap_or_else(|error| panic!("these tests need `snmpd` (net-snmp 5.9) on the PATH: {error}"))
+        .unwrap_or_else(|error| {
+            panic!("these tests need `snmpd` (net-snmp 5.9) on the PATH, or at /usr/sbin: {error}")
+        })
 }
 
 impl Drop for Snmpd {
