@@ -49,3 +49,41 @@ impl Module for Snmp {
         self.module()?.probe(spec, target)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hedgerow_collect::spec::{ModuleSpec, ProfileChoice, SnmpAccess, SnmpSpec};
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn the_engine_is_made_with_the_first_probe_and_shared() {
+        let snmp = Snmp::default();
+        assert!(snmp.counts().is_none(), "no socket before");
+        let security = crate::config::credentials::default();
+        let spec = CollectorSpec {
+            name: "net".to_owned(),
+            cluster: "net".to_owned(),
+            period: Duration::from_secs(60),
+            deadline: Duration::from_secs(48),
+            targets: Vec::new(),
+            lifetime: None,
+            module: ModuleSpec::Snmp(SnmpSpec {
+                access: SnmpAccess { port: 161, security, profiles: ProfileChoice::Detect },
+                targets: BTreeMap::new(),
+                library: Arc::default(),
+                timeout: Duration::from_secs(1),
+                attempts: 3,
+                window: 4,
+                max_rows: 1000,
+            }),
+        };
+        let target =
+            Target { node: "sw".to_owned(), address: "127.0.0.1".to_owned(), labels: BTreeMap::new() };
+        assert!(snmp.clone().probe(&spec, &target).is_ok());
+        let first = std::ptr::from_ref(snmp.counts().unwrap());
+        assert!(snmp.probe(&spec, &target).is_ok());
+        assert_eq!(std::ptr::from_ref(snmp.counts().unwrap()), first, "one engine");
+    }
+}

@@ -71,7 +71,7 @@ pub struct Reply {
 pub enum AskError {
     /// Nothing that is an answer came in time. `seen` says what came instead, where something did: `a reply came from
     /// 10.0.0.2`, `2 replies were malformed`. To a wrong community agents are silent: it shows as this, too.
-    #[error("no answer from {address} to {attempts} requests in {waited:?}{}", said(seen))]
+    #[error("no answer from {address} to {attempts} requests in {:?}{}", in_millis(*waited), said(seen))]
     TimedOut {
         /// Who was asked.
         address: std::net::SocketAddr,
@@ -149,6 +149,11 @@ const STATUS_WORDS: [&str; 19] = [
 pub const TOO_BIG: i32 = 1;
 /// noSuchName of RFC 1157: what v1 says for a missing object.
 pub const NO_SUCH_NAME: i32 = 2;
+
+/// As it is shown: nobody waits for nanoseconds.
+fn in_millis(waited: Duration) -> Duration {
+    Duration::from_millis(u64::try_from(waited.as_millis()).unwrap_or(u64::MAX))
+}
 
 fn said(seen: &str) -> String {
     if seen.is_empty() { String::new() } else { format!(": {seen}") }
