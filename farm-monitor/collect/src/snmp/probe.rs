@@ -267,9 +267,11 @@ impl SnmpProbe {
             self.state.known.doubt();
         }
         let wanted = plan.only(&doubted);
+        let life = asking.life;
         let mut again = asking.sweep(wanted.clone(), Known::default(), self.limits.clone()).await;
         if again.restarted {
-            again.swept = Swept::default();
+            // What was read before is of the life before, and still true of it.
+            (again.swept, asking.life) = (Swept::default(), life);
         }
         for (at, columns) in wanted.tables.iter().enumerate().filter(|(_, columns)| !columns.is_empty()) {
             if let Some(table) = swept.tables.get_mut(at) {
@@ -279,17 +281,19 @@ impl SnmpProbe {
         }
         swept.problems.append(&mut again.swept.problems);
         let mut unsure = Vec::new();
-        for at in doubted {
+        // Those that look-ups go to were read again, too.
+        let read = |at: &usize| wanted.tables.get(*at).is_some_and(|columns| !columns.is_empty());
+        for at in (0..named.len()).filter(read) {
             let Some(first) = named.get_mut(at) else { continue };
             let mut second = rows::name_rows(plan, at, swept, self.book.names(plan, at));
-            let before = second.rows.len();
             if !appeared.contains(&at) {
                 second.rows.retain(|index, name| {
                     first.rows.get(index).is_none_or(|first| first.labels == name.labels)
                 });
             }
-            if second.rows.len() < before {
-                unsure.push((at, before - second.rows.len()));
+            let lost = first.rows.keys().filter(|index| !second.rows.contains_key(*index)).count();
+            if lost > 0 {
+                unsure.push((at, lost));
             }
             *first = second;
         }
@@ -305,7 +309,9 @@ impl SnmpProbe {
             run.part_failed("sweep", CollectError::TimedOut(what));
         }
         for (at, rows) in unsure {
-            let what = format!("{rows} rows changed their names while they were read: left out of this run");
+            let what = format!(
+                "{rows} rows could not be read twice alike after names changed: left out of this run"
+            );
             run.part_failed(table_name(plan, at), CollectError::BadAnswer(what));
         }
         let mut out = Out::new(run, &self.counts, life.up_time, self.now_ms());

@@ -242,7 +242,8 @@ async fn rows_that_change_while_they_are_read_are_left_out_and_said() {
     }
     bench.run().await.unwrap();
     assert_eq!(bench.octets(), octets([("Gi0/1", 1000), ("Gi0/3", 3000)]));
-    let said = "ifTable: bad answer: 1 rows changed their names while they were read: left out of this run";
+    let said =
+        "ifTable: bad answer: 1 rows could not be read twice alike after names changed: left out of this run";
     assert_eq!(bench.notes.parts(), [said]);
     bench.agent.lock().turns.clear();
     bench.run().await.unwrap();
