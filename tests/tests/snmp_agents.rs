@@ -14,6 +14,7 @@ use serde_json::Value;
 use simulated::{Farm, assert_whole, wait_whole};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
 const PROFILES: [&str; 2] = ["system", "interfaces"];
 /// What the standard lets an agent stop at.
@@ -27,10 +28,16 @@ fn start(agents: Vec<AgentConfig>) -> Sim {
     Sim::start(agents, Place::Ports(0), 3).unwrap()
 }
 
+/// The first of a thousand loopback addresses that no other test uses now.
+fn own_addresses() -> Ipv4Addr {
+    let block = std::process::id() % 4096;
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 1)) + block * 1024)
+}
+
 #[test]
 fn small_replies_and_lossy_networks_give_all_values() {
     let small = AgentConfig { max_reply: LEAST_REPLY, ..agent(30) };
-    let lossy = AgentConfig { faults: vec![Fault::sometimes(Misbehaviour::Silent, 0.05)], ..agent(30) };
+    let lossy = AgentConfig { faults: vec![Fault::sometimes(Misbehaviour::Silent, 0.05)], ..agent(60) };
     let both = AgentConfig { max_reply: LEAST_REPLY, ..lossy.clone() };
     let one_by_one = AgentConfig { one_at_a_time: true, ..agent(30) };
     let nodes = ["small", "lossy", "both", "one-by-one"];
@@ -38,29 +45,32 @@ fn small_replies_and_lossy_networks_give_all_values() {
         start(vec![small, lossy, both, one_by_one]),
         &nodes,
         &PROFILES,
-        &["period = \"2s\"", "timeout = \"150ms\"", "attempts = 5"],
+        &["period = \"4s\"", "deadline = \"4s\"", "timeout = \"150ms\"", "attempts = 5"],
     );
+    let mut lost = 0;
     for (number, node) in nodes.into_iter().enumerate() {
-        farm.runs(node, 3);
+        farm.runs(node, 2);
         let truth = farm.truth(number, &PROFILES);
         let samples = farm.samples(node);
         assert_whole(node, &samples, &truth);
-        // Not in the end, but in each run.
-        let mut runs: BTreeMap<i64, usize> = BTreeMap::new();
-        for sample in samples.iter().filter(|sample| sample["parameter"] != "up") {
-            *runs.entry(sample["time"].as_i64().unwrap()).or_default() += 1;
+        // Not in the end, but in each run that ended.
+        let mut runs: BTreeMap<i64, (usize, bool)> = BTreeMap::new();
+        for sample in &samples {
+            let run = runs.entry(sample["time"].as_i64().unwrap()).or_default();
+            if sample["parameter"] == "up" { run.1 = true } else { run.0 += 1 }
         }
-        // The newest may be under way.
-        runs.pop_last();
-        assert!(runs.values().all(|many| *many == truth.len()), "{node}: {} each in {runs:?}", truth.len());
+        runs.retain(|_, (_, ended)| *ended);
+        assert!(
+            runs.values().all(|(many, _)| *many == truth.len()),
+            "{node}: {} each in {runs:?}",
+            truth.len()
+        );
         let counts = farm.sim.with(number, |agent| agent.counts()).unwrap();
         println!("{node}: {counts:?}");
         assert!(number % 2 == 1 || counts.longest_reply <= LEAST_REPLY, "{counts:?}");
-        assert!(
-            node == "small" || node == "one-by-one" || counts.misbehaved > 0,
-            "nothing was lost: {counts:?}"
-        );
+        lost += counts.misbehaved;
     }
+    assert!(lost > 0, "nothing was lost");
 }
 
 #[test]
@@ -89,10 +99,17 @@ fn five_thousand_rows_of_one_agent_cost_its_500_small_neighbours_nothing() {
         let target = collector["targets"].as_array().unwrap()[0].clone();
         target["samples"].as_u64().is_some_and(|samples| samples >= truth.len() as u64)
     });
+    wait_until("a run of each", PATIENCE, || farm.query("*/net/*/up", &["--last"]).len() == SMALL + 1);
     let long = farm.query("*/net/sw000/in", &["--since", "1h"]);
     let of_in: simulated::Truth = truth.into_iter().filter(|((parameter, _), _)| parameter == "in").collect();
     assert_eq!(of_in.len(), 5000);
     assert_whole("the long one", &long, &of_in);
+    let ups = farm.query("*/net/*/up", &["--last"]);
+    let down = ups.iter().filter(|up| up["value"].as_f64() != Some(1.0)).count();
+    let collector = farm.collector();
+    let mut errors =
+        collector["targets"].as_array().unwrap().iter().filter_map(|target| target["last_error"].as_str());
+    assert_eq!(down, 0, "{:?}", errors.next());
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let small = farm.query("*/net/sw*/in", &["--last"]);
     for sample in &small {
@@ -117,7 +134,9 @@ fn live_agents_miss_no_value_for_150_dead_ones_of_500() {
     let names: Vec<String> = (0..ALL).map(|number| format!("sw{number:03}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let lines = ["period = \"5s\"", "timeout = \"500ms\"", "attempts = 2"];
-    let farm = Farm::start(start(agents), &names, &["interfaces"], &lines);
+    // Nobody else ever has the port of a closed one.
+    let sim = Sim::start(agents, Place::Addresses(own_addresses(), 0), 3).unwrap();
+    let farm = Farm::start(sim, &names, &["interfaces"], &lines);
     farm.runs("sw499", RUNS + 1);
     let truth = farm.truth(499, &["interfaces"]).len();
     let made: BTreeMap<String, (u64, u64)> = {
@@ -221,9 +240,16 @@ fn recorded_devices_that_are_late_refuse_or_are_out_of_order_end_and_give_what_t
         );
         assert!(samples.iter().any(|sample| sample["value"] == "recorded"), "{name}: {}", run.told());
         match name {
-            "plain" | "late" => assert_eq!((ins.len(), run.code()), (4, 0), "{name}: {}", run.told()),
+            // It has no more of the profiles than a few of their objects, which is said.
+            "plain" | "late" => {
+                assert!(
+                    ins.len() == 4 && !run.stderr.contains("bad answer") && !run.stderr.contains("timed out"),
+                    "{}",
+                    run.told()
+                );
+            }
             "refuses" => assert!(run.code() == 3 && run.stderr.contains("genErr"), "{}", run.told()),
-            _ => assert!(run.code() == 3 && run.stderr.contains("increas"), "{}", run.told()),
+            _ => assert!(run.code() == 3 && run.stderr.contains("is not in order"), "{}", run.told()),
         }
     }
 }

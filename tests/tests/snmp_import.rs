@@ -80,13 +80,14 @@ fn an_imported_configuration_measures_what_the_exporter_measures() {
     }
 }
 
-/// Whether one sample of this metric lies between two readings of the exporter.
+/// Whether one sample of this metric lies between two readings of the exporter. The item is one of the exporter's labels: the
+/// index stands beside a name only where the name is not unique.
 fn agrees(samples: &[Value], (name, labels): &Metric, before: f64, after: f64) -> bool {
-    let of_series = samples.iter().filter(|sample| {
-        let values: Vec<&str> =
-            sample["labels"].as_object().into_iter().flatten().filter_map(|(_, v)| v.as_str()).collect();
-        sample["parameter"] == name.as_str() && labels.values().all(|label| values.contains(&label.as_str()))
+    let of_metric = samples.iter().filter(|sample| sample["parameter"] == name.as_str());
+    let of_row = of_metric.filter(|sample| match sample["labels"]["item"].as_str() {
+        Some(item) => labels.values().any(|label| label == item),
+        None => labels.is_empty(),
     });
-    let values: Vec<f64> = of_series.filter_map(|sample| sample["value"].as_f64()).collect();
+    let values: Vec<f64> = of_row.filter_map(|sample| sample["value"].as_f64()).collect();
     matches!(values[..], [value] if (before.min(after)..=before.max(after)).contains(&value))
 }

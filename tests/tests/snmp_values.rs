@@ -105,7 +105,7 @@ fn compare<'a>(
     for (key, (kind, before)) in before {
         let Some((_, after)) = after.get(key) else { continue };
         let Some(sample) = samples.get(key) else { panic!("{access:?}: {key:?} was not collected") };
-        if lies_between(sample, before, after) {
+        if lies_between(sample, *kind, before, after) {
             agreed.insert(key.clone());
         } else if *kind == Kind::Gauge {
             if !agreed.contains(key) {
@@ -214,7 +214,9 @@ fn by_hand(said: &Walk) -> ByHand {
         put("out", name.clone(), "By", number("1.3.6.1.2.1.31.1.1.1.10", index));
         put("in_errors", name.clone(), "", number("1.3.6.1.2.1.2.2.1.14", index));
         put("link", name.clone(), "", number("1.3.6.1.2.1.2.2.1.8", index));
-        put("speed", name, "By/s", number("1.3.6.1.2.1.31.1.1.1.15", index).map(|mbit| mbit * 1e6 / 8.0));
+        // 0 stands for a speed that the agent does not know.
+        let mbit = number("1.3.6.1.2.1.31.1.1.1.15", index).filter(|mbit| *mbit > 0.0);
+        put("speed", name, "By/s", mbit.map(|mbit| mbit * 1e6 / 8.0));
     }
     let fixed_disk = Said::Oid(numbers("1.3.6.1.2.1.25.2.1.4").unwrap());
     for index in rows("1.3.6.1.2.1.25.2.3.1.2") {

@@ -55,15 +55,18 @@ pub fn key(sample: &Json) -> Key {
     (sample["parameter"].as_str().unwrap().to_owned(), labels.collect())
 }
 
-/// Whether a sample lies between two accounts, ends included.
-pub fn lies_between(sample: &Json, before: &Shown, after: &Shown) -> bool {
+/// Whether a sample lies between two accounts, ends included; a counter that went back has wrapped.
+pub fn lies_between(sample: &Json, kind: Kind, before: &Shown, after: &Shown) -> bool {
     let value = &sample["value"];
     match (before, after) {
         (Shown::Whole(before), Shown::Whole(after)) => {
             let whole = value.as_u64().map(i128::from).or(value.as_i64().map(i128::from));
             let whole =
                 whole.or_else(|| value.as_f64().filter(|real| real.fract() == 0.0).map(|real| real as i128));
-            whole.is_some_and(|whole| (*before.min(after)..=*before.max(after)).contains(&whole))
+            whole.is_some_and(|whole| match kind {
+                Kind::Counter if after < before => whole >= *before || whole <= *after,
+                _ => (*before.min(after)..=*before.max(after)).contains(&whole),
+            })
         }
         (Shown::Real(before), Shown::Real(after)) => {
             let slack = ROUNDING * before.abs().max(after.abs()).max(1e-300);
@@ -248,7 +251,8 @@ impl Row<'_> {
 }
 
 fn shown(object: &Object, said: &Said, row: &Row<'_>) -> Option<Shown> {
-    if !applies(&object.only, row) {
+    let is_missing = |number| object.missing.iter().any(|missing| number == Shown::Whole((*missing).into()));
+    if !applies(&object.only, row) || number(said).is_some_and(is_missing) {
         return None;
     }
     match object.kind {
@@ -268,7 +272,7 @@ fn shown(object: &Object, said: &Said, row: &Row<'_>) -> Option<Shown> {
                 value *= row.number(times)?;
             }
             if let Some(over) = &scale.over {
-                value /= Some(row.number(over)?).filter(|over| *over != 0.0)?;
+                value /= Some(row.number(over)?).filter(|over| *over > 0.0)?;
             }
             for power in &scale.powers {
                 let exponent = (row.number(&power.of)? as i32 - power.origin) * power.step;

@@ -1,12 +1,15 @@
 //! Simulated agents beside a farm: what they truly say, and what the farm shows of them.
 
 use crate::expected::{Key, Shown, expected, key, lies_between};
-use hedgerow_e2e::{Access, PATIENCE, Process, Said, Sandbox, SnmpCollector, Walk, wait_for, wait_until};
+use hedgerow_e2e::{
+    Access, PATIENCE, Process, Said, Sandbox, SnmpCollector, Stopwatch, Walk, pause, wait_for,
+};
 use hedgerow_model::Kind;
 use hedgerow_sim::{Device, Sim, Value as Raw};
 use hedgerow_snmp_profile::Library;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Series by what they are and what they show.
 pub type Truth = BTreeMap<Key, (Kind, Shown)>;
@@ -97,7 +100,7 @@ impl Farm {
     /// Waits until the farm's own counter of this name is at least `least`, and gives it.
     pub fn counted(&self, name: &str, least: u64) -> u64 {
         wait_for(&format!("{name} to be {least}"), PATIENCE, || {
-            let counted = self.query(&format!("*/hedgerow/*/{name}"), &["--last"]);
+            let counted = self.query(&format!("*/hedgerow/*/snmp[{name}]"), &["--last"]);
             counted.iter().filter_map(|sample| sample["value"].as_u64()).max().filter(|value| *value >= least)
         })
     }
@@ -121,25 +124,39 @@ fn truth_of(said: &Walk, profiles: &[&str]) -> Truth {
 /// Each of these samples is true. What is never missing: `up`.
 pub fn assert_true(node: &str, samples: &[Value], truth: &Truth) {
     for sample in samples.iter().filter(|sample| sample["parameter"] != "up") {
-        let Some((_, shown)) = truth.get(&key(sample)) else { panic!("{node}: nothing of this: {sample}") };
-        assert!(lies_between(sample, shown, shown), "{node}: {sample} where the agent says {shown:?}");
+        let Some((kind, shown)) = truth.get(&key(sample)) else {
+            panic!("{node}: nothing of this: {sample}")
+        };
+        assert!(lies_between(sample, *kind, shown, shown), "{node}: {sample} where the agent says {shown:?}");
     }
 }
 
 /// They are all there, too.
 pub fn assert_whole(node: &str, samples: &[Value], truth: &Truth) {
     assert_true(node, samples, truth);
-    let seen: std::collections::BTreeSet<Key> = samples.iter().map(key).collect();
+    let seen: BTreeSet<Key> = samples.iter().map(key).collect();
     let missing: Vec<&Key> = truth.keys().filter(|key| !seen.contains(*key)).collect();
     assert!(missing.is_empty(), "{node}: {} of {} are missing: {missing:?}", missing.len(), truth.len());
 }
 
 /// Waits until a node has a sample of each series.
 pub fn wait_whole(farm: &Farm, node: &str, truth: &Truth) {
-    wait_until(&format!("all series of {node}"), PATIENCE, || {
-        let seen: std::collections::BTreeSet<Key> = farm.samples(node).iter().map(key).collect();
-        truth.keys().all(|key| seen.contains(key))
-    });
+    let mut missing = Vec::new();
+    let watch = Stopwatch::new();
+    while watch.elapsed() < PATIENCE {
+        let seen: BTreeSet<Key> = farm.samples(node).iter().map(key).collect();
+        missing = truth.keys().filter(|key| !seen.contains(*key)).collect();
+        if missing.is_empty() {
+            return;
+        }
+        pause(Duration::from_millis(200));
+    }
+    panic!(
+        "{node}: {} of {} series never came, {:?}; {missing:?}",
+        missing.len(),
+        truth.len(),
+        farm.last_error(node)
+    );
 }
 
 fn walk_of(device: &Device, v1: bool) -> Walk {
