@@ -124,8 +124,8 @@ impl Cache {
         let mut committed = self.committed();
         let shed = Arc::clone(&self.reader.shared.shed);
         async move {
-            let told = committed.wait_for(|position| position.number >= last).await.is_ok();
-            told && !shed.lock().any_of(first, last)
+            let is_shed = || shed.lock().any_of(first, last);
+            committed.wait_for(|position| position.number >= last || is_shed()).await.is_ok() && !is_shed()
         }
     }
 

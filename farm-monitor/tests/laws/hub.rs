@@ -301,3 +301,24 @@ async fn cut_texts_are_counted() {
     }
     assert_eq!(ground.hub.texts_cut(), 2);
 }
+
+#[tokio::test]
+async fn what_is_acknowledged_is_on_the_disk() {
+    let ground = Ground::new();
+    let hub = &ground.hub;
+    let origin = hub.origin("door");
+    let id = hub.declare(origin, &def("doors", "event", Kind::Text)).unwrap();
+    for round in 0..20 {
+        let text = Value::Text(format!("event {round}").into());
+        let (accepted, kept) = hub.accept_durably(origin, one(id, ground.now() + round, text));
+        assert_eq!(accepted.accepted, 1);
+        let number = hub.routed().number;
+        kept.await.unwrap();
+        assert!(hub.cache().committed().borrow().number >= number);
+    }
+    // Nothing was accepted, so there is nothing to wait for.
+    let again = Value::Text("event 19".into());
+    let (accepted, kept) = hub.accept_durably(origin, one(id, ground.now() + 19, again));
+    assert_eq!(accepted.refused, [(Refusal::Duplicate, 1)]);
+    assert_eq!(kept.await, Ok(()));
+}

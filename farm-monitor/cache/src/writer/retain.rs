@@ -280,6 +280,8 @@ impl Writer {
         self.shared.shed.lock().add(from, to);
         drop(head);
         self.shared.stats.lock().disk_full_away += count;
+        // Who waits for these to be committed waits no longer.
+        self.shared.committed.send_modify(|_| {});
     }
 
     fn log_bytes(&self) -> u64 {

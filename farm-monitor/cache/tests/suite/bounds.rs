@@ -3,7 +3,9 @@
 use crate::bench::{Bench, options, read_all};
 use hedgerow_cache::{Bounds, CacheOptions};
 use hedgerow_model::{GapReason, GapScope, Name, SeriesId, Value};
+use std::pin::pin;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// A round that does not compress.
@@ -170,6 +172,15 @@ fn while_the_disk_takes_nothing_the_newer_half_of_what_waits_is_kept() {
     let read = read_all(&reader, bench.epoch, &all, bench.next - 1, 1000);
     assert_eq!(read.len() as u64 + gaps[0].count.unwrap(), bench.next - 1);
     assert!(committed <= 500 && gaps[0].from == committed + 1, "{committed} {gaps:?}");
+    // Who waits for an acknowledgement learns of each: kept, lost, or still on its way.
+    let kept = |first, last| {
+        let waiting = pin!(bench.cache().kept(first, last));
+        waiting.poll(&mut Context::from_waker(Waker::noop()))
+    };
+    assert_eq!(kept(1, committed), Poll::Ready(true));
+    assert_eq!(kept(committed, committed + 1), Poll::Ready(false));
+    assert_eq!(kept(gaps[0].to.unwrap(), bench.next - 1), Poll::Ready(false));
+    assert_eq!(kept(bench.next - 1, bench.next - 1), Poll::Pending);
 }
 
 #[test]
