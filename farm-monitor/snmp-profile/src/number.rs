@@ -28,6 +28,9 @@ pub enum NoValue {
     /// Not a number where one is needed.
     #[error("is {0}, and no number")]
     NoNumber(&'static str),
+    /// Not bytes, an address or an OID where a text is needed.
+    #[error("is {0}, and no text")]
+    NoText(&'static str),
     /// A counter or a state that is no whole number of its range.
     #[error("is {0}, which a {1} cannot be")]
     OutOfRange(String, Kind),
@@ -176,7 +179,14 @@ impl Object {
             return Ok(None);
         }
         if self.kind == Kind::Text {
-            let text = text(raw, self.text).ok_or(NoValue::NoNumber(raw.kind().as_str()))?;
+            // A number can be shown in a name, but an object that is a text cannot be one.
+            use hedgerow_snmp::Value as Raw;
+            let is_text = matches!(
+                raw,
+                Raw::OctetString(_) | Raw::Nsap(_) | Raw::IpAddress(_) | Raw::ObjectIdentifier(_)
+            );
+            let text = text(raw, self.text).filter(|_| is_text);
+            let text = text.ok_or(NoValue::NoText(raw.kind().as_str()))?;
             return Ok(Some(Value::Text(Arc::from(text))));
         }
         let read = number(raw).ok_or(NoValue::NoNumber(raw.kind().as_str()))?;

@@ -53,6 +53,15 @@ fn counters_are_kept_bit_for_bit() {
 }
 
 #[test]
+fn a_number_is_no_text() {
+    let name = object("kind = \"text\"");
+    assert_eq!(name.value(&octets("7"), &NoRow), Ok(Some(Value::Text("7".into()))));
+    for raw in [Raw::Counter32(7), Raw::Integer(7), Raw::TimeTicks(7), opaque(&[0x9f, 0x78, 4, 0, 0, 0, 0])] {
+        assert!(matches!(name.value(&raw, &NoRow), Err(NoValue::NoText(_))), "{raw:?}");
+    }
+}
+
+#[test]
 fn gauges_are_exact_where_nothing_but_integers_is_multiplied() {
     let plain = object("");
     let times = object("scale = { factor = 1024, times = \"a\" }");
