@@ -15,6 +15,10 @@ use hedgerow_model::Mark;
 /// Agents gather counters in batches, and answer from the last batch: two readings may be this much further apart than
 /// they were asked for.
 const BATCH_MS: i64 = 15_000;
+/// The same where a second round is considered: an agent's batch would have to be late on a link that is full all the
+/// time. With more slack, no port of 1 Gbit/s with counters of 32 bits would ever have a rate; so those that are read each
+/// half minute have one.
+const LATE_MS: i64 = 2_000;
 /// A link counts a little more than its speed says: headers, rounded speeds.
 const OVER_SPEED: f64 = 1.1;
 /// No counter counts faster, units a second: octets at 800 Gbit/s.
@@ -132,14 +136,11 @@ impl Last {
 
     /// What the two values say. `self` is what will be kept.
     fn step(&mut self, last: &Self, now: &Reading) -> Option<Mark> {
-        let millis = now.at_ms.saturating_sub(last.at_ms).max(0).saturating_add(BATCH_MS);
-        #[expect(clippy::cast_precision_loss, reason = "a bound, with slack")]
-        let seconds = millis as f64 / 1000.0;
+        let millis = now.at_ms.saturating_sub(last.at_ms).max(0);
+        let (seconds, at_least) = (seconds(millis, BATCH_MS), seconds(millis, LATE_MS));
         let wrong_speed = self.too_much.0 >= DOUBTS;
-        let most = now
-            .fastest
-            .filter(|speed| *speed > 0.0 && speed.is_finite() && !wrong_speed)
-            .map(|speed| speed * OVER_SPEED * seconds);
+        let speed = now.fastest.filter(|speed| *speed > 0.0 && speed.is_finite() && !wrong_speed);
+        let most = speed.map(|speed| speed * OVER_SPEED * seconds);
         let round = if now.wide { u64::MAX } else { WRAP32 - 1 };
         if now.value > round || last.value > round {
             return Some(Mark::Discontinuity);
@@ -147,9 +148,10 @@ impl Last {
         let wraps = now.value < last.value;
         let by = if wraps { round - last.value + now.value + 1 } else { now.value - last.value };
         let by = float(by);
+        let again = !now.wide && speed.is_some_and(|speed| by + float(WRAP32) <= speed * at_least);
         let known = match (wraps, most) {
             // More than a link can carry, or perhaps once more round than it looks.
-            (_, Some(most)) if by > most || (!now.wide && by + float(WRAP32) <= most) => false,
+            (_, Some(most)) if by > most || again => false,
             (false, _) => true,
             (true, most) => by <= last.wrap_bound(now, most, seconds),
         };
@@ -200,6 +202,11 @@ pub fn restarted(before: u32, now: u32, elapsed_ms: i64) -> bool {
     }
     let distance = (expected % WRAP32).abs_diff(u64::from(now));
     distance.min(WRAP32 - distance) > off
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a bound, with slack")]
+fn seconds(millis: i64, slack: i64) -> f64 {
+    millis.saturating_add(slack) as f64 / 1000.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "compared to bounds with slack")]

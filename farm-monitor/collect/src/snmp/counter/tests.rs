@@ -64,6 +64,9 @@ fn an_agent_that_tells_when_counters_jump_is_believed_about_a_surge() {
 fn a_fast_link_with_a_narrow_counter_is_unknown_where_it_may_have_gone_round_twice() {
     let gigabit = |minutes, value| Reading { fastest: Some(FAST_ETHERNET * 10.0), ..reading(minutes, value) };
     assert_eq!(judge(&[gigabit(0, 5), gigabit(1, 900)])[1], Some(Mark::Discontinuity));
+    let twice_a_minute =
+        |half: i64, value| Reading { at_ms: half * MINUTE / 2, up_time: None, ..gigabit(0, value) };
+    assert_eq!(judge(&[twice_a_minute(0, 5), twice_a_minute(1, 900)])[1], None, "once round takes longer");
     let slow = |minutes, value| Reading { fastest: Some(FAST_ETHERNET / 10.0), ..reading(minutes, value) };
     assert_eq!(judge(&[slow(0, 5), slow(1, 900)])[1], None);
 }
