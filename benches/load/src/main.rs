@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     let result = match std::env::args().nth(1).as_deref() {
         Some("latency") => runtime.block_on(latency::run()),
         Some("snmp") => runtime.block_on(snmp::run(&args)),
+        Some("__farm") => runtime.block_on(snmp::collection(&args)),
         Some("__snmp") => runtime.block_on(snmp::side(&args)),
         other => Err(format!("no measurement `{}`: expected latency or snmp", other.unwrap_or_default())),
     };

@@ -12,6 +12,7 @@ mod poll;
 mod polling;
 mod site;
 
+pub use farm::collection;
 use hedgerow_snmp::Oid;
 use std::fmt::Write as _;
 

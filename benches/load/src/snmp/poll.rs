@@ -19,7 +19,11 @@ const GOAL: f64 = 0.6;
 
 /// Our sides with what they are compared with: name, words for the page, peer.
 const SIDES: [(&str, &str, &str); 5] = [
-    ("farm", "hedgerow, the whole of collection: schedule, pool, module, batches", "packed"),
+    (
+        "farm",
+        "hedgerow, the whole of collection: schedule, pool, module, batches; agents spread over the period",
+        "packed",
+    ),
     ("sweep-packed", "hedgerow, sweep and engine, 10 columns a request", "packed"),
     ("ask-packed", "hedgerow, engine alone with a fixed walk, 10 columns a request", "packed"),
     ("sweep-single", "hedgerow, sweep and engine, one column a request", "single"),

@@ -22,6 +22,9 @@ const KINDS: [&str; 10] = [
     "counter", "counter", "counter", "counter", "gauge", "gauge", "counter", "counter", "counter", "counter",
 ];
 
+/// How much later the engine may have taken its order.
+const UNCERTAIN: Duration = Duration::from_millis(200);
+
 /// What came of one agent at one time.
 #[derive(Debug, Clone, Copy)]
 pub struct Delivery {
@@ -39,6 +42,7 @@ pub struct Site {
     began: Instant,
     schedule: Schedule,
     agents: usize,
+    period: Duration,
     _folder: TempDir,
 }
 
@@ -64,7 +68,7 @@ impl Site {
         }
         let agents = collector.targets.len();
         engine.apply(config.pool, config.collectors).await.map_err(|error| error.to_string())?;
-        Ok(Self { door, engine, snmp, began, schedule, agents, _folder: folder })
+        Ok(Self { door, engine, snmp, began, schedule, agents, period, _folder: folder })
     }
 
     /// What has come so far.
@@ -90,7 +94,14 @@ impl Site {
             for tick in self.schedule.due(next) {
                 let agent = usize::try_from(tick.key.0).unwrap_or(usize::MAX);
                 if let Some(turns) = turns.get_mut(agent) {
-                    turns.push(Turn { tick: self.began + tick.at, took: None, values: 0, checksum: 0 });
+                    let is_first = turns.is_empty();
+                    turns.push(Turn {
+                        tick: self.began + tick.at,
+                        is_first,
+                        took: None,
+                        values: 0,
+                        checksum: 0,
+                    });
                 }
             }
         }
@@ -104,7 +115,19 @@ impl Site {
                 turn.checksum = turn.checksum.wrapping_add(checksum);
             }
         }
+        turns.iter_mut().for_each(|turns| forget_uncertain(turns, self.period));
         turns
+    }
+}
+
+/// The first tick is counted from the moment at which the engine took its order, which is not known here but nearly. Where
+/// it depends on that moment whether the grid's next point is left out, nothing is said of both.
+fn forget_uncertain(turns: &mut Vec<Turn>, period: Duration) {
+    if let [first, second, ..] = turns[..] {
+        let gap = second.tick - first.tick;
+        if gap < period / 2 + UNCERTAIN || gap > period * 3 / 2 - UNCERTAIN {
+            turns.drain(..2);
+        }
     }
 }
 
@@ -112,6 +135,8 @@ impl Site {
 #[derive(Debug, Clone, Copy)]
 pub struct Turn {
     pub tick: Instant,
+    /// It is the first of all.
+    pub is_first: bool,
     /// From the tick to the last value.
     pub took: Option<Duration>,
     pub values: u64,
