@@ -9,6 +9,9 @@ use std::sync::{Arc, OnceLock};
 
 /// Requests in flight to one agent, of all collectors; each collector's own `window` bounds what it adds.
 const WINDOW: usize = 16;
+/// Longest reply that is read, in bytes. Requests are made for replies that fit an Ethernet frame; a single value may take
+/// more, but nobody has a use for more than this, and it is counted.
+const LONGEST_REPLY: usize = 32 << 10;
 
 /// The module `snmp`, and what it has counted. Cheap to clone; all clones are one.
 #[derive(Clone, Default)]
@@ -24,7 +27,8 @@ impl Snmp {
         if let Some((module, _)) = self.0.get() {
             return Ok(module);
         }
-        let options = EngineOptions { window: WINDOW, ..EngineOptions::default() };
+        let options =
+            EngineOptions { window: WINDOW, longest_datagram: LONGEST_REPLY, ..EngineOptions::default() };
         let engine = Engine::start(options).map_err(|error| {
             let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
             format!("{error}{}", source.unwrap_or_default())
