@@ -101,8 +101,8 @@ fn assert_rates(farm: &Farm, node: &str, factor: f64) {
         let item = sample["labels"]["item"].as_str().unwrap();
         let row: f64 = item.trim_start_matches("Gi0/").parse().unwrap();
         let right = row * 100.0 * factor;
-        // The clocks of a busy machine; a spike would be off by thousands.
-        assert!((right / 4.0..right * 4.0).contains(&rate), "{node}: {right} a second, not {sample}");
+        // A busy machine reads late; a spike would be off by thousands.
+        assert!((right / 10.0..right * 10.0).contains(&rate), "{node}: {right} a second, not {sample}");
     }
 }
 

@@ -87,6 +87,25 @@ fn is_believed(what: Misbehaviour) -> bool {
     )
 }
 
+/// What `last_error` says of it.
+fn told(what: Misbehaviour) -> Option<&'static str> {
+    Some(match what {
+        Misbehaviour::Silent => "timed out: no answer from",
+        Misbehaviour::OtherPort | Misbehaviour::OtherAddress => "replies came from another address",
+        Misbehaviour::WrongRequestId => "replies had an id that no request has",
+        Misbehaviour::Truncated | Misbehaviour::Noise => "replies were malformed",
+        Misbehaviour::Huge => "replies were too long",
+        Misbehaviour::NotIncreasing | Misbehaviour::Circular => "the agent's table is not in order",
+        Misbehaviour::Endless => "has no end",
+        Misbehaviour::Status(1) => "tooBig",
+        Misbehaviour::Status(5) => "genErr",
+        Misbehaviour::Status(_) | Misbehaviour::NoSuchObject => "no such object",
+        Misbehaviour::NoSuchInstance => "no such instance",
+        Misbehaviour::EndOfMibView => "end of MIB view",
+        _ => return None,
+    })
+}
+
 /// What nobody can tell from the truth: values behind names that fit the question and are not theirs, and rows made up behind
 /// the last one.
 fn is_a_lie(what: Misbehaviour, sample: &Value) -> bool {
@@ -150,7 +169,12 @@ fn no_misbehaviour_becomes_a_value_or_touches_a_neighbour() {
             assert_true(&format!("{node}, {what:?}"), &samples, &truth);
             let misbehaved = farm.sim.with(agent, |agent| agent.counts().misbehaved).unwrap();
             assert!(misbehaved > 0, "{node}: {what:?} never happened");
-            println!("{node}, {what:?}: {} samples; {:?}", samples.len(), farm.last_error(&node));
+            let error = farm.last_error(&node);
+            println!("{node}, {what:?}: {} samples; {error:?}", samples.len());
+            if let (Some(words), false) = (told(*what), then_right) {
+                let says = error.as_ref().is_some_and(|error| error.contains(words));
+                assert!(says, "{node}, {what:?}: `{words}` in {error:?}");
+            }
         }
     }
     for (what, counter) in all {

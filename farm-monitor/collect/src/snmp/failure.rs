@@ -75,12 +75,24 @@ pub(super) fn tell_absent(run: &mut dyn Run, plan: &Plan, swept: &Swept) {
         let (absent, some) = absent_of(plan, at, swept);
         if !some && !absent.is_empty() {
             let what = "the agent has nothing of it".to_owned();
-            run.part_failed(&part, CollectError::NoSuchObject(what));
+            run.part_failed(&part, of_absence(of_all(&absent), what));
             continue;
         }
         for (why, name) in absent {
             run.part_failed(&part, of_absence(why, name));
         }
+    }
+}
+
+/// How the agent says that it has nothing of a profile: in its own word, where it has one for all of it.
+fn of_all(absent: &[(Absent, String)]) -> Absent {
+    let scalars = absent.iter().any(|(_, name)| name.ends_with(".0"));
+    let first = absent.first().map_or(Absent::Object, |(why, _)| *why);
+    match first {
+        _ if absent.iter().any(|(why, _)| *why != first) => Absent::Object,
+        // To a walk it is how every table ends that is not there.
+        Absent::End if !scalars => Absent::Object,
+        same => same,
     }
 }
 
@@ -122,4 +134,21 @@ fn absent_of(plan: &Plan, profile: usize, swept: &Swept) -> (Vec<(Absent, String
         }
     }
     (absent, some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_without_anything_of_a_profile_is_quoted_where_it_has_one_word_for_it() {
+        use Absent::{End, Instance, Object};
+        let of = |absent: &[(Absent, &str)]| {
+            of_all(&absent.iter().map(|(why, name)| (*why, (*name).to_owned())).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&[(Instance, "sysName.0"), (Instance, "ifInOctets")]), Instance);
+        assert_eq!(of(&[(End, "sysName.0"), (End, "sysContact.0")]), End);
+        assert_eq!(of(&[(Object, "sysName.0"), (Instance, "sysContact.0")]), Object);
+        assert_eq!(of(&[(End, "ifInOctets"), (End, "ifOutOctets")]), Object, "a table that is not there");
+    }
 }
