@@ -1,14 +1,15 @@
 //! One question from its first sending to its end: when it is sent again, and when it is given up.
 //!
 //! Refusals that anybody could forge (ICMP, unsigned reports of v3) never end a question while a sending is left. They
-//! are its end where every sending was met with one: a restarting agent is asked again, and a dead one is not waited for.
+//! are its end where every sending was met with one, and there were as many as patience asks for: a restarting agent is
+//! asked again, and a dead one is not waited for.
 
 use crate::agent::Security;
 use crate::ask::{AskError, Reply, Request};
 use crate::engine::{Patience, Shared};
 use crate::line::Line;
 use crate::question::{Flight, Question};
-use crate::rtt;
+use crate::rtt::Schedule;
 use crate::usm::{Masters, Seal, Sending, unspeakable};
 use crate::wire;
 use crate::wrong::SeenAt;
@@ -24,7 +25,7 @@ pub(crate) struct Course<'a> {
     line: &'a Line,
     shared: &'a Shared,
     question: Arc<Question>,
-    patience: Patience,
+    schedule: Schedule,
     deadline: Instant,
     began: Instant,
     seen: SeenAt,
@@ -36,9 +37,11 @@ pub(crate) struct Course<'a> {
 /// What became of a sending.
 enum Event {
     Answer(Result<Reply, AskError>),
+    /// More was learned.
     Again,
-    Refused,
+    /// Nothing came, and there is time for another sending.
     Silence,
+    End,
 }
 
 impl<'a> Course<'a> {
@@ -53,11 +56,12 @@ impl<'a> Course<'a> {
         let seen = question.target.seen.now();
         question.target.asking.lock().push(Arc::clone(&question));
         let began = Instant::now();
+        let longest = deadline.saturating_duration_since(began);
         Self {
             line,
             shared,
             question,
-            patience,
+            schedule: Schedule::new(patience.first_timeout, patience.attempts, longest),
             deadline,
             began,
             seen,
@@ -77,16 +81,10 @@ impl<'a> Course<'a> {
                     self.lessons += 1;
                     self.attempts -= 1;
                 }
-                Event::Silence if !self.is_last() && Instant::now() < self.deadline => {
-                    self.shared.counts.repeated.add_one();
-                }
-                Event::Silence | Event::Refused => return Err(self.no_answer()),
+                Event::Silence => self.shared.counts.repeated.add_one(),
+                Event::End => return Err(self.no_answer()),
             }
         }
-    }
-
-    fn is_last(&self) -> bool {
-        self.attempts >= self.patience.attempts.max(1)
     }
 
     async fn send(&mut self, masters: Option<&Masters>) -> Result<(), AskError> {
@@ -124,21 +122,17 @@ impl<'a> Course<'a> {
     }
 
     async fn wait(&self) -> Event {
-        let now = Instant::now();
-        let timeout = self.question.target.rtt.lock().timeout(self.patience.first_timeout, self.attempts - 1);
-        let mut until = now + timeout;
-        if self.is_last() {
-            // What is known of the agent's times makes repetitions come sooner, but nobody give up sooner.
-            let whole = rtt::patience(self.patience.first_timeout, self.patience.attempts.max(1));
-            until = until.max(self.began + whole);
-        }
-        let until = until.min(self.deadline);
+        let rtt = *self.question.target.rtt.lock();
+        let again = self.schedule.again(self.attempts, self.began.elapsed(), &rtt);
+        let end = self.began + self.schedule.whole;
+        let until = again.map_or(end, |again| self.began + again);
         loop {
             if let Some(event) = self.event() {
                 return event;
             }
             if timeout_at(until, self.question.bell.notified()).await.is_err() {
-                return self.event().unwrap_or(Event::Silence);
+                let is_over = again.is_none() || Instant::now() >= end;
+                return self.event().unwrap_or(if is_over { Event::End } else { Event::Silence });
             }
         }
     }
@@ -151,18 +145,21 @@ impl<'a> Course<'a> {
         if std::mem::take(&mut inbox.again) && self.lessons < LESSONS {
             return Some(Event::Again);
         }
-        (self.is_last() && inbox.refusals >= self.attempts).then_some(Event::Refused)
+        let is_refused = self.attempts >= self.schedule.least && inbox.refusals >= self.attempts;
+        is_refused.then_some(Event::End)
     }
 
     /// The question's end without an answer. Of an agent that is silent, what was known is forgotten: it may be another
-    /// by now.
+    /// by now. A deadline that left no time for more sendings says nothing of it.
     fn no_answer(&self) -> AskError {
         let target = &self.question.target;
         self.shared.counts.timed_out.add_one();
         let refusal = self.question.inbox.lock().refusal.take();
         refusal.unwrap_or_else(|| {
-            target.rtt.lock().forget();
-            *target.engine.lock() = None;
+            if self.attempts >= self.schedule.least {
+                target.rtt.lock().forget();
+                *target.engine.lock() = None;
+            }
             AskError::TimedOut {
                 address: target.address,
                 attempts: self.attempts,

@@ -27,13 +27,16 @@ const SHORTEST_DATAGRAM: usize = 484;
 /// No more sockets per family.
 const MOST_SOCKETS: usize = 64;
 
-/// How long an agent is waited for.
+/// How long an agent is waited for: `first_timeout` × (2^`attempts` − 1), or until the deadline; by default 7 s. A request
+/// is sent again all that time, so that lost datagrams cost a moment, and hardly ever the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// Until a request to an agent of which nothing is known is sent again; doubles with each sending. Once its times are
-    /// known, repetitions come sooner; the whole wait is never shorter for that.
+    /// known, repetitions begin sooner, 0.2 s after the first sending if it is quick, and so there are more of them; the whole
+    /// wait is the same.
     pub first_timeout: Duration,
-    /// How often it is sent, the first time included; at least once.
+    /// How often a request is sent at least where no answer comes, the first time included: so often to an agent of which
+    /// nothing is known, or that is slow, and up to 8 times to one that was quick. At least once.
     pub attempts: u32,
 }
 
