@@ -1,30 +1,24 @@
 //! What the farm's owner wrote: `farm.toml` and `conf.d/*.toml` beside it, read as one, checked as a whole; and the
 //! site's own SNMP profiles, `profiles/*.toml`.
 //!
-//! All of it is used or none: every mistake is told with its file, line, key and what was expected ([`ConfigErrors`]).
+//! All of it is used or none: every mistake is told with its file, line, key and what was expected ([`Refused`]).
 //! Nothing here applies a configuration; [`watch::ConfigWatch`] says when there is a new one.
 
 mod collector;
-mod complaint;
 pub mod credentials;
 mod door;
-mod findings;
-mod nearest;
 mod profiles;
 mod read;
 mod script;
 mod secret;
-mod section;
 mod settings;
 mod snmp;
 mod targets;
 pub mod template;
-mod tree;
 mod view;
 pub mod watch;
 
-pub use complaint::{Complaint, ConfigErrors, MAX_TOLD, Spot};
-pub use nearest::nearest;
+pub use hedgerow_toml_tree::{Complaint, MAX_TOLD, Refused, Spot, nearest};
 pub use read::{MAX_CONF_FILES, MAX_FILE_BYTES, load};
 pub use secret::MAX_SECRET_BYTES;
 pub use snmp::DEFAULT_PORT;

@@ -1,7 +1,7 @@
 //! A farm, put together: its parts are made in the order of the way of a sample, and ended in the other.
 
 use crate::api::{CacheFile, Configured, FarmApi};
-use crate::config::{CacheSettings, ConfigErrors, ConfigWatch, FarmConfig};
+use crate::config::{CacheSettings, ConfigWatch, FarmConfig, Refused};
 use crate::door::TrapDoor;
 use crate::hub::{Bounds, Hub, HubOptions, LifeRules};
 use crate::register;
@@ -71,7 +71,7 @@ pub struct FarmOptions {
 pub enum FarmError {
     /// The configuration.
     #[error("{0}")]
-    Config(ConfigErrors),
+    Config(Refused),
     /// Its own key and id.
     #[error(transparent)]
     Identity(#[from] IdentityError),

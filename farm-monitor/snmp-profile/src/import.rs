@@ -3,9 +3,9 @@
 mod group;
 mod metric;
 
-use crate::complaint::ProfileErrors;
 use crate::profile::{Detect, Profile};
 use crate::yaml::{self, Node, Value};
+use hedgerow_toml_tree::Refused;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -52,7 +52,7 @@ pub enum ImportError {
         /// Its name.
         module: String,
         /// Why.
-        errors: ProfileErrors,
+        errors: Refused,
     },
 }
 

@@ -3,23 +3,19 @@
 //!
 //! Reads text that is handed in; asks no agent.
 
-mod complaint;
 pub mod import;
 pub mod index;
 pub mod library;
 pub mod names;
-mod nearest;
 pub mod number;
 mod print;
 pub mod profile;
 mod read;
 pub mod row;
-mod section;
 pub mod text;
-mod tree;
 mod yaml;
 
-pub use complaint::{Complaint, ProfileErrors, Spot};
+pub use hedgerow_toml_tree::{Complaint, Refused, Spot};
 pub use library::Library;
 pub use names::Names;
 pub use number::{NoValue, Number};

@@ -1,8 +1,8 @@
 //! The profiles that a farm knows: those shipped, and the site's own.
 
-use crate::complaint::{Complaint, ProfileErrors};
 use crate::profile::Profile;
 use hedgerow_snmp::Oid;
+use hedgerow_toml_tree::{Complaint, Refused};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -44,7 +44,7 @@ impl Library {
     ///
     /// # Errors
     /// Everything that is wrong with any of the files, two of them with one name included.
-    pub fn with(mut self, files: &[(&str, &str)]) -> Result<Self, ProfileErrors> {
+    pub fn with(mut self, files: &[(&str, &str)]) -> Result<Self, Refused> {
         let mut complaints = Vec::new();
         let mut from: BTreeMap<String, &str> = BTreeMap::new();
         for (file, text) in files {
@@ -59,7 +59,7 @@ impl Library {
                 Err(errors) => complaints.extend(errors.complaints),
             }
         }
-        if complaints.is_empty() { Ok(self) } else { Err(ProfileErrors { complaints }) }
+        if complaints.is_empty() { Ok(self) } else { Err(Refused { complaints }) }
     }
 
     /// Adds a profile; one of that name before is replaced, and given back.

@@ -127,7 +127,7 @@ impl Names {
     /// The name nearest to a text that is none, for "did you mean".
     pub fn meant(&self, text: &str) -> Option<&str> {
         let name = text.split('.').next().unwrap_or(text);
-        crate::nearest::nearest(name, self.by_name.keys().map(String::as_str))
+        hedgerow_toml_tree::nearest(name, self.by_name.keys().map(String::as_str))
     }
 
     /// The word for a code of the object that `oid` is an instance of.

@@ -4,9 +4,9 @@ use crate::profile::{
     IndexForm, IndexPart, Lookup, Object, Profile, Scale, Source, Table, Template, TextForm, Trap, TrapCode,
 };
 use crate::read::{INDEX_FORMS, TEXT_FORMS, whole_index};
-use crate::section::joined;
 use hedgerow_model::Kind;
 use hedgerow_snmp::Oid;
+use hedgerow_toml_tree::toml_key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -30,7 +30,7 @@ pub fn print(profile: &Profile) -> String {
     if !profile.names.is_empty() {
         out.head("names");
         for (oid, name) in &profile.names {
-            out.key(&joined("", name), &quoted(&oid.to_string()));
+            out.key(&toml_key(name), &quoted(&oid.to_string()));
         }
     }
     out.0
@@ -64,7 +64,7 @@ impl Out {
     fn only(&mut self, only: &[(Template, Vec<String>)]) {
         if !only.is_empty() {
             let of = only.iter().map(|(template, values)| {
-                format!("{} = {}", joined("", &template.to_string()), one_or_list(values.iter().cloned()))
+                format!("{} = {}", toml_key(&template.to_string()), one_or_list(values.iter().cloned()))
             });
             self.key("only", &inline(of));
         }
@@ -124,7 +124,7 @@ fn objects(out: &mut Out, path: &str, objects: &[Object]) {
             again += 1;
             key = format!("{}_{again}", &*object.parameter);
         }
-        out.head(&joined(path, &key));
+        out.head(&format!("{path}.{}", toml_key(&key)));
         if key != object.name {
             out.key("name", &quoted(&object.name));
         }
@@ -188,7 +188,7 @@ fn scale(scale: &Scale) -> String {
 }
 
 fn table(out: &mut Out, table: &Table) {
-    let path = joined("table", &table.name);
+    let path = format!("table.{}", toml_key(&table.name));
     out.head(&path);
     match table.index.as_slice() {
         [] => {}
@@ -205,7 +205,7 @@ fn table(out: &mut Out, table: &Table) {
         let labels = table.labels.iter();
         out.key(
             "labels",
-            &inline(labels.map(|(key, of)| format!("{} = {}", joined("", key), quoted(&of.to_string())))),
+            &inline(labels.map(|(key, of)| format!("{} = {}", toml_key(key), quoted(&of.to_string())))),
         );
     }
     if let Some(oid) = &table.discontinuity {
@@ -213,12 +213,12 @@ fn table(out: &mut Out, table: &Table) {
     }
     out.only(&table.only);
     if !table.lookups.is_empty() {
-        out.head(&joined(&path, "lookup"));
+        out.head(&format!("{path}.lookup"));
         for (name, lookup) in &table.lookups {
-            out.key(&joined("", name), &self::lookup(lookup));
+            out.key(&toml_key(name), &self::lookup(lookup));
         }
     }
-    objects(out, &joined(&path, "column"), &table.columns);
+    objects(out, &format!("{path}.column"), &table.columns);
 }
 
 fn part(part: &IndexPart) -> String {
@@ -265,12 +265,12 @@ fn traps(out: &mut Out, traps: &[Trap]) {
         if !printed.insert(&trap.name) {
             continue;
         }
-        out.head(&joined("trap", &trap.name));
+        out.head(&format!("trap.{}", toml_key(&trap.name)));
         let same = traps.iter().filter(|other| other.name == trap.name);
         out.key("oid", &one_or_list(same.map(|trap| trap.oid.to_string())));
         out.text("description", &trap.description);
         if let Some(state) = &trap.state {
-            out.head(&joined(&joined("trap", &trap.name), "state"));
+            out.head(&format!("trap.{}.state", toml_key(&trap.name)));
             out.key("parameter", &quoted(&state.parameter));
             if !state.item.is_empty() {
                 out.key("item", &list(state.item.iter().map(Oid::to_string)));

@@ -6,10 +6,8 @@ mod part;
 mod table;
 mod trap;
 
-use crate::complaint::{Complaint, ProfileErrors};
 use crate::profile::{Detect, Profile};
-use crate::section::{Findings, Section, Wrong, text};
-use crate::tree::{self, Place};
+use hedgerow_toml_tree::{Complaint, Findings, Got, KeyPath, Place, Refused, Section, Source, Wrong, text};
 use part::oid;
 #[cfg(test)]
 pub(crate) use part::template_of;
@@ -25,18 +23,21 @@ pub const MAX_NAME_BYTES: usize = 64;
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn read(file: &str, text: &str) -> Result<Profile, ProfileErrors> {
+pub fn read(file: &str, text: &str) -> Result<Profile, Refused> {
     if text.len() > MAX_FILE_BYTES {
         let expected = format!("at most {MAX_FILE_BYTES} bytes");
         let complaint = Complaint::of_file(file, format!("has {} bytes", text.len()), expected);
-        return Err(ProfileErrors { complaints: vec![complaint] });
+        return Err(Refused { complaints: vec![complaint] });
     }
-    let root = tree::parse(file, text).map_err(|complaints| ProfileErrors { complaints })?;
-    let findings = Findings::new(file, text);
-    let profile = profile(Section::new(&root, Place::default(), String::new(), &findings), file);
-    match profile {
-        Some(profile) if findings.is_empty() => Ok(profile),
-        _ => Err(ProfileErrors { complaints: findings.into_complaints() }),
+    // Nothing in a profile is secret.
+    let sources = [Source { path: file.into(), text: text.to_owned(), secrets: &[] }];
+    let [source] = &sources;
+    let root = hedgerow_toml_tree::parse(0, source).map_err(|complaints| Refused { complaints })?;
+    let findings = Findings::new(&sources);
+    let profile = profile(Section::new(&root, Place::default(), KeyPath::default(), &findings), file);
+    match (findings.into_result(), profile) {
+        (Ok(_), Some(profile)) => Ok(profile),
+        (Ok(complaints) | Err(complaints), _) => Err(Refused { complaints }),
     }
 }
 
@@ -45,20 +46,20 @@ fn profile(mut root: Section<'_>, file: &str) -> Option<Profile> {
     let stem = stem.strip_suffix(".toml").unwrap_or(stem).to_owned();
     let at = root.at;
     let name = match root.read("name", |node| profile_name(&text(node, NAME_EXPECTED)?)) {
-        Some(name) => Some(name),
-        None if root.has("name") => None,
-        None => match profile_name(&stem) {
+        Got::Is(name, _) => Some(name),
+        Got::Bad => None,
+        Got::Absent => match profile_name(&stem) {
             Ok(name) => Some(name),
             Err(wrong) => {
                 let note = "the file's name is the profile's, unless `name` says another";
-                root.findings.error(at, "name", wrong.note(note));
+                root.findings.error(at, &root.path.child("name"), wrong.note(note));
                 None
             }
         },
     };
-    let description = root.read("description", |node| text(node, "text")).unwrap_or_default();
+    let description = root.text("description", "text").or(String::new());
     let mut detect = root.inner("detect");
-    let mut oids = |key| detect.list(key, oid).unwrap_or_default();
+    let mut oids = |key| detect.one_or_more(key, oid).or(Vec::new());
     let (sys_object_id, serves) = (oids("sys_object_id"), oids("serves"));
     detect.finish();
     let mut scalars = Vec::new();
@@ -74,10 +75,10 @@ fn profile(mut root: Section<'_>, file: &str) -> Option<Profile> {
         traps.extend(trap::traps(name, section));
     }
     let mut names = Vec::new();
-    for (name, entry) in root.free("names") {
+    for (name, entry, path) in root.inner("names").free() {
         match oid(&entry.node) {
             Ok(oid) => names.push((oid, name.to_owned())),
-            Err(wrong) => root.findings.error(entry.node.at, &crate::section::joined("names", name), wrong),
+            Err(wrong) => root.findings.error(entry.node.at, &path, wrong),
         }
     }
     let findings = root.findings;

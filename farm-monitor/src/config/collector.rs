@@ -1,16 +1,13 @@
 //! `[collector.NAME]`: what all collectors have, and the options of the module `host`.
 
 use super::RESERVED_CLUSTER;
-use super::findings::{Findings, KeyPath, Wrong};
-use super::nearest::nearest;
-use super::section::{Got, Section, text};
 use super::settings::is_name;
 use super::snmp::{self, Known};
-use super::tree::{Node, Place, Table};
 use super::{script, targets};
 use hedgerow_collect::spec::{CollectorSpec, HostSpec, ModuleSpec, Target};
 use hedgerow_model::duration;
 use hedgerow_model::glob::Glob;
+use hedgerow_toml_tree::{Findings, Got, KeyPath, Node, Place, Section, Table, Wrong, text};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,7 +34,7 @@ fn default_period(module: Option<&str>) -> Duration {
 
 /// Reads all collectors. A cluster belongs to one of them.
 pub(super) fn collectors(
-    sections: Vec<(String, Section<'_>)>,
+    sections: Vec<(&str, Section<'_>)>,
     host: &str,
     known: &Known<'_>,
 ) -> Vec<CollectorSpec> {
@@ -62,21 +59,21 @@ pub(super) fn collectors(
 
 /// Reads one; with the place where its cluster is named. `None` where so much is wrong that nothing can be said of it.
 fn collector(
-    name: String,
+    name: &str,
     mut section: Section<'_>,
     host: &str,
     known: &Known<'_>,
 ) -> Option<(CollectorSpec, Option<Place>)> {
     let findings = section.findings;
-    if let Err(wrong) = is_name(&name) {
+    if let Err(wrong) = is_name(name) {
         findings.error(section.at, &section.path, wrong);
     }
     let module = section.read("module", module);
-    let module_name = module.clone().ok();
+    let module_name = module.ok();
     let cluster = section.read("cluster", |node| cluster(&text(node, "the name of a cluster in quotes")?));
     if cluster == Got::Absent
         && name == RESERVED_CLUSTER
-        && let Err(wrong) = self::cluster(&name)
+        && let Err(wrong) = self::cluster(name)
     {
         findings.error(
             section.at,
@@ -107,14 +104,21 @@ fn collector(
     let targets = targets.map(|targets| targets.list).unwrap_or_default();
     check_targets(&section, &options, &targets);
     let own = options.name();
-    section.finish(|key| of_another_module(own, key, known));
+    section.finish_with(|key| of_another_module(own, key, known));
     let (at, cluster) = match cluster {
         Got::Is(cluster, at) => (Some(at), cluster),
-        Got::Absent => (None, name.clone()),
+        Got::Absent => (None, name.to_owned()),
         Got::Bad => return None,
     };
-    let spec =
-        CollectorSpec { cluster, period, deadline, targets, lifetime: lifetime.ok(), module: options, name };
+    let spec = CollectorSpec {
+        name: name.to_owned(),
+        cluster,
+        period,
+        deadline,
+        targets,
+        lifetime: lifetime.ok(),
+        module: options,
+    };
     Some((spec, at))
 }
 
@@ -122,10 +126,7 @@ fn module(node: &Node) -> Result<&'static str, Wrong> {
     let expected = one_of(&MODULES);
     let module = text(node, &expected)?;
     let known = MODULES.into_iter().find(|known| *known == module);
-    known.ok_or_else(|| {
-        let likely = nearest(&module, MODULES).map(|likely| format!("`{likely}`"));
-        Wrong::new(format!("no module `{module}`"), expected).meant(likely)
-    })
+    known.ok_or_else(|| Wrong::new(format!("no module `{module}`"), expected).near(&module, MODULES))
 }
 
 /// `"a", "b" or "c"`.

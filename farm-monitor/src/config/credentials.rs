@@ -7,13 +7,10 @@ use self::parts::{
     AUTH, MAX_CONTEXT_BYTES, MAX_USER_BYTES, Misfit, PRIVACY, Parts, VERSIONS, community, protocol, within,
 };
 use super::collector::one_of;
-use super::findings::Wrong;
-use super::nearest::nearest;
 use super::secret::secret;
-use super::section::{Got, Section, text};
 use super::settings::is_name;
-use super::tree::{Node, Place, Value};
 use hedgerow_snmp::{Secret, Security};
+use hedgerow_toml_tree::{Got, Node, Place, Section, Value, Wrong, nearest, text};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,12 +23,12 @@ pub(super) struct Credentials {
 
 impl Credentials {
     /// Reads all sections.
-    pub fn read(sections: Vec<(String, Section<'_>)>) -> Self {
-        let read = |(name, section): (String, Section<'_>)| {
-            if let Err(wrong) = is_name(&name) {
+    pub fn read(sections: Vec<(&str, Section<'_>)>) -> Self {
+        let read = |(name, section): (&str, Section<'_>)| {
+            if let Err(wrong) = is_name(name) {
                 section.findings.error(section.at, &section.path, wrong);
             }
-            (name, one(section).map(Arc::new))
+            (name.to_owned(), one(section).map(Arc::new))
         };
         Self { by_name: sections.into_iter().map(read).collect() }
     }
@@ -42,8 +39,7 @@ impl Credentials {
             return Ok(known.clone().unwrap_or_else(default));
         }
         let wrong = Wrong::new(format!("there is no [credentials.{name}]"), self.expected(name));
-        let likely = nearest(name, self.by_name.keys().map(String::as_str));
-        Err(wrong.meant(likely.map(|likely| format!("`{likely}`"))))
+        Err(wrong.near(name, self.by_name.keys().map(String::as_str)))
     }
 
     fn expected(&self, name: &str) -> String {
@@ -111,7 +107,7 @@ fn one(mut section: Section<'_>) -> Option<Security> {
     // What is wrong with a part was said; how the others fit is known only where all are.
     let security = if bad { Err(Vec::new()) } else { parts.security() };
     let (findings, path, at) = (section.findings, section.path.clone(), section.at);
-    section.finish(|_| None);
+    section.finish();
     let complain = |Misfit { key, problem, expected }| match places.get(key) {
         Some(at) => findings.error(*at, &path.child(key), Wrong::new(problem, expected)),
         None => {

@@ -2,13 +2,11 @@
 
 use super::collector::cluster;
 use super::credentials::Credentials;
-use super::findings::Wrong;
-use super::section::{Got, Section, text};
-use super::tree::{Node, Place, Value};
 use hedgerow_collect::spec::{CollectorSpec, ModuleSpec};
 use hedgerow_model::Name;
 use hedgerow_snmp::Security;
 use hedgerow_snmp_profile::Library;
+use hedgerow_toml_tree::{Got, Node, Place, Section, Value, Wrong, text};
 use hedgerow_traps::{Network, TrapSettings};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -59,7 +57,7 @@ pub(super) fn traps(
         let wrong = Wrong::new(problem, "a cluster of its own: a cluster belongs to one source");
         section.findings.error(at, &section.path, wrong);
     }
-    section.finish(|_| None);
+    section.finish();
     let default = if near { Network::loopback().to_vec() } else { Vec::new() };
     let bounded = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     TrapSettings {

@@ -1,10 +1,8 @@
 //! The site's own SNMP profiles: `profiles/*.toml` beside the configuration, beside those that are shipped.
 
-use super::complaint::Complaint;
-use super::findings::Findings;
-use super::read::{MAX_FILE_BYTES, PROFILE_FOLDER, files_of};
-use super::tree::Place;
+use super::read::{MAX_FILE_BYTES, PROFILE_FOLDER, files_of, read_noted};
 use hedgerow_snmp_profile::Library;
+use hedgerow_toml_tree::{Complaint, Findings, Place};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +38,7 @@ fn read_all(main: &Path, findings: &Findings<'_>) -> Result<Profiles, Vec<Compla
     let mut files = Vec::new();
     let mut wrong = Vec::new();
     for path in files_of(main, PROFILE_FOLDER).map_err(|complaint| vec![*complaint])? {
-        match findings.file(&path, MAX_FILE_BYTES) {
+        match read_noted(findings, &path, MAX_FILE_BYTES) {
             Ok(text) => files.push((path.display().to_string(), text)),
             Err(why) => {
                 wrong.push(Complaint::of_file(&path, format!("cannot be read: {why}"), "a profile, in TOML"));
@@ -57,7 +55,7 @@ fn read_all(main: &Path, findings: &Findings<'_>) -> Result<Profiles, Vec<Compla
         }
         Ok(_) => Err(wrong),
         Err(errors) => {
-            wrong.extend(errors.complaints.into_iter().map(Complaint::from));
+            wrong.extend(errors.complaints);
             Err(wrong)
         }
     }

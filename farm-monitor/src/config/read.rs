@@ -1,13 +1,12 @@
 //! From files to a configuration: finds them, merges them, reads every section.
 
-use super::complaint::{Complaint, ConfigErrors};
 use super::credentials::Credentials;
-use super::findings::{Findings, KeyPath, Wrong};
 use super::profiles::{self, Profiles};
-use super::section::{Section, print_size};
 use super::snmp::Known;
-use super::tree::{self, Place, Source, Table};
 use super::{FarmConfig, collector, door, settings, view};
+use hedgerow_toml_tree::{
+    self as tree, Complaint, Findings, KeyPath, Place, Refused, Section, Source, Table, Wrong, print_size,
+};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -23,27 +22,29 @@ pub const PROFILE_FOLDER: &str = "profiles";
 pub const MAX_FILE_BYTES: u64 = 4 << 20;
 /// Most files in `conf.d`, and in `profiles`; more are refused.
 pub const MAX_CONF_FILES: usize = 1000;
+/// How keys end whose values are shown to nobody.
+pub(super) const SECRETS: &[&str] = &["password", "community"];
 
 /// Reads the configuration at `path`: a folder with `farm.toml`, or a file; `conf.d/*.toml` beside it belong to it. `host` is
 /// the name of this host: the default name of the farm, and the default target.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn load(path: &Path, host: &str) -> Result<FarmConfig, ConfigErrors> {
+pub fn load(path: &Path, host: &str) -> Result<FarmConfig, Refused> {
     read(path, host).outcome
 }
 
 /// A configuration, or what is wrong with it; and the files that could change that.
 #[derive(Debug)]
 pub(super) struct Loaded {
-    pub outcome: Result<FarmConfig, ConfigErrors>,
+    pub outcome: Result<FarmConfig, Refused>,
     pub files: BTreeSet<PathBuf>,
 }
 
 pub(super) fn read(path: &Path, host: &str) -> Loaded {
     let main = main_file(path);
     let mut files = BTreeSet::from([main.clone()]);
-    let wrong = |complaints, files| Loaded { outcome: Err(ConfigErrors { complaints }), files };
+    let wrong = |complaints, files| Loaded { outcome: Err(Refused { complaints }), files };
     let mut paths = vec![main.clone()];
     match files_of(&main, CONF_FOLDER) {
         Ok(more) => paths.extend(more),
@@ -54,7 +55,7 @@ pub(super) fn read(path: &Path, host: &str) -> Loaded {
     let mut complaints = Vec::new();
     for path in paths {
         match read_file(&path, MAX_FILE_BYTES) {
-            Ok(text) => sources.push(Source { path, text }),
+            Ok(text) => sources.push(Source { path, text, secrets: SECRETS }),
             Err(why) => {
                 let problem = format!("cannot be read: {why}");
                 complaints.push(Complaint::of_file(&path, problem, "the farm's configuration, in TOML"));
@@ -137,6 +138,12 @@ pub(super) fn read_file(path: &Path, most: u64) -> Result<String, String> {
     })
 }
 
+/// The same of a file that belongs to the configuration: it is noted, even if it is not there.
+pub(super) fn read_noted(findings: &Findings<'_>, path: &Path, most: u64) -> Result<String, String> {
+    findings.belongs(path);
+    read_file(path, most)
+}
+
 /// What the system says of a file, in its own words without the number.
 fn said(error: &io::Error) -> String {
     match error.kind() {
@@ -170,17 +177,20 @@ fn config(root: &Table, findings: &Findings<'_>, host: &str, profiles: Profiles)
     let mut section = Section::new(root, Place::default(), KeyPath::default(), findings);
     let credentials = Credentials::read(section.named("credentials"));
     let known = Known { credentials: &credentials, profiles: &profiles };
-    let collectors = collector::collectors(section.named("collector"), host, &known);
+    let collectors = collector::collectors(by_name(section.named("collector")), host, &known);
     let mut doors = section.inner("door");
     let traps = door::traps(doors.inner("traps"), &credentials, &collectors, &profiles.all);
-    doors.finish(|_| None);
+    doors.finish();
     let config = FarmConfig {
         farm: settings::farm(section.inner("farm"), host),
         lookup: settings::lookup(section.inner("lookup")),
         cache: settings::cache(section.inner("cache")),
         pool: settings::pool(section.inner("pool"), &collector::MODULES),
         series: settings::series(section.inner("series")),
-        views: section.named("view").into_iter().map(|(name, inner)| view::view(name, inner)).collect(),
+        views: by_name(section.named("view"))
+            .into_iter()
+            .map(|(name, inner)| view::view(name, inner))
+            .collect(),
         collectors,
         traps,
         credentials: credentials.into_good(),
@@ -189,8 +199,14 @@ fn config(root: &Table, findings: &Findings<'_>, host: &str, profiles: Profiles)
         files: BTreeSet::new(),
         warnings: Vec::new(),
     };
-    section.finish(|_| None);
+    section.finish();
     config
+}
+
+/// Wherever they stand in the files: to move a section changes nothing.
+fn by_name<'t>(mut sections: Vec<(&'t str, Section<'t>)>) -> Vec<(&'t str, Section<'t>)> {
+    sections.sort_by_key(|(name, _)| *name);
+    sections
 }
 
 /// Reads one of everything, to see which keys are asked for.
@@ -200,10 +216,10 @@ pub(super) fn known_keys() -> BTreeSet<String> {
         [collector.b]\nmodule = \"script\"\nenvironment.A = {}\n\
         [collector.c]\nmodule = \"snmp\"\ntargets = [{}]\n\
         [credentials.a]\ncommunity = {}\nauth_password = {}\nprivacy_password = {}\n";
-    let sources = [Source { path: PathBuf::new(), text: ONE_OF_EACH.to_owned() }];
+    let sources = [Source { path: PathBuf::new(), text: ONE_OF_EACH.to_owned(), secrets: &[] }];
     let findings = Findings::new(&sources);
     let root = sources.first().and_then(|source| tree::parse(0, source).ok());
     let root = root.expect("invariant: one of each is TOML");
     config(&root, &findings, "host", Profiles::shipped());
-    findings.into_known()
+    findings.known()
 }

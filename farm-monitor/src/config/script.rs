@@ -1,13 +1,10 @@
 //! The options of the module `script`.
 
 use super::collector::{folder, one_of};
-use super::findings::Wrong;
-use super::nearest::nearest;
 use super::secret::secret;
-use super::section::{Got, Section, text};
-use super::tree::{Node, Place, Value};
 use hedgerow_collect::script::wire::{MAX_OUTPUT_BYTES, MAX_START_BYTES};
 use hedgerow_collect::spec::{ScriptFormat, ScriptSpec};
+use hedgerow_toml_tree::{Got, Node, Place, Section, Value, Wrong, text};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -75,10 +72,9 @@ fn format(node: &Node) -> Result<ScriptFormat, Wrong> {
     let words = FORMATS.map(|(word, _)| word);
     let format = text(node, &one_of(&words))?;
     let known = FORMATS.into_iter().find(|(word, _)| *word == format);
-    known.map(|(_, format)| format).ok_or_else(|| {
-        let likely = nearest(&format, words).map(|likely| format!("`{likely}`"));
-        Wrong::new(format!("no format `{format}`"), one_of(&words)).meant(likely)
-    })
+    known
+        .map(|(_, format)| format)
+        .ok_or_else(|| Wrong::new(format!("no format `{format}`"), one_of(&words)).near(&format, words))
 }
 
 fn environment(section: &mut Section<'_>) -> BTreeMap<String, String> {

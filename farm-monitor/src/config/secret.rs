@@ -1,8 +1,7 @@
 //! Secrets by reference: the configuration names a file, the file holds the secret. Its content appears in no message.
 
-use super::findings::{Findings, KeyPath, Wrong};
-use super::section::{Got, Section};
-use super::tree::{Entry, Place, Table};
+use super::read::read_noted;
+use hedgerow_toml_tree::{Entry, Findings, Got, KeyPath, Place, Section, Table, Wrong};
 use std::os::unix::fs::PermissionsExt;
 
 /// Longest secret; a longer file is refused.
@@ -16,7 +15,7 @@ pub(super) fn secret(table: &Table, entry: &Entry, path: KeyPath, findings: &Fin
         section.missing("file", "{ file = \"…\" }, a file that holds the value");
     }
     let path = section.path.child("file");
-    section.finish(|_| None);
+    section.finish();
     let Got::Is(named, at) = named else { return None };
     match read(&named, at, findings) {
         Ok(secret) => Some(secret),
@@ -30,7 +29,7 @@ pub(super) fn secret(table: &Table, entry: &Entry, path: KeyPath, findings: &Fin
 fn read(named: &str, at: Place, findings: &Findings<'_>) -> Result<String, Wrong> {
     let path = findings.folder(at).join(named);
     let expected = "a file that only its owner may read";
-    let content = findings.file(&path, MAX_SECRET_BYTES);
+    let content = read_noted(findings, &path, MAX_SECRET_BYTES);
     let content =
         content.map_err(|why| Wrong::new(format!("{} cannot be read: {why}", path.display()), expected))?;
     let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode() & 0o777);

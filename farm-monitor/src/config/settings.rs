@@ -1,13 +1,10 @@
 //! The sections that are there once: `[farm]`, `[lookup]`, `[cache]`, `[pool]`, `[series]`.
 
-use super::findings::{KeyPath, Wrong};
-use super::nearest::nearest;
-use super::section::{Got, Section, count, print_size, text};
-use super::tree::{Node, Place, Value};
 use super::{CacheSettings, ClusterBounds, FarmSettings, LookupSettings, SeriesSettings};
 use hedgerow_collect::spec::PoolSpec;
 use hedgerow_model::{duration, labels, lease, name};
 use hedgerow_proto::convert::registration::{MAX_ENTRIES, MAX_TEXT_BYTES};
+use hedgerow_toml_tree::{Got, KeyPath, Node, Place, Section, Value, Wrong, count, print_size, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -79,7 +76,7 @@ pub(super) fn farm(mut section: Section<'_>, host: &str) -> FarmSettings {
         let expected = format!("at most {MAX_SAID_BYTES}: lookups keep them in memory");
         findings.error(section.at, &section.path, Wrong::new(problem, expected));
     }
-    section.finish(|_| None);
+    section.finish();
     FarmSettings { name, description, groups, attributes }
 }
 
@@ -147,7 +144,7 @@ pub(super) fn lookup(mut section: Section<'_>) -> LookupSettings {
         urls = list;
     }
     let lease = section.duration("lease", lease::FLOOR..=lease::CEILING).or(lease::DEFAULT_ASKED);
-    section.finish(|_| None);
+    section.finish();
     LookupSettings { urls, lease }
 }
 
@@ -176,7 +173,7 @@ pub(super) fn cache(mut section: Section<'_>) -> CacheSettings {
     let max_age = section.duration("max_age", MINUTE..=CENTURY);
     let max_bytes = section.size("max_bytes", LEAST_BYTES..=u64::MAX);
     let commit = section.duration("commit", Duration::from_millis(10)..=MINUTE).or(Duration::from_secs(1));
-    let (most_age, most_bytes) = (max_age.judged(31 * DAY), max_bytes.clone().ok());
+    let (most_age, most_bytes) = (max_age.judged(31 * DAY), max_bytes.ok());
     let mut clusters = BTreeMap::new();
     for (name, mut inner) in section.named("cluster") {
         let age = inner.duration("max_age", MINUTE..=CENTURY);
@@ -191,13 +188,13 @@ pub(super) fn cache(mut section: Section<'_>) -> CacheSettings {
         if age == Got::Absent && bytes == Got::Absent {
             inner.missing("max_bytes", "`max_bytes` or `max_age`, or no such section");
         }
-        if let Err(wrong) = is_name(&name) {
+        if let Err(wrong) = is_name(name) {
             inner.findings.error(inner.at, &inner.path, wrong);
         }
-        clusters.insert(name, ClusterBounds { max_age: age.ok(), max_bytes: bytes.ok() });
-        inner.finish(|_| None);
+        clusters.insert(name.to_owned(), ClusterBounds { max_age: age.ok(), max_bytes: bytes.ok() });
+        inner.finish();
     }
-    section.finish(|_| None);
+    section.finish();
     CacheSettings { max_age: max_age.or(31 * DAY), max_bytes: max_bytes.ok(), commit, clusters }
 }
 
@@ -239,8 +236,7 @@ pub(super) fn pool(mut section: Section<'_>, modules: &[&str]) -> PoolSpec {
     for (key, entry, path) in section.inner("module").free() {
         if !modules.contains(&key) {
             let wrong = Wrong::new("no such module", format!("one of {}", modules.join(", ")));
-            let likely = nearest(key, modules.iter().copied()).map(|likely| format!("`{likely}`"));
-            findings.error(entry.key, &path, wrong.meant(likely));
+            findings.error(entry.key, &path, wrong.near(key, modules.iter().copied()));
             continue;
         }
         match count(&entry.node, &(1..=MAX_RUNS)) {
@@ -251,7 +247,7 @@ pub(super) fn pool(mut section: Section<'_>, modules: &[&str]) -> PoolSpec {
             Err(wrong) => findings.error(entry.node.at, &path, wrong),
         }
     }
-    section.finish(|_| None);
+    section.finish();
     PoolSpec { global: global.or(default.global), per_module, per_target: per_target.or(default.per_target) }
 }
 
@@ -269,7 +265,7 @@ pub(super) fn series(mut section: Section<'_>) -> SeriesSettings {
         section.findings.error(*at, &section.path.child("per_origin"), wrong);
     }
     let lifetime = section.duration("lifetime", MINUTE..=CENTURY).or(DAY);
-    section.finish(|_| None);
+    section.finish();
     let farm = farm.or(per_farm);
     SeriesSettings { per_origin: origin.or(per_origin).min(farm), per_farm: farm, lifetime }
 }

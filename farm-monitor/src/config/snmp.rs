@@ -1,18 +1,15 @@
 //! The options of the module `snmp`, and what single targets say otherwise.
 
 use super::credentials::{self, Credentials};
-use super::findings::Wrong;
-use super::nearest::nearest;
 use super::profiles::Profiles;
-use super::section::{Got, Section, count, text};
 use super::targets::Targets;
-use super::tree::Node;
 use hedgerow_collect::snmp::address::Address;
 use hedgerow_collect::spec::{ProfileChoice, SnmpAccess, SnmpSpec};
 use hedgerow_model::duration;
 use hedgerow_snmp::Security;
 use hedgerow_snmp_profile::library::Library;
 use hedgerow_snmp_profile::profile::{Detect, Profile};
+use hedgerow_toml_tree::{Got, Node, Section, Wrong, count, nearest, text};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -102,8 +99,8 @@ impl Known<'_> {
             return Ok(());
         }
         let names: Vec<&str> = all.iter().map(|profile| profile.name.as_str()).collect();
-        let likely = nearest(name, names.iter().copied()).map(|likely| format!("`{likely}`"));
-        Err(Wrong::new(format!("no profile `{name}`"), format!("one of {}", names.join(", "))).meant(likely))
+        let wrong = Wrong::new(format!("no profile `{name}`"), format!("one of {}", names.join(", ")));
+        Err(wrong.near(name, names))
     }
 
     fn profiles(&self, section: &mut Section<'_>) -> Got<Vec<String>> {

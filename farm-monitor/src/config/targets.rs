@@ -1,15 +1,13 @@
 //! What a collector asks: `targets` in the configuration, `targets_from` a file beside it.
 
-use super::complaint::{Complaint, Spot};
-use super::findings::{KeyPath, Wrong};
-use super::section::{Got, Section, text};
+use super::read::{SECRETS, read_noted};
 use super::settings::is_name;
 use super::snmp::{Known, Own, is_address};
-use super::tree::{Node, Place, Value};
 use hedgerow_collect::spec::Target;
 use hedgerow_collect::targets::{Listed, MAX_TARGETS, TargetsError, expand, parse_file};
 use hedgerow_model::Labels;
 use hedgerow_model::labels::{MAX_KEY_BYTES, MAX_LABELS};
+use hedgerow_toml_tree::{Complaint, Got, KeyPath, Node, Place, Section, Source, Value, Wrong, text};
 use std::collections::{BTreeMap, HashMap};
 
 /// Longest file of targets, in bytes; a longer one is refused.
@@ -124,8 +122,8 @@ impl Found<'_> {
         };
         let findings = section.findings;
         let path = findings.folder(node.at).join(&named);
-        let content = match findings.file(&path, MAX_TARGETS_BYTES) {
-            Ok(content) => content,
+        let source = match read_noted(findings, &path, MAX_TARGETS_BYTES) {
+            Ok(text) => Source { path, text, secrets: SECRETS },
             Err(why) => {
                 let problem = format!("{} cannot be read: {why}", path.display());
                 let expected = "a text file (one target a line), or file_sd as `.json`";
@@ -133,14 +131,14 @@ impl Found<'_> {
             }
         };
         let complain = |line: usize, Wrong { problem, expected, note }: Wrong| {
-            let spot = (line > 0).then(|| Spot::of_line(&content, line));
-            let complaint = Complaint::of_file(&path, problem, expected);
+            let spot = (line > 0).then(|| source.line(line));
+            let complaint = Complaint::of_file(&source.path, problem, expected);
             let complaint = Complaint { spot, key: key.shown().to_owned(), ..complaint };
             let complaint = note.into_iter().fold(complaint, Complaint::note);
             let named = format!("the file is named in {}", findings.place(node.at));
             findings.refuse(node.at, complaint.note(named));
         };
-        let listed = match parse_file(&path, &content) {
+        let listed = match parse_file(&source.path, &source.text) {
             Ok(listed) => listed,
             Err(error) => {
                 self.good = false;
@@ -257,7 +255,7 @@ fn target(mut section: Section<'_>, known: Option<&Known<'_>>) -> Option<(Target
             format!("at most {MAX_LABELS} labels; a key is 1 to {MAX_KEY_BYTES} of A-Z a-z 0-9 _ .");
         findings.error(at, &path, Wrong::new(error.to_string(), expected));
     }
-    section.finish(|key| {
+    section.finish_with(|key| {
         let of_snmp = known.is_none() && OF_SNMP.contains(&key);
         of_snmp.then(|| format!("`{key}` is for targets of the module `snmp`"))
     });

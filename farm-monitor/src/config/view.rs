@@ -1,9 +1,8 @@
 //! Views: named sets of nodes that may overlap. A view only names nodes; series keep their home path.
 
-use super::findings::Wrong;
-use super::section::{Got, Section, text};
 use hedgerow_model::Glob;
 use hedgerow_model::predicate::{LabelPattern, PathPattern};
+use hedgerow_toml_tree::{Got, Section, Wrong, text};
 
 /// Most members of one view; a longer list is refused.
 const MAX_MEMBERS: usize = 10_000;
@@ -34,7 +33,7 @@ impl View {
 }
 
 /// Reads `[view.NAME]`.
-pub(super) fn view(name: String, mut section: Section<'_>) -> View {
+pub(super) fn view(name: &str, mut section: Section<'_>) -> View {
     let expected = "a list of cluster/node patterns, as [\"hosts/n1*\", \"net/sw-*\"]";
     let members =
         section.list("members", expected, |node| member(&text(node, "a pattern for cluster/node")?));
@@ -47,8 +46,8 @@ pub(super) fn view(name: String, mut section: Section<'_>) -> View {
         }
         _ => {}
     }
-    section.finish(|_| None);
-    View { name, members: members.or(Vec::new()) }
+    section.finish();
+    View { name: name.to_owned(), members: members.or(Vec::new()) }
 }
 
 /// Reads `cluster/node` as the middle of path text.

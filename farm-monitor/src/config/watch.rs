@@ -6,7 +6,7 @@
 //! keeps the configuration it has.
 
 use super::read::{self, Loaded};
-use super::{ConfigErrors, FarmConfig};
+use super::{FarmConfig, Refused};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -31,7 +31,7 @@ impl ConfigWatch {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn open(path: &Path, host: &str) -> Result<(FarmConfig, Self), ConfigErrors> {
+    pub fn open(path: &Path, host: &str) -> Result<(FarmConfig, Self), Refused> {
         let (config, files) = WatchedFiles::open(path, host)?;
         Ok((config, Self { files: Arc::new(Mutex::new(files)), ticks: None }))
     }
@@ -40,7 +40,7 @@ impl ConfigWatch {
     ///
     /// # Errors
     /// What is wrong with the files now.
-    pub async fn changed(&mut self) -> Result<FarmConfig, ConfigErrors> {
+    pub async fn changed(&mut self) -> Result<FarmConfig, Refused> {
         loop {
             let ticks = self.ticks.get_or_insert_with(|| {
                 let mut ticks = interval(LOOK_EVERY);
@@ -65,7 +65,7 @@ pub struct WatchedFiles {
     /// What the caller has.
     config: FarmConfig,
     /// What the caller was told is wrong with the files as they are.
-    told: Option<ConfigErrors>,
+    told: Option<Refused>,
     /// The files that were read last, and how they looked before that.
     files: BTreeSet<PathBuf>,
     read: Stamps,
@@ -90,7 +90,7 @@ impl WatchedFiles {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn open(path: &Path, host: &str) -> Result<(FarmConfig, Self), ConfigErrors> {
+    pub fn open(path: &Path, host: &str) -> Result<(FarmConfig, Self), Refused> {
         // Only a read that began after the stamps were taken can be trusted to be as they say, so it is done twice:
         // the first to learn which files there are.
         let Loaded { files, .. } = read::read(path, host);
@@ -103,7 +103,7 @@ impl WatchedFiles {
 
     /// Looks once. `Some` is a configuration that asks for something else than the last one, or what is wrong now: once for
     /// each change. After errors the files' next good state is told even where it is the old one.
-    pub fn check(&mut self) -> Option<Result<FarmConfig, ConfigErrors>> {
+    pub fn check(&mut self) -> Option<Result<FarmConfig, Refused>> {
         let now = look(&self.path, &self.files);
         if now == self.read {
             self.moving = None;

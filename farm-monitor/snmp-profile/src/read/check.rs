@@ -3,7 +3,7 @@
 use super::object::ReadObject;
 use super::table::ReadTable;
 use crate::profile::{Lookup, Source, Table};
-use crate::section::{Findings, Section, Wrong, joined};
+use hedgerow_toml_tree::{Findings, KeyPath, Section, Wrong};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All sources of a table exist, and each name means one thing.
@@ -34,16 +34,16 @@ pub(super) fn sources(table: &Table, columns: &[ReadObject], section: &Section<'
         }
     }
     known.extend(measured.keys());
-    let unknown = |source: &Source, at, path: &str| {
+    let unknown = |source: &Source, at, path: &KeyPath| {
         if !known.contains(source.0.as_str()) {
             let expected = format!("one of {}", known.iter().copied().collect::<Vec<_>>().join(", "));
             let wrong = Wrong::new(format!("`{}` is no source of this table", source.0), expected);
-            findings.error(at, path, wrong.meant(&source.0, known.iter().copied()));
+            findings.error(at, path, wrong.near(&source.0, known.iter().copied()));
         }
     };
     let of_table = [("item", &table.item), ("row_description", &table.row_description)];
     for (key, templates) in of_table {
-        let path = joined(&section.path, key);
+        let path = section.path.child(key);
         for source in templates.iter().flat_map(|template| template.sources()) {
             unknown(source, section.place(key).unwrap_or(section.at), &path);
         }
@@ -53,7 +53,7 @@ pub(super) fn sources(table: &Table, columns: &[ReadObject], section: &Section<'
     let keys = table.lookups.values().filter_map(|lookup| Some(("lookup", lookup.key.as_ref()?)));
     for (key, template) in labels.chain(only).chain(keys) {
         for source in template.sources() {
-            unknown(source, section.place(key).unwrap_or(section.at), &joined(&section.path, key));
+            unknown(source, section.place(key).unwrap_or(section.at), &section.path.child(key));
         }
     }
     for column in columns {
@@ -64,11 +64,7 @@ pub(super) fn sources(table: &Table, columns: &[ReadObject], section: &Section<'
     if let Some(circle) = circle(&table.lookups) {
         let wrong =
             Wrong::new(format!("the key of `{circle}` depends on itself"), "look-ups that lead to the row");
-        findings.error(
-            section.place("lookup").unwrap_or(section.at),
-            &joined(&section.path, "lookup"),
-            wrong,
-        );
+        findings.error(section.place("lookup").unwrap_or(section.at), &section.path.child("lookup"), wrong);
     }
 }
 
@@ -99,8 +95,8 @@ pub(super) fn parameters(scalars: &[ReadObject], tables: &[ReadTable], findings:
             first.insert(&object.parameter, (group, read));
             continue;
         };
-        let path = joined(&read.path, "parameter");
-        let there = format!("in line {}, of {}", findings.line(other.at), other.path);
+        let path = read.path.child("parameter");
+        let there = format!("in line {}, of {}", findings.line(other.at), other.path.shown());
         if (object.kind, &object.unit) != (other.object.kind, &other.object.unit) {
             let of = |object: &crate::profile::Object| match object.unit.as_str() {
                 "" => format!("a {} without a unit", object.kind),

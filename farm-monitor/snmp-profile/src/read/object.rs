@@ -1,16 +1,15 @@
 //! One measured object: a scalar, or a column.
 
-use super::part::{kind, name, oid, only_of, text_form, unit, words_of};
-use crate::profile::{Fastest, Object, Power, Scale, Source};
-use crate::section::{Section, Wrong, code, factor, text, whole};
-use crate::tree::{Node, Place, Value};
+use super::part::{code, factor, kind, name, oid, only_of, text_form, unit, whole, words_of};
+use crate::profile::{Fastest, Object, Power, Scale, Source, TextForm};
 use hedgerow_model::Kind;
+use hedgerow_toml_tree::{Got, KeyPath, Node, Place, Section, Value, Wrong, text};
 
 /// An object, and where it stands.
 pub(super) struct ReadObject {
     pub object: Object,
     pub at: Place,
-    pub path: String,
+    pub path: KeyPath,
 }
 
 /// An object that exists once.
@@ -30,21 +29,20 @@ pub(super) fn scalar(key: &str, section: Section<'_>) -> Option<ReadObject> {
 
 /// An object of a table; which sources exist is for the table to say.
 pub(super) fn object(key: &str, mut section: Section<'_>) -> Option<ReadObject> {
-    let object_name =
-        section.read("name", |node| text(node, "the MIB's name")).unwrap_or_else(|| key.to_owned());
+    let object_name = section.text("name", "the MIB's name").or(key.to_owned());
     let number = section.need("oid", "the object's number, as \"1.3.6.1.2.1.1.3\"", oid);
-    let instead = section.read("instead", oid);
+    let instead = section.read("instead", oid).ok();
     let parameter = section.need("parameter", "what the series is called, as \"in_errors\"", name);
     let said = section.read("kind", kind);
     // Of a kind that cannot be read nothing follows for the other keys.
-    let known = said.is_some() || !section.has("kind");
-    let kind = said.unwrap_or(Kind::Gauge);
-    let unit = section.read("unit", unit).unwrap_or_default();
+    let known = said != Got::Bad;
+    let kind = said.or(Kind::Gauge);
+    let unit = section.read("unit", unit).or(String::new());
     let scale = scale(&mut section);
     let words = words_of(&mut section).unwrap_or_default();
-    let text_form = section.read("text", text_form).unwrap_or_default();
-    let missing = section.list("missing", code).unwrap_or_default();
-    let description = section.read("description", |node| text(node, "text")).unwrap_or_default();
+    let text_form = section.read("text", text_form).or(TextForm::default());
+    let missing = section.one_or_more("missing", code).or(Vec::new());
+    let description = section.text("description", "text").or(String::new());
     let only = only_of(&mut section);
     let fastest = fastest(&mut section);
     let for_kinds: [(&str, &[Kind], &str); 6] = [
@@ -61,7 +59,7 @@ pub(super) fn object(key: &str, mut section: Section<'_>) -> Option<ReadObject> 
                 kinds.iter().map(|kind| format!("`kind = \"{kind}\"`")).collect::<Vec<_>>().join(" or ");
             let wrong =
                 Wrong::new(format!("is not for a {kind}"), format!("{kinds}, or no `{key}`")).note(why);
-            section.findings.error(at, &crate::section::joined(&section.path, key), wrong);
+            section.findings.error(at, &section.path.child(key), wrong);
         }
     }
     let (at, path) = (section.at, section.path.clone());
@@ -91,36 +89,33 @@ fn source(node: &Node) -> Result<Source, Wrong> {
 /// `0.01`, or `{ factor = 1024, times = "hrStorageAllocationUnits", over = "…", powers = [{ of = "…", origin = 9, step = 3 }] }`
 fn scale(section: &mut Section<'_>) -> Scale {
     if !matches!(section.entry("scale").map(|entry| &entry.node.value), Some(Value::Table(_))) {
-        return Scale { factor: section.read("scale", factor).unwrap_or(1.0), ..Scale::default() };
+        return Scale { factor: section.read("scale", factor).or(1.0), ..Scale::default() };
     }
     let mut scale = section.inner("scale");
-    let factor = scale.read("factor", factor).unwrap_or(1.0);
-    let (times, over) = (scale.read("times", source), scale.read("over", source));
-    let (path, findings) = (scale.path.clone(), scale.findings);
-    let powers = scale.list("powers", |node| {
+    let factor = scale.read("factor", factor).or(1.0);
+    let (times, over) = (scale.read("times", source).ok(), scale.read("over", source).ok());
+    let (path, findings) = (scale.path.child("powers"), scale.findings);
+    let powers = scale.one_or_more("powers", |node| {
         let Value::Table(table) = &node.value else {
             return Err(Wrong::kind(&node.value, "a table: { of = \"entPhySensorPrecision\", step = -1 }"));
         };
-        let mut power = Section::new(table, node.at, format!("{path}.powers"), findings);
+        let mut power = Section::new(table, node.at, path.clone(), findings);
         let of = power.need("of", "the column that says the power of ten", source);
-        let origin = power.read("origin", whole).unwrap_or(0);
-        let step = power.read("step", whole).unwrap_or(1);
+        let origin = power.read("origin", whole).or(0);
+        let step = power.read("step", whole).or(1);
         power.finish();
         Ok(of.map(|of| Power { of, origin, step }))
     });
     scale.finish();
-    Scale { factor, times, over, powers: powers.unwrap_or_default().into_iter().flatten().collect() }
+    Scale { factor, times, over, powers: powers.or(Vec::new()).into_iter().flatten().collect() }
 }
 
 /// `{ of = "ifHighSpeed", factor = 125000 }`
 fn fastest(section: &mut Section<'_>) -> Option<Fastest> {
-    let described = section.has("fastest");
     let mut inner = section.inner("fastest");
-    if !described {
-        return None;
-    }
+    section.place("fastest")?;
     let of = inner.need("of", "the column that says the speed, as \"ifHighSpeed\"", source);
-    let factor = inner.read("factor", factor).unwrap_or(1.0);
+    let factor = inner.read("factor", factor).or(1.0);
     inner.finish();
     Some(Fastest { of: of?, factor })
 }

@@ -1,10 +1,9 @@
 //! Single values: OIDs, names, units, words, templates, parts of an index.
 
 use crate::profile::{IndexForm, IndexPart, Piece, Source, Template, TextForm};
-use crate::section::{Findings, Section, Wrong, joined, text};
-use crate::tree::{Node, Value};
 use hedgerow_model::{Kind, Name};
 use hedgerow_snmp::Oid;
+use hedgerow_toml_tree::{Findings, KeyPath, Node, Section, Value, Wrong, text};
 use std::collections::BTreeMap;
 
 /// Most numbers of an OID (RFC 2578 §3.5).
@@ -26,6 +25,40 @@ pub(super) fn oid(node: &Node) -> Result<Oid, Wrong> {
     let oid = plain.then(|| Oid::parse(&said).ok()).flatten().ok_or_else(wrong)?;
     let root = oid.arcs().first().is_some_and(|first| *first <= 2);
     if root && (2..=MAX_OID).contains(&oid.len()) { Ok(oid) } else { Err(wrong()) }
+}
+
+/// A finite number other than 0.
+#[expect(clippy::cast_precision_loss, reason = "factors are small")]
+pub(super) fn factor(node: &Node) -> Result<f64, Wrong> {
+    let expected = "a number other than 0, as 0.01 or 1024";
+    let number = match &node.value {
+        Value::Integer(number) => *number as f64,
+        Value::Float(number) => *number,
+        other => return Err(Wrong::kind(other, expected)),
+    };
+    if number.is_finite() && number != 0.0 {
+        Ok(number)
+    } else {
+        Err(Wrong::new(format!("is {number}"), expected))
+    }
+}
+
+/// A whole number.
+pub(super) fn code(node: &Node) -> Result<i64, Wrong> {
+    let expected = "a whole number";
+    match &node.value {
+        Value::Integer(number) => {
+            i64::try_from(*number).map_err(|_| Wrong::new(format!("{number} is out of bounds"), expected))
+        }
+        other => Err(Wrong::kind(other, expected)),
+    }
+}
+
+/// A small whole number.
+pub(super) fn whole(node: &Node) -> Result<i32, Wrong> {
+    let number = code(node)?;
+    i32::try_from(number)
+        .map_err(|_| Wrong::new(format!("{number} is out of bounds"), "a small whole number"))
 }
 
 /// What a series is called.
@@ -57,7 +90,7 @@ fn word<T>(node: &Node, words: &[&str], read: impl Fn(&str) -> Option<T>) -> Res
     let expected = format!("one of {}", words.join(", "));
     let said = text(node, &expected)?;
     read(&said)
-        .ok_or_else(|| Wrong::new(format!("`{said}` is none"), expected).meant(&said, words.iter().copied()))
+        .ok_or_else(|| Wrong::new(format!("`{said}` is none"), expected).near(&said, words.iter().copied()))
 }
 
 /// Units that people write for others.
@@ -99,11 +132,11 @@ pub(super) fn unit(node: &Node) -> Result<String, Wrong> {
 
 /// `{ 1 = "up", 2 = "down" }`
 pub(super) fn words_of(section: &mut Section<'_>) -> Option<BTreeMap<i64, String>> {
-    let (path, findings) = (joined(&section.path, "words"), section.findings);
-    let entries = section.free("words");
+    let findings = section.findings;
+    let entries = section.inner("words").free();
     let many = entries.len();
     let mut words = BTreeMap::new();
-    for (key, entry) in entries {
+    for (key, entry, path) in entries {
         let read = key
             .parse::<i64>()
             .map_err(|_| {
@@ -113,14 +146,14 @@ pub(super) fn words_of(section: &mut Section<'_>) -> Option<BTreeMap<i64, String
                 Ok((code, text(&entry.node, "a word").map_err(|wrong| (entry.node.at, wrong))?))
             });
         match read {
-            Ok((code, word)) if words.values().any(|other| *other == word) => {
+            Ok((_, word)) if words.values().any(|other| *other == word) => {
                 let wrong = Wrong::new(format!("`{word}` stands for two codes"), "a word for each");
-                findings.error(entry.node.at, &joined(&path, &code.to_string()), wrong);
+                findings.error(entry.node.at, &path, wrong);
             }
             Ok((code, word)) => {
                 words.insert(code, word);
             }
-            Err((at, wrong)) => findings.error(at, &joined(&path, key), wrong),
+            Err((at, wrong)) => findings.error(at, &path, wrong),
         }
     }
     (words.len() == many).then_some(words)
@@ -182,13 +215,13 @@ pub(super) fn source_or_template(text: &str) -> Result<Template, Wrong> {
 
 /// `only = { ifType = ["6", "161"] }`
 pub(super) fn only_of(section: &mut Section<'_>) -> Vec<(Template, Vec<String>)> {
-    let (path, findings) = (joined(&section.path, "only"), section.findings);
+    let findings = section.findings;
     let mut only = Vec::new();
-    for (key, entry) in section.free("only") {
+    for (key, entry, path) in section.inner("only").free() {
         match (source_or_template(key), texts(&entry.node)) {
             (Ok(template), Ok(values)) => only.push((template, values)),
-            (Err(wrong), _) => findings.error(entry.key, &joined(&path, key), wrong),
-            (_, Err(wrong)) => findings.error(entry.node.at, &joined(&path, key), wrong),
+            (Err(wrong), _) => findings.error(entry.key, &path, wrong),
+            (_, Err(wrong)) => findings.error(entry.node.at, &path, wrong),
         }
     }
     only
@@ -219,16 +252,16 @@ pub(crate) const INDEX_FORMS: [(&str, IndexForm); 8] = [
 ];
 
 /// `"ifIndex"`, `"address: inet_address"`, `"key: bytes(6)"`, or a table with `name`, `form` and `words`.
-pub(super) fn index_part(node: &Node, path: &str, findings: &Findings<'_>) -> Result<IndexPart, Wrong> {
+pub(super) fn index_part(node: &Node, path: &KeyPath, findings: &Findings<'_>) -> Result<IndexPart, Wrong> {
     let expected = "the name of a part of the index, as \"ifIndex\" or \"address: inet_address\"";
     if let Value::Table(table) = &node.value {
-        let mut section = Section::new(table, node.at, path.to_owned(), findings);
+        let mut section = Section::new(table, node.at, path.clone(), findings);
         let name = section.need("name", "what templates call it", |node| text(node, "text"));
         let form = section.read("form", |node| index_form(&text(node, "text")?));
         let words = words_of(&mut section);
         section.finish();
         let (name, words) = (name.unwrap_or_default(), words.unwrap_or_default());
-        return Ok(IndexPart { name, form: form.unwrap_or(IndexForm::Integer), words });
+        return Ok(IndexPart { name, form: form.or(IndexForm::Integer), words });
     }
     let said = text(node, expected)?;
     let (name, form) = match said.split_once(':') {
@@ -249,6 +282,6 @@ fn index_form(said: &str) -> Result<IndexForm, Wrong> {
     let found = INDEX_FORMS.into_iter().find(|(word, _)| *word == said).map(|(_, form)| form);
     found.ok_or_else(|| {
         let expected = format!("one of {}, bytes(N)", words.join(", "));
-        Wrong::new(format!("`{said}` is no form of an index"), expected).meant(said, words)
+        Wrong::new(format!("`{said}` is no form of an index"), expected).near(said, words)
     })
 }

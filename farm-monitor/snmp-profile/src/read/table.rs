@@ -3,8 +3,7 @@
 use super::object::{self, ReadObject};
 use super::part::{index_part, oid, only_of, source_or_template, template, text_form, words_of};
 use crate::profile::{Lookup, Piece, Source, Table, Template, TextForm};
-use crate::section::{Section, Wrong, joined, text};
-use crate::tree::{Entry, Value};
+use hedgerow_toml_tree::{Entry, KeyPath, Node, Section, Value, Wrong, text};
 use std::collections::BTreeMap;
 
 /// Most labels beside `item`: a series has 16.
@@ -28,33 +27,32 @@ pub(crate) fn whole_index() -> Template {
 }
 
 pub(super) fn table(name: &str, mut section: Section<'_>) -> Option<ReadTable> {
-    let (path, findings) = (joined(&section.path, "index"), section.findings);
-    let index = section.list("index", |node| index_part(node, &path, findings)).unwrap_or_default();
+    let (path, findings) = (section.path.child("index"), section.findings);
+    let index = section.one_or_more("index", |node| index_part(node, &path, findings)).or(Vec::new());
     let mut lookups = BTreeMap::new();
-    for (name, entry) in section.free("lookup") {
-        if let Some(lookup) = lookup(entry, joined(&joined(&section.path, "lookup"), name), &section) {
+    for (name, entry, path) in section.inner("lookup").free() {
+        if let Some(lookup) = lookup(entry, path, &section) {
             lookups.insert(name.to_owned(), lookup);
         }
     }
-    let item = section.list("item", row_template).unwrap_or_else(|| vec![whole_index()]);
-    let row_description = section.list("row_description", row_template).unwrap_or_default();
+    let item = section.one_or_more("item", row_template).or(vec![whole_index()]);
+    let row_description = section.one_or_more("row_description", row_template).or(Vec::new());
     let labels = labels(&mut section);
-    let discontinuity = section.read("discontinuity", oid);
+    let discontinuity = section.read("discontinuity", oid).ok();
     let only = only_of(&mut section);
     let mut columns = Vec::new();
     for (name, inner) in section.named("column") {
         columns.extend(object::object(name, inner));
     }
-    if !section.has("column") {
-        let wrong =
-            Wrong::new("`column` is missing", format!("a table for each: [{}.column.NAME]", section.path));
-        findings.error(section.at, &section.path, wrong);
+    if section.place("column").is_none() {
+        let path = section.path.child("column");
+        section.missing("column", &format!("a table for each: [{}.NAME]", path.shown()));
     }
     // A table may still be one row only: `only = { laIndex = "1" }`.
     let apart = !item.is_empty() || !labels.is_empty() || !only.is_empty();
     if let Some(at) = section.place("item").filter(|_| !apart) {
         let wrong = Wrong::new("nothing tells the rows apart", "`item`, or `labels`, or `only` for one row");
-        findings.error(at, &joined(&section.path, "item"), wrong);
+        findings.error(at, &section.path.child("item"), wrong);
     }
     let table = Table {
         name: name.to_owned(),
@@ -73,7 +71,7 @@ pub(super) fn table(name: &str, mut section: Section<'_>) -> Option<ReadTable> {
 }
 
 /// A template that can differ from row to row.
-fn row_template(node: &crate::tree::Node) -> Result<Template, Wrong> {
+fn row_template(node: &Node) -> Result<Template, Wrong> {
     let read = template(node)?;
     if read.sources().next().is_some() {
         return Ok(read);
@@ -84,10 +82,9 @@ fn row_template(node: &crate::tree::Node) -> Result<Template, Wrong> {
 }
 
 fn labels(section: &mut Section<'_>) -> Vec<(String, Template)> {
-    let (path, findings) = (joined(&section.path, "labels"), section.findings);
+    let findings = section.findings;
     let mut labels = Vec::new();
-    let entries = section.free("labels");
-    for (key, entry) in entries {
+    for (key, entry, path) in section.inner("labels").free() {
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
         let wrong = if key == "item" {
             Some(Wrong::new("`item` is no further label", "the key `item` of the table"))
@@ -99,24 +96,24 @@ fn labels(section: &mut Section<'_>) -> Vec<(String, Template)> {
             None
         };
         match (wrong, template(&entry.node)) {
-            (Some(wrong), _) => findings.error(entry.key, &joined(&path, key), wrong),
+            (Some(wrong), _) => findings.error(entry.key, &path, wrong),
             (None, Ok(template)) => labels.push((key.to_owned(), template)),
-            (None, Err(wrong)) => findings.error(entry.node.at, &joined(&path, key), wrong),
+            (None, Err(wrong)) => findings.error(entry.node.at, &path, wrong),
         }
     }
     labels
 }
 
 /// An OID, or a table with more about it.
-fn lookup(entry: &Entry, path: String, of: &Section<'_>) -> Option<Lookup> {
+fn lookup(entry: &Entry, path: KeyPath, of: &Section<'_>) -> Option<Lookup> {
     let Value::Table(table) = &entry.node.value else {
         let column = oid(&entry.node).map_err(|wrong| of.findings.error(entry.node.at, &path, wrong)).ok()?;
         return Some(Lookup { column, key: None, text: TextForm::Text, words: BTreeMap::new() });
     };
     let mut section = Section::new(table, entry.key, path, of.findings);
     let column = section.need("oid", "the column's number", oid);
-    let key = section.read("key", |node| source_or_template(&text(node, "a source, as \"ifIndex\"")?));
-    let text = section.read("text", text_form).unwrap_or_default();
+    let key = section.read("key", |node| source_or_template(&text(node, "a source, as \"ifIndex\"")?)).ok();
+    let text = section.read("text", text_form).or(TextForm::Text);
     let words = words_of(&mut section).unwrap_or_default();
     section.finish();
     Some(Lookup { column: column?, key, text, words })

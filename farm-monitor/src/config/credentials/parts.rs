@@ -1,8 +1,8 @@
 //! What SNMP is spoken with, part by part: from a configuration, or from a command line. Knows neither.
 
 use crate::config::collector::one_of;
-use crate::config::nearest::nearest;
 use hedgerow_snmp::{AuthProtocol, PrivacyProtocol, Secret, Security, V3User};
+use hedgerow_toml_tree::nearest;
 
 /// The versions there are, as they are written.
 pub const VERSIONS: [&str; 3] = ["1", "2c", "3"];

@@ -35,7 +35,7 @@ fn script(period: &str, more: &str) -> String {
 }
 
 /// Looks until the files have stood still: once to see them move, once more to read.
-fn settled(files: &mut WatchedFiles) -> Option<Result<FarmConfig, ConfigErrors>> {
+fn settled(files: &mut WatchedFiles) -> Option<Result<FarmConfig, Refused>> {
     assert_eq!(files.check(), None, "a change is not read before it stood still");
     files.check()
 }
@@ -114,7 +114,7 @@ fn files_of_targets_are_watched_even_before_they_are_there() {
     quiet(&mut files);
     site.write("list.txt", "n[1-3]\n");
     let count =
-        |told: Option<Result<FarmConfig, ConfigErrors>>| told.unwrap().unwrap().collectors[0].targets.len();
+        |told: Option<Result<FarmConfig, Refused>>| told.unwrap().unwrap().collectors[0].targets.len();
     assert_eq!(count(settled(&mut files)), 3);
     quiet(&mut files);
     site.write("list.txt", "n[1-5]\n");

@@ -1,16 +1,13 @@
-//! What is wrong with a configuration, in words for the person who wrote it: file, line, key, what stands there, and
-//! what was expected. Never prints a control character of the file to a terminal.
+//! What is wrong with a file, in words for the person who wrote it: file, line, key, what stands there, and what was
+//! expected. Never prints a control character of the file to a terminal, nor a secret.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Most complaints that are told; how many more there are is said.
 pub const MAX_TOLD: usize = 50;
 /// Most characters of a line that are shown; a longer one is cut around what it is about.
 const MAX_SHOWN: usize = 100;
-
-/// Keys whose values are never shown.
-const SECRETS: [&str; 2] = ["password", "community"];
 
 /// One thing that is wrong, or (as a warning) looks wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,18 +41,22 @@ pub struct Spot {
     caret: usize,
 }
 
-/// Everything that is wrong with a configuration; none of it is used.
+/// Everything that is wrong with what was read; none of it is used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct ConfigErrors {
+pub struct Refused {
     /// In the order of the files; never empty.
     pub complaints: Vec<Complaint>,
 }
 
 impl Complaint {
     /// A complaint about a whole file.
-    pub(super) fn of_file(file: &Path, problem: impl Into<String>, expected: impl Into<String>) -> Self {
+    pub fn of_file(
+        file: impl Into<PathBuf>,
+        problem: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
         Self {
-            file: file.to_owned(),
+            file: file.into(),
             spot: None,
             key: String::new(),
             problem: problem.into(),
@@ -65,15 +66,16 @@ impl Complaint {
     }
 
     /// With something that helps.
-    pub(super) fn note(mut self, note: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
     }
 }
 
 impl Spot {
-    /// The place of the bytes `start..end` of `text`.
-    pub(super) fn of(text: &str, start: usize, end: usize) -> Self {
+    /// The place of the bytes `start..end` of `text`; what stands behind `secrets` is hidden.
+    pub(crate) fn of(text: &str, start: usize, end: usize, secrets: &[&str]) -> Self {
         let start = text.floor_char_boundary(start);
         let before = text.get(..start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -82,17 +84,16 @@ impl Spot {
         let meant = text.get(start..text.floor_char_boundary(end)).unwrap_or_default();
         let width = meant.lines().next().unwrap_or_default().chars().count().max(1);
         let number = before.matches('\n').count() + 1;
-        Self::cut(line.trim_end_matches('\r'), number, column, width)
+        Self::cut(&hidden(line.trim_end_matches('\r'), secrets), number, column, width)
     }
 
     /// A whole line of `text`.
-    pub(super) fn of_line(text: &str, line: usize) -> Self {
+    pub(crate) fn of_line(text: &str, line: usize, secrets: &[&str]) -> Self {
         let content = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        Self::cut(content, line, 0, 0)
+        Self::cut(&hidden(content, secrets), line, 0, 0)
     }
 
     fn cut(line: &str, number: usize, column: usize, width: usize) -> Self {
-        let line = &hidden(line);
         let from = if line.chars().count() > MAX_SHOWN { column.saturating_sub(MAX_SHOWN / 2) } else { 0 };
         let shown = line.chars().skip(from).take(MAX_SHOWN).map(|c| match c {
             '\t' => ' ',
@@ -105,24 +106,12 @@ impl Spot {
     }
 }
 
-/// A complaint about a profile is one about the configuration.
-impl From<hedgerow_snmp_profile::Complaint> for Complaint {
-    fn from(of: hedgerow_snmp_profile::Complaint) -> Self {
-        let hedgerow_snmp_profile::Complaint { file, spot, key, problem, expected, notes } = of;
-        let spot = spot.map(|of| {
-            let hedgerow_snmp_profile::Spot { line, column, width, excerpt, caret } = of;
-            Spot { line, column, width, excerpt, caret }
-        });
-        Self { file: file.into(), spot, key, problem, expected, notes }
-    }
-}
-
 /// The line with stars for every secret that somebody wrote into it. A complaint goes to terminals, logs and clients, and
 /// what is wrong may be another word of the line, or its missing quote.
-fn hidden(line: &str) -> String {
+fn hidden(line: &str, secrets: &[&str]) -> String {
     let mut shown = String::with_capacity(line.len());
     let mut rest = line;
-    while let Some(at) = SECRETS.iter().filter_map(|key| Some(rest.find(key)? + key.len())).min() {
+    while let Some(at) = secrets.iter().filter_map(|key| Some(rest.find(key)? + key.len())).min() {
         let (before, after) = rest.split_at(at);
         shown.push_str(before);
         rest = after;
@@ -142,7 +131,7 @@ fn hidden(line: &str) -> String {
 
 impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.file.display())?;
+        write!(f, "{}:", clean(&self.file.to_string_lossy()))?;
         if let Some(spot) = &self.spot {
             write!(f, "{}:{}:", spot.line, spot.column)?;
         }
@@ -152,17 +141,10 @@ impl fmt::Display for Complaint {
         write!(f, " {}", clean(&self.problem))?;
         let gutter = self.spot.as_ref().map_or(2, |spot| spot.line.to_string().len().max(2));
         if let Some(spot) = &self.spot {
+            let (caret, width) = (spot.caret, spot.width);
             write!(f, "\n  {:gutter$} | {}", spot.line, spot.excerpt)?;
-            if spot.width > 0 {
-                write!(
-                    f,
-                    "\n  {:gutter$} | {:caret$}{:^<width$}",
-                    "",
-                    "",
-                    "",
-                    caret = spot.caret,
-                    width = spot.width
-                )?;
+            if width > 0 {
+                write!(f, "\n  {:gutter$} | {:caret$}{:^<width$}", "", "", "")?;
             }
         }
         if !self.expected.is_empty() {
@@ -180,7 +162,7 @@ fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-impl fmt::Display for ConfigErrors {
+impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, complaint) in self.complaints.iter().take(MAX_TOLD).enumerate() {
             let between = if number == 0 { "" } else { "\n\n" };
@@ -210,7 +192,19 @@ mod tests {
             ("auth_password = { file = \"core.auth\" }", "auth_password = { file = \"core.auth\" }"),
             ("# the community", "# the community"),
         ] {
-            assert_eq!(hidden(line), shown);
+            assert_eq!(hidden(line, &["password", "community"]), shown);
         }
+        assert_eq!(hidden("community = \"x\"", &[]), "community = \"x\"");
+    }
+
+    #[test]
+    fn no_control_character_reaches_the_terminal() {
+        let mut complaint = Complaint::of_file("\x1b[2Jf.toml", "is `\x07`", "text\r").note("\x00");
+        complaint.spot = Some(Spot::of("a\t= \"\x1b\"\r\n", 4, 7, &[]));
+        let told = complaint.to_string();
+        assert_eq!(
+            told.replace('\u{fffd}', "#"),
+            "#[2Jf.toml:1:5: is `#`\n   1 | a = \"#\"\n     |     ^^^\n     = expected text#\n     = #"
+        );
     }
 }

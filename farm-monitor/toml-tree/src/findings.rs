@@ -1,53 +1,17 @@
-//! What is found while a configuration is read: what is wrong, what looks wrong, which keys were asked for, which files
-//! belong to it. Decides nothing.
+//! What is found while files are read: what is wrong, what looks wrong, which keys were asked for, which other files belong
+//! to them. Decides nothing.
 
-use super::complaint::{Complaint, Spot};
-use super::read::read_file;
-use super::tree::{Place, Source, Value};
+use crate::complaint::Complaint;
+use crate::nearest::nearest;
+use crate::path::KeyPath;
+use crate::tree::{Place, Source, Value};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The path of a key, as it is in the file, and with `NAME` for what people choose.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct KeyPath {
-    shown: String,
-    general: String,
-}
-
-impl KeyPath {
-    pub fn child(&self, key: &str) -> Self {
-        Self { shown: joined(&self.shown, &quoted(key)), general: joined(&self.general, key) }
-    }
-
-    /// A child whose name people choose.
-    pub fn named(&self, key: &str) -> Self {
-        Self { shown: joined(&self.shown, &quoted(key)), general: joined(&self.general, "NAME") }
-    }
-
-    /// The item of a list, counted from 0 as everywhere in TOML's world.
-    pub fn item(&self, index: usize) -> Self {
-        Self { shown: format!("{}[{index}]", self.shown), general: format!("{}[]", self.general) }
-    }
-
-    pub fn shown(&self) -> &str {
-        &self.shown
-    }
-}
-
-fn joined(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-/// A key as it is written in TOML.
-pub(super) fn quoted(key: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(bare) { key.to_owned() } else { format!("{key:?}") }
-}
-
 /// What was found while reading.
 #[derive(Default)]
-pub(super) struct Findings<'s> {
+pub struct Findings<'s> {
     sources: &'s [Source],
     errors: RefCell<Vec<(Place, Complaint)>>,
     warnings: RefCell<Vec<(Place, Complaint)>>,
@@ -56,6 +20,7 @@ pub(super) struct Findings<'s> {
 }
 
 impl<'s> Findings<'s> {
+    /// Nothing yet. Places are places in these.
     pub fn new(sources: &'s [Source]) -> Self {
         Self { sources, ..Self::default() }
     }
@@ -65,41 +30,47 @@ impl<'s> Findings<'s> {
         let source = self.sources.get(at.source);
         Complaint {
             file: source.map(|source| source.path.clone()).unwrap_or_default(),
-            spot: source.map(|source| Spot::of(&source.text, at.start, at.end)),
-            key: path.shown.clone(),
+            spot: source.map(|source| source.spot(at)),
+            key: path.shown().to_owned(),
             problem: wrong.problem,
             expected: wrong.expected,
             notes: wrong.note.into_iter().collect(),
         }
     }
 
+    /// What stands at `at` is wrong.
     pub fn error(&self, at: Place, path: &KeyPath, wrong: Wrong) {
         self.refuse(at, self.about(at, path, wrong));
     }
 
+    /// A complaint of its own, told among those about what stands at `at`.
     pub fn refuse(&self, at: Place, complaint: Complaint) {
         self.errors.borrow_mut().push((at, complaint));
     }
 
+    /// What stands at `at` looks wrong.
     pub fn warn(&self, at: Place, path: &KeyPath, wrong: Wrong) {
         self.warnings.borrow_mut().push((at, self.about(at, path, wrong)));
     }
 
     /// `file:line` of a place.
     pub fn place(&self, at: Place) -> String {
-        self.sources.get(at.source).map_or_else(String::new, |source| {
-            let line = Spot::of(&source.text, at.start, at.end).line;
-            format!("{}:{line}", source.path.display())
-        })
+        self.sources
+            .get(at.source)
+            .map_or_else(String::new, |source| format!("{}:{}", source.path.display(), source.spot(at).line))
     }
 
-    /// The content of another file, at most so many bytes. The file is noted, even if it is not there.
-    pub fn file(&self, path: &Path, most: u64) -> Result<String, String> {
-        self.files.borrow_mut().insert(path.to_owned());
-        read_file(path, most)
+    /// The line of a place, counted from 1.
+    pub fn line(&self, at: Place) -> usize {
+        self.sources.get(at.source).map_or(0, |source| source.spot(at).line)
     }
 
-    /// The files asked for so far.
+    /// Notes that another file belongs to these, whether it is there or not.
+    pub fn belongs(&self, file: &Path) {
+        self.files.borrow_mut().insert(file.to_owned());
+    }
+
+    /// The files noted so far.
     pub fn files(&self) -> BTreeSet<PathBuf> {
         self.files.borrow().clone()
     }
@@ -110,6 +81,9 @@ impl<'s> Findings<'s> {
     }
 
     /// The errors, or else the warnings; both in the order of the files.
+    ///
+    /// # Errors
+    /// Where there are any.
     pub fn into_result(self) -> Result<Vec<Complaint>, Vec<Complaint>> {
         let sorted = |mut list: Vec<(Place, Complaint)>| {
             list.sort_by_key(|(at, _)| *at);
@@ -120,25 +94,29 @@ impl<'s> Findings<'s> {
     }
 
     /// Notes a key as known.
-    pub fn asked_for(&self, key: &KeyPath) {
-        self.known.borrow_mut().insert(key.general.clone());
+    pub(crate) fn asked_for(&self, key: &KeyPath) {
+        self.known.borrow_mut().insert(key.general().to_owned());
     }
 
     /// All keys that were asked for, with `NAME` for what people choose.
-    pub fn into_known(self) -> BTreeSet<String> {
-        self.known.into_inner()
+    pub fn known(&self) -> BTreeSet<String> {
+        self.known.borrow().clone()
     }
 }
 
 /// What is wrong with a value, what was expected, and what may have been meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub struct Wrong {
+    /// What is wrong, as it follows the key.
     pub problem: String,
+    /// What was expected instead; may be empty.
     pub expected: String,
+    /// What else helps.
     pub note: Option<String>,
 }
 
 impl Wrong {
+    /// Without a note.
     pub fn new(problem: impl Into<String>, expected: impl Into<String>) -> Self {
         Self { problem: problem.into(), expected: expected.into(), note: None }
     }
@@ -149,19 +127,29 @@ impl Wrong {
         Self::new(problem, expected)
     }
 
+    /// It is of the wrong kind.
     pub fn kind(value: &Value, expected: &str) -> Self {
         Self::new(format!("is {}", value.kind()), expected)
     }
 
-    pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = Some(note.into());
-        self
+    /// With a note.
+    #[must_use]
+    pub fn note(self, note: impl Into<String>) -> Self {
+        Self { note: Some(note.into()), ..self }
     }
 
+    /// With what was probably meant, as one would write it.
+    #[must_use]
     pub fn meant(self, likely: Option<String>) -> Self {
         match likely {
             Some(likely) => self.note(format!("did you mean {likely}?")),
             None => self,
         }
+    }
+
+    /// With the nearest of the known words, if one is near.
+    #[must_use]
+    pub fn near<'a>(self, word: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        self.meant(nearest(word, known).map(|likely| format!("`{likely}`")))
     }
 }
