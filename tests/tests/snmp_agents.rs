@@ -109,7 +109,9 @@ fn five_thousand_rows_of_one_agent_cost_its_500_small_neighbours_nothing() {
     let collector = farm.collector();
     let mut errors =
         collector["targets"].as_array().unwrap().iter().filter_map(|target| target["last_error"].as_str());
-    assert_eq!(down, 0, "{:?}", errors.next());
+    let counted = |name| farm.counted(name, 0);
+    let counted = ["late", "timed_out", "repeated", "buffer_dropped"].map(|name| (name, counted(name)));
+    assert_eq!(down, 0, "{:?}; {counted:?}", errors.next());
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let small = farm.query("*/net/sw*/in", &["--last"]);
     for sample in &small {
