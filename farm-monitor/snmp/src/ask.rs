@@ -54,7 +54,8 @@ impl Request {
 }
 
 /// An answer: from the agent that was asked, to this request, well-formed, without error status, and of a shape that the
-/// request allows (Get: the same names in the same order; GetNext: as many; GetBulk: at most as many as asked for).
+/// request allows (Get: the same names in the same order; GetNext: as many; GetBulk: at most as many as asked for, and none only
+/// where none was asked for: an empty reply is [`TOO_BIG`]).
 /// Whether names increase is for the reader of the values to judge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {

@@ -1,7 +1,7 @@
 //! One question to one agent, from its first sending to its end: what an answer is held against, and what was heard.
 
 use crate::agent::Security;
-use crate::ask::{AskError, Reply, Request};
+use crate::ask::{AskError, Reply, Request, TOO_BIG};
 use crate::counts::Counts;
 use crate::target::Target;
 use crate::usm::Seal;
@@ -12,6 +12,10 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+/// To GETBULK an agent leaves out what does not fit its reply (RFC 3416), which may be all of it. As a reply that would look
+/// as if there were no more.
+const EMPTY: &str = "an empty reply, as if it were tooBig";
 
 /// What is asked, of whom, and what was heard of it.
 pub(crate) struct Question {
@@ -139,6 +143,9 @@ pub(crate) fn answer_of(
     }
     if !wire::shape_fits(request, &body.varbinds) {
         return Err(Wrong::Shape);
+    }
+    if body.varbinds.is_empty() && wire::most(request) > 0 {
+        return Ok(Err(AskError::Status { status: TOO_BIG, word: EMPTY, index: 0 }));
     }
     Ok(Ok(body.varbinds))
 }

@@ -181,10 +181,18 @@ pub(crate) fn shape_fits(request: &Request, varbinds: &[VarBind]) -> bool {
                 && oids.iter().zip(varbinds).all(|(oid, varbind)| *oid == varbind.oid)
         }
         Request::GetNext(oids) => oids.len() == varbinds.len(),
+        Request::GetBulk { .. } => varbinds.len() <= most(request),
+    }
+}
+
+/// How many names an answer may have.
+pub(crate) fn most(request: &Request) -> usize {
+    match request {
+        Request::Get(oids) | Request::GetNext(oids) => oids.len(),
         Request::GetBulk { non_repeaters, max_repetitions, oids } => {
             let once = oids.len().min(*non_repeaters as usize);
             let repeated = (oids.len() - once).saturating_mul(*max_repetitions as usize);
-            varbinds.len() <= once.saturating_add(repeated)
+            once.saturating_add(repeated)
         }
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::agent::{AuthProtocol, PrivacyProtocol, Secret};
+use crate::ask::TOO_BIG;
 use async_snmp::varbind::decode_varbind_list;
 use async_snmp::{Oid, Value};
 use proptest::prelude::*;
@@ -194,7 +195,7 @@ fn shapes() {
         (Request::GetNext(names(3)), 4, false),
         (bulk(1, 10), 21, true),
         (bulk(1, 10), 22, false),
-        (bulk(1, 10), 0, true),
+        (bulk(0, 0), 0, true),
         (bulk(7, 10), 3, true),
         (bulk(7, 10), 4, false),
         (bulk(0, 0), 1, false),
@@ -205,6 +206,22 @@ fn shapes() {
         let verdict = heard(&judge, &judge.reply(&found(many)).unwrap());
         assert_eq!(is_answer(&verdict, &found(many)), fits, "{request:?} with {many}: {verdict:?}");
         assert!(fits || verdict == Err(Wrong::Shape));
+    }
+}
+
+/// It must not look as if a table had ended.
+#[test]
+fn an_empty_reply_to_bulk_means_that_one_name_would_be_too_big() {
+    let oids = vec![Oid::new([1, 3, 6, 1])];
+    for (non_repeaters, max_repetitions) in [(0, 10), (1, 0)] {
+        let bulk = Request::GetBulk { non_repeaters, max_repetitions, oids: oids.clone() };
+        for security in [v2c(), Security::V3(ann())] {
+            let judge = Judge::new(bulk.clone(), security, ID).unwrap();
+            let verdict = heard(&judge, &judge.reply(&[]).unwrap());
+            let Ok(Verdict::Answer(Err(AskError::Status { status: TOO_BIG, index: 0, .. }))) = verdict else {
+                panic!("{verdict:?}")
+            };
+        }
     }
 }
 
