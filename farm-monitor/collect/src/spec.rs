@@ -177,7 +177,7 @@ pub struct SnmpSpec {
     pub library: Arc<Library>,
     /// How long the first answer is waited for, until round trips are known.
     pub timeout: Duration,
-    /// How often a request is sent at most.
+    /// How often a request is sent at least where no answer comes.
     pub attempts: u32,
     /// Requests in flight to one target.
     pub window: usize,

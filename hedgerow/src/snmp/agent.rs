@@ -65,7 +65,7 @@ pub struct AgentOptions {
     /// How long the first answer is waited for [default: 1s]
     #[arg(long, value_name = "DURATION", value_parser = duration, help_heading = "Patience")]
     timeout: Option<Duration>,
-    /// How often a request is sent at most [default: 3]
+    /// How often a request is sent at least where no answer comes [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10), help_heading = "Patience")]
     attempts: Option<u32>,
 }
