@@ -123,9 +123,15 @@ impl Slot {
             self.declare(out, base, taken, object, (labels, description));
         }
         let Some(id) = self.id else { return };
-        let moved =
-            std::mem::take(&mut self.moved) | self.from.replace(seen.from).is_some_and(|at| at != seen.from);
+        let last_from = self.from.replace(seen.from);
+        let moved = std::mem::take(&mut self.moved) | last_from.is_some_and(|at| at != seen.from);
         let mark = match object.kind {
+            // The series may have values from before: of a row that had gone, of an earlier start of the farm. What
+            // the counter did since then nobody has seen.
+            Kind::Counter if last_from.is_none() => {
+                self.judge(out, object, &seen, moved);
+                Some(Mark::Discontinuity)
+            }
             Kind::Counter => self.judge(out, object, &seen, moved),
             _ => None,
         };
