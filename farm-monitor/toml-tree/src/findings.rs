@@ -26,7 +26,7 @@ impl<'s> Findings<'s> {
     }
 
     /// A complaint about what stands at `at`.
-    pub fn about(&self, at: Place, path: &KeyPath, wrong: Wrong) -> Complaint {
+    fn about(&self, at: Place, path: &KeyPath, wrong: Wrong) -> Complaint {
         let source = self.sources.get(at.source);
         Complaint {
             file: source.map(|source| source.path.clone()).unwrap_or_default(),

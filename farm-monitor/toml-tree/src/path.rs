@@ -29,7 +29,7 @@ impl KeyPath {
     }
 
     /// As `collector.NAME.period`.
-    pub fn general(&self) -> &str {
+    pub(crate) fn general(&self) -> &str {
         &self.general
     }
 
