@@ -5,7 +5,7 @@
 use super::*;
 use crate::schedule::{Schedule, spread};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How a target behaves when a run starts at this moment: how long it takes; `None`: it hangs.
 type Behaviour = Box<dyn Fn(Moment) -> Option<Duration>>;
@@ -26,6 +26,8 @@ struct World {
     pool: Pool,
     spec: PoolSpec,
     targets: Vec<Simulated>,
+    /// Those that run.
+    running: BTreeSet<usize>,
     now: Moment,
     starts: Vec<usize>,
 }
@@ -51,7 +53,7 @@ impl World {
     fn new(spec: PoolSpec) -> Self {
         let pool = Pool::new(spec.clone());
         let (schedule, targets, starts) = (Schedule::default(), Vec::new(), Vec::new());
-        Self { schedule, pool, spec, targets, now: Duration::ZERO, starts }
+        Self { schedule, pool, spec, targets, running: BTreeSet::new(), now: Duration::ZERO, starts }
     }
 
     fn add(
@@ -96,7 +98,8 @@ impl World {
                 }
             }
             self.settle();
-            let ends = self.targets.iter().filter_map(|target| target.running.map(|running| running.1)).min();
+            let running = self.running.iter().filter_map(|at| self.targets[*at].running);
+            let ends = running.map(|(_, ends, _)| ends).min();
             let next =
                 [ends, self.schedule.next(), self.pool.next_wake(self.now)].into_iter().flatten().min();
             match next {
@@ -108,12 +111,13 @@ impl World {
     }
 
     fn settle(&mut self) {
-        for at in 0..self.targets.len() {
+        for at in self.running.clone() {
             let target = &mut self.targets[at];
             if let Some((started, ends, answers)) = target.running
                 && ends <= self.now
             {
                 target.running = None;
+                self.running.remove(&at);
                 target.answered += u64::from(answers);
                 let end = if answers { RunEnd::Answered } else { RunEnd::Silent };
                 self.pool.finished(key_of(at), self.now - started, end);
@@ -140,31 +144,32 @@ impl World {
                 let takes = (target.behaves)(self.now).filter(|takes| *takes < target.facts.deadline);
                 let ends = self.now + takes.unwrap_or(target.facts.deadline);
                 target.running = Some((self.now, ends, takes.is_some()));
+                self.running.insert(at_of(key));
             }
             Effect::Cut(key) => {
                 let target = &mut self.targets[at_of(key)];
                 let (started, ..) = target.running.take().expect("only what runs can be cut");
+                self.running.remove(&at_of(key));
                 self.pool.finished(key, self.now - started, RunEnd::Cut);
             }
         }
     }
 
     fn check(&mut self) {
-        let running: Vec<usize> =
-            (0..self.targets.len()).filter(|at| self.targets[*at].running.is_some()).collect();
+        let running: Vec<usize> = self.running.iter().copied().collect();
         assert_eq!(running.len(), self.pool.busy());
         assert!(running.len() <= self.spec.global.max(1));
-        let count =
-            |is: &dyn Fn(&Facts) -> bool| running.iter().filter(|at| is(&self.targets[**at].facts)).count();
-        for (module, bound) in &self.spec.per_module {
-            assert!(count(&|facts| *facts.module == **module) <= (*bound).max(1), "bound of {module}");
+        let (mut modules, mut addresses) = (BTreeMap::new(), BTreeMap::new());
+        for facts in running.iter().map(|at| &self.targets[*at].facts) {
+            *modules.entry(&*facts.module).or_insert(0) += 1;
+            *addresses.entry(&facts.address).or_insert(0) += 1;
         }
-        for at in &running {
-            let address = self.targets[*at].facts.address.clone();
-            assert!(
-                count(&|facts| facts.address == address) <= self.spec.per_target.max(1),
-                "bound of {address:?}"
-            );
+        for (module, bound) in &self.spec.per_module {
+            let count = modules.get(&**module).copied().unwrap_or(0);
+            assert!(count <= (*bound).max(1), "bound of {module}");
+        }
+        for (address, count) in addresses {
+            assert!(count <= self.spec.per_target.max(1), "bound of {address:?}");
         }
         let on_probation = running.iter().filter(|at| self.pool.lane(key_of(**at)) == Some(Lane::Probation));
         assert!(on_probation.count() <= (self.spec.global / 8).max(1), "probation holds its share at most");
