@@ -1,7 +1,8 @@
 //! A profile as the file that reads as it.
 
 use crate::profile::{
-    IndexForm, IndexPart, Lookup, Object, Profile, Scale, Source, Table, Template, TextForm, Trap, TrapCode,
+    Fastest, IndexForm, IndexPart, Lookup, Object, Profile, Scale, Source, Table, Template, TextForm, Trap,
+    TrapCode,
 };
 use crate::read::{INDEX_FORMS, TEXT_FORMS, whole_index};
 use hedgerow_model::Kind;
@@ -152,11 +153,15 @@ fn object(out: &mut Out, object: &Object) {
         out.key("missing", &format!("{:?}", object.missing));
     }
     if let Some(fastest) = &object.fastest {
-        let factor = number(fastest.factor);
-        out.key("fastest", &format!("{{ of = {}, factor = {factor} }}", quoted(&fastest.of.0)));
+        out.key("fastest", &speed(fastest));
     }
     out.only(&object.only);
     out.text("description", &object.description);
+}
+
+fn speed(fastest: &Fastest) -> String {
+    let or = fastest.or.as_ref().map(|or| format!(", or = {}", speed(or))).unwrap_or_default();
+    format!("{{ of = {}, factor = {}{or} }}", quoted(&fastest.of.0), number(fastest.factor))
 }
 
 fn text_form(out: &mut Out, form: TextForm) {

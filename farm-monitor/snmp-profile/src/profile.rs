@@ -100,6 +100,8 @@ pub struct Fastest {
     pub of: Source,
     /// The counter's units a second for each unit of it: 125000 for octets at Mbit/s. 0 in the column: unknown.
     pub factor: f64,
+    /// What it follows from where the column says nothing.
+    pub or: Option<Box<Fastest>>,
 }
 
 /// How the bytes of a text value are shown.

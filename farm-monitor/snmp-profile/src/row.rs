@@ -2,7 +2,7 @@
 //! flight; whoever has the row answers for it.
 
 use crate::number::Number;
-use crate::profile::{Object, Piece, Source, Table, Template};
+use crate::profile::{Fastest, Object, Piece, Source, Table, Template};
 use std::fmt;
 
 /// A row, by its sources.
@@ -76,15 +76,20 @@ impl Object {
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
         let scale = &self.scale;
         let of = scale.times.iter().chain(&scale.over).chain(scale.powers.iter().map(|power| &power.of));
-        of.chain(self.fastest.iter().map(|fastest| &fastest.of))
+        of.chain(self.speeds().map(|fastest| &fastest.of))
             .chain(self.only.iter().flat_map(|(template, _)| template.sources()))
     }
 
     /// By how much the counter can grow in a second at most, where the row says so.
     pub fn most_in_a_second(&self, row: &dyn Row) -> Option<f64> {
-        let fastest = self.fastest.as_ref()?;
-        let most = row.number(&fastest.of)?.as_f64() * fastest.factor;
-        (most.is_finite() && most > 0.0).then_some(most)
+        self.speeds()
+            .filter_map(|fastest| Some(row.number(&fastest.of)?.as_f64() * fastest.factor))
+            .find(|most| most.is_finite() && *most > 0.0)
+    }
+
+    /// What its speed may follow from, in order.
+    fn speeds(&self) -> impl Iterator<Item = &Fastest> {
+        std::iter::successors(self.fastest.as_ref(), |fastest| fastest.or.as_deref())
     }
 }
 

@@ -161,4 +161,10 @@ fn speed_is_known_where_the_row_says_one() {
     assert_eq!(counter.most_in_a_second(&row(1000, 0)), Some(125_000_000.0));
     assert_eq!(counter.most_in_a_second(&row(0, 0)), None);
     assert_eq!(counter.most_in_a_second(&NoRow), None);
+    let either = object(
+        "kind = \"counter\"\nfastest = { of = \"a\", factor = 125000, or = { of = \"b\", factor = 0.125 } }",
+    );
+    assert_eq!(either.most_in_a_second(&row(1000, 80)), Some(125_000_000.0));
+    assert_eq!(either.most_in_a_second(&row(0, 80)), Some(10.0));
+    assert_eq!(either.most_in_a_second(&row(0, 0)), None);
 }

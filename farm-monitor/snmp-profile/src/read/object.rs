@@ -44,7 +44,7 @@ pub(super) fn object(key: &str, mut section: Section<'_>) -> Option<ReadObject> 
     let missing = section.one_or_more("missing", code).or(Vec::new());
     let description = section.text("description", "text").or(String::new());
     let only = only_of(&mut section);
-    let fastest = fastest(&mut section);
+    let fastest = fastest(&mut section, "fastest");
     let for_kinds: [(&str, &[Kind], &str); 6] = [
         ("missing", &[Kind::Gauge, Kind::State], "it lists numbers that are none"),
         ("words", &[Kind::State], "words stand for the codes of a state"),
@@ -110,12 +110,13 @@ fn scale(section: &mut Section<'_>) -> Scale {
     Scale { factor, times, over, powers: powers.or(Vec::new()).into_iter().flatten().collect() }
 }
 
-/// `{ of = "ifHighSpeed", factor = 125000 }`
-fn fastest(section: &mut Section<'_>) -> Option<Fastest> {
-    let mut inner = section.inner("fastest");
-    section.place("fastest")?;
+/// `{ of = "ifHighSpeed", factor = 125000, or = { of = "ifSpeed", factor = 0.125 } }`
+fn fastest(section: &mut Section<'_>, key: &'static str) -> Option<Fastest> {
+    let mut inner = section.inner(key);
+    section.place(key)?;
     let of = inner.need("of", "the column that says the speed, as \"ifHighSpeed\"", source);
     let factor = inner.read("factor", factor).or(1.0);
+    let or = fastest(&mut inner, "or").map(Box::new);
     inner.finish();
-    Some(Fastest { of: of?, factor })
+    Some(Fastest { of: of?, factor, or })
 }
