@@ -37,6 +37,8 @@ struct Line<'a> {
 enum Plain<'a> {
     Integer(i32),
     Counter(u64),
+    /// A real number; `None`: none that JSON has.
+    Real(Option<f64>),
     Text(Cow<'a, str>),
     Null,
 }
@@ -61,6 +63,9 @@ impl<'a> Shown<'a> {
             (Plain::Integer(number), None) => number.to_string(),
             (Plain::Counter(number), None) => number.to_string(),
             (Plain::Text(text), None) => clean(&text).into_owned(),
+            (Plain::Real(number), None) => {
+                number.map_or("NaN or infinite".to_owned(), |number| number.to_string())
+            }
             (Plain::Null, None) => self.hex().unwrap_or_default(),
         };
         let hex = if self.hex().is_some() { "Hex-" } else { "" };
@@ -84,6 +89,9 @@ impl<'a> Shown<'a> {
             Value::Counter64(number) => Plain::Counter(*number),
             Value::IpAddress(four) => Plain::Text(Ipv4Addr::from(*four).to_string().into()),
             Value::ObjectIdentifier(oid) => Plain::Text(oid.to_string().into()),
+            Value::Opaque(_) if real(self.value).is_some() => {
+                Plain::Real(real(self.value).filter(|number| number.is_finite()))
+            }
             Value::OctetString(bytes) | Value::Nsap(bytes) | Value::Opaque(bytes) => {
                 text(bytes).map_or(Plain::Null, |text| Plain::Text(text.into()))
             }
@@ -115,13 +123,22 @@ impl<'a> Shown<'a> {
     fn hex(&self) -> Option<String> {
         match self.value {
             Value::OctetString(bytes) | Value::Nsap(bytes) | Value::Opaque(bytes)
-                if text(bytes).is_none() =>
+                if text(bytes).is_none() && real(self.value).is_none() =>
             {
                 Some(hex(bytes))
             }
             _ => None,
         }
     }
+}
+
+/// The real number that Net-SNMP wraps in an Opaque.
+fn real(value: &Value) -> Option<f64> {
+    value.as_opaque_double().or_else(|| {
+        let number = value.as_opaque_float()?;
+        // The shortest digits that mean this number, and not those of its double.
+        number.to_string().parse().ok()
+    })
 }
 
 /// Bytes as text, where they are that: without control characters but for line ends and tabs, and NULs at the end.
@@ -183,6 +200,8 @@ mod tests {
             ("1.3.6.1.2.1.1.2.0", linux),
             ("1.3.6.1.2.1.4.20.1.1.10.0.0.1", Value::IpAddress([10, 0, 0, 1])),
             ("1.3.6.1.4.1.99999.1", Value::Gauge32(7)),
+            ("1.3.6.1.4.1.2021.10.1.6.1", Value::Opaque((&b"\x9f\x78\x04\x3f\x1e\xb8\x52"[..]).into())),
+            ("1.3.6.1.4.1.99999.2", Value::Opaque((&b"\x9f\x78\x04\x7f\xc0\0\0"[..]).into())),
             ("1.3.6.1.2.1.1.9.0", Value::NoSuchInstance),
         ]
         .iter()
