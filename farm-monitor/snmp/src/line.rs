@@ -5,7 +5,7 @@ use crate::counts::Counts;
 use crate::flights::{Flights, Found};
 use crate::ids::Ids;
 use crate::question::Flight;
-use crate::socket::{self, Batch, Datagram};
+use crate::socket::{self, BATCH, Batch, Datagram};
 use crate::target::{Target, Targets};
 use crate::wire;
 use crate::wrong::Wrong;
@@ -13,11 +13,11 @@ use crate::{AskError, question::Question};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{Interest, Ready};
 use tokio::time::Instant;
 
 /// After so many batches the task lets others run.
@@ -27,7 +27,8 @@ const SEND_TRIES: usize = 16;
 
 /// One socket.
 pub(crate) struct Line {
-    socket: UdpSocket,
+    /// Not registered for writing: each datagram that left would wake the task.
+    socket: AsyncFd<UdpSocket>,
     /// How large its receive buffer became.
     pub buffer: usize,
     counts: Arc<Counts>,
@@ -46,12 +47,13 @@ impl Line {
     pub fn open(any: SocketAddr, buffer: usize, window: usize, counts: Arc<Counts>) -> io::Result<Self> {
         let (socket, buffer) = socket::bind(any, buffer)?;
         let traffic = Traffic { ids: Ids::new(), targets: Targets::new(window), flights: Flights::new() };
-        Ok(Self { socket: UdpSocket::from_std(socket)?, buffer, counts, traffic: Mutex::new(traffic) })
+        let socket = socket::to_listen(socket)?;
+        Ok(Self { socket, buffer, counts, traffic: Mutex::new(traffic) })
     }
 
     /// Where it listens.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
+        self.socket.get_ref().local_addr()
     }
 
     /// An agent that is about to be asked.
@@ -81,9 +83,9 @@ impl Line {
     pub async fn send(&self, message: &[u8], to: SocketAddr) -> io::Result<()> {
         let mut tries = 0;
         loop {
-            match self.socket.try_send_to(message, to) {
+            match self.socket.get_ref().send_to(message, to) {
                 Ok(_) => break,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.socket.writable().await?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable().await?,
                 // Errors that ICMP brought come out of whatever is called next, whomever it concerns. Those are in the
                 // queue, with the address that they are about; what comes again and again is this message's own.
                 Err(error) => {
@@ -102,45 +104,57 @@ impl Line {
         Ok(())
     }
 
+    /// Waits until the socket takes more, which is seldom needed.
+    async fn writable(&self) -> io::Result<()> {
+        tokio::net::UdpSocket::from_std(self.socket.get_ref().try_clone()?)?.writable().await
+    }
+
     /// Hears what comes, for ever.
     pub async fn listen(&self, longest: usize) {
         let mut batch = Batch::new(longest);
         let mut dropped = 0;
         loop {
-            if self.socket.ready(Interest::READABLE | Interest::ERROR).await.is_err() {
-                return;
+            let Ok(mut ready) = self.socket.ready(Interest::READABLE | Interest::ERROR).await else { return };
+            if ready.ready().is_error() {
+                self.take_errors();
+                ready.clear_ready_matching(Ready::ERROR);
             }
-            self.take_errors();
-            let mut is_empty = false;
-            for _ in 0..BATCHES_PER_TURN {
-                match self.socket.try_io(Interest::READABLE, || batch.receive(self.socket.as_raw_fd())) {
-                    Ok(told) => {
-                        if let Some(told) = told {
-                            self.counts.buffer_dropped.add(u64::from(told.wrapping_sub(dropped)));
-                            dropped = told;
-                        }
-                        let now = Instant::now();
-                        for datagram in batch.datagrams() {
-                            self.hear(&datagram, now);
-                        }
+            if !self.take_batches(&mut batch, &mut dropped) {
+                ready.clear_ready_matching(Ready::READABLE);
+                continue;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Hears what has come. Whether there may be more.
+    fn take_batches(&self, batch: &mut Batch, dropped: &mut u32) -> bool {
+        for _ in 0..BATCHES_PER_TURN {
+            match batch.receive(self.socket.as_raw_fd()) {
+                Ok(told) => {
+                    if let Some(told) = told {
+                        self.counts.buffer_dropped.add(u64::from(told.wrapping_sub(*dropped)));
+                        *dropped = told;
                     }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        is_empty = true;
-                        break;
+                    let now = Instant::now();
+                    for datagram in batch.datagrams() {
+                        self.hear(&datagram, now);
                     }
-                    Err(_) => self.take_errors(),
+                    // What comes from now on makes the socket ready anew.
+                    if batch.len() < BATCH {
+                        return false;
+                    }
                 }
-            }
-            if !is_empty {
-                tokio::task::yield_now().await;
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => self.take_errors(),
             }
         }
+        true
     }
 
     /// Tells those who wait for an agent what the network says of it.
     fn take_errors(&self) {
-        let take = || socket::take_error(self.socket.as_raw_fd()).ok_or(io::ErrorKind::WouldBlock.into());
-        while let Ok((about, errno)) = self.socket.try_io(Interest::ERROR, take) {
+        while let Some((about, errno)) = socket::take_error(self.socket.as_raw_fd()) {
             if errno == libc::EMSGSIZE {
                 continue; // Of the path, and the kernel's to deal with.
             }
@@ -188,5 +202,29 @@ impl Line {
             Found::GivenUp => Err(of_peer(Wrong::Late)),
             Found::Nothing => Err(of_peer(Wrong::RequestId)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_that_is_listened_to_can_be_waited_for_until_it_takes_more() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let line = Arc::new(Line::open(any, 1 << 16, 1, Arc::default()).unwrap());
+        let listening = tokio::spawn({
+            let line = Arc::clone(&line);
+            async move { line.listen(1_000).await }
+        });
+        for _ in 0..3 {
+            line.writable().await.unwrap();
+            line.send(b"to itself", line.address().unwrap()).await.unwrap();
+        }
+        while line.counts.received.get() < 3 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(line.counts.stranger.get() + line.counts.malformed.get(), 3);
+        listening.abort();
     }
 }

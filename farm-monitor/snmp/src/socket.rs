@@ -9,6 +9,8 @@ use std::io;
 use std::mem::{MaybeUninit, size_of, zeroed};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// So many datagrams are taken per call.
 pub(crate) const BATCH: usize = 32;
@@ -37,6 +39,13 @@ pub(crate) fn bind(any: SocketAddr, buffer: usize) -> io::Result<(UdpSocket, usi
     }
     let got = rustix::net::sockopt::socket_recv_buffer_size(&socket)?;
     Ok((socket, got))
+}
+
+/// Registers a socket for what comes, and not for room to write: each datagram that left would make that anew, and wake the
+/// task for nothing.
+pub(crate) fn to_listen(socket: UdpSocket) -> io::Result<AsyncFd<UdpSocket>> {
+    // SAFETY: a `UdpSocket` owns its descriptor, gives the same one each time, and keeps it open until it is dropped.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE | Interest::ERROR) }?)
 }
 
 fn set(socket: &UdpSocket, level: libc::c_int, name: libc::c_int, value: libc::c_int) -> io::Result<()> {
@@ -139,7 +148,6 @@ impl Batch {
     }
 
     /// How many datagrams were taken.
-    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.taken.len()
     }
