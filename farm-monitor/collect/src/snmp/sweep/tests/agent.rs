@@ -71,17 +71,14 @@ impl Agent {
             asked: 0,
             history: BTreeMap::new(),
         };
-        agent.remember();
+        agent.history = agent.mib.iter().map(|(name, value)| (name.clone(), vec![value.clone()])).collect();
         agent
     }
 
-    pub fn remember(&mut self) {
-        for (name, value) in &self.mib {
-            let had = self.history.entry(name.clone()).or_default();
-            if !had.contains(value) {
-                had.push(value.clone());
-            }
-        }
+    /// It has another value there, from now on.
+    pub fn change(&mut self, name: Oid, value: Value) {
+        self.history.entry(name.clone()).or_default().push(value.clone());
+        self.mib.insert(name, value);
     }
 
     fn next(&self, after: &Oid) -> VarBind {

@@ -229,11 +229,10 @@ proptest! {
                 if changing && let Some(name) = agent.mib.keys().nth(at).cloned() {
                     let was = agent.mib.remove(&name).unwrap();
                     let renumbered = name.parent().unwrap().child(name.arcs()[name.len() - 1] + 1);
-                    agent.mib.insert(renumbered, was);
+                    agent.change(renumbered, was);
                     if more.roll(2) == 0 {
-                        agent.mib.insert(name, Value::Counter64(more.roll(1 << 30)));
+                        agent.change(name, Value::Counter64(more.roll(1 << 30)));
                     }
-                    agent.remember();
                 }
             });
             assert_true(&agent, &world.wanted, &swept)?;
