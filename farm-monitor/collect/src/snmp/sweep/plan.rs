@@ -190,7 +190,10 @@ impl Sweep {
         let mut tried: Vec<u32> = Vec::new();
         let mut best = Choice::default();
         for group in groups {
-            let fill = self.fill(room, group.bytes).min(most).min(group.care.repetitions);
+            let go = names.0.min(group.care.names).max(1);
+            let lanes = group.lanes.iter().take(go).filter_map(|at| self.lanes.get(*at));
+            let bytes = lanes.map(|lane| self.lane_bytes(lane)).sum();
+            let fill = self.fill(room, bytes).min(most).min(group.care.repetitions);
             let repetitions = fill.min(group.expected).max(1);
             if tried.contains(&repetitions) {
                 continue;

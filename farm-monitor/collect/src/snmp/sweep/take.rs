@@ -172,7 +172,8 @@ impl Sweep {
         {
             learn(&mut known.bytes, varbind.encoded_size());
         }
-        let index = varbind.oid.arcs().get(column.len()..).unwrap_or_default();
+        lane.cursor = varbind.oid;
+        let index = lane.cursor.arcs().get(column.len()..).unwrap_or_default();
         let room = swept.rows.len() < self.limits.max_rows;
         let row = match swept.rows.get_mut(index) {
             Some(row) => Some(row),
@@ -181,7 +182,6 @@ impl Sweep {
             }
             None => None,
         };
-        lane.cursor = varbind.oid.clone();
         lane.read += 1;
         lane.expected = lane.expected.saturating_sub(1);
         if let Some(kept) = row.and_then(|row| row.get_mut(place)) {
