@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 const GONE_SWEEPS: u32 = 2;
 /// So many where the whole table is empty: that is more often an agent in trouble than a device without a port.
 const EMPTY_SWEEPS: u32 = 5;
+/// After so many rows others have their turn: a table may have tens of thousands.
+const ROWS_AT_ONCE: usize = 256;
 /// An agent that began less than this ago (in hundredths of a second) may still be filling its tables: nothing ends that
 /// it had before.
 pub(super) const SETTLING: u32 = 5 * 60 * 100;
@@ -122,14 +124,24 @@ impl Book {
     }
 
     /// Takes a table of a sweep, under the names that its rows were found to have.
-    pub fn table(&mut self, out: &mut Out<'_>, plan: &Plan, at: usize, swept: &Swept, named: NamedRows) {
+    pub async fn table(
+        &mut self,
+        out: &mut Out<'_>,
+        plan: &Plan,
+        at: usize,
+        swept: &Swept,
+        named: NamedRows,
+    ) {
         let Some(of) = plan.tables.get(at) else { return };
         let (Some(table), Some(read)) = (plan.table(of), swept.tables.get(at)) else { return };
         let book = self.tables.entry(key(plan, of)).or_default();
         for row in book.rows.values_mut() {
             row.seen = false;
         }
-        for (index, name) in &named.rows {
+        for (number, (index, name)) in named.rows.iter().enumerate() {
+            if number % ROWS_AT_ONCE == ROWS_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
             let Some(cells) = read.rows.get(index) else { continue };
             let Ok(row) = ReadRow::new((of, table, at), swept, (index, cells)) else { continue };
             book.push(out, &self.base, &mut self.taken, &row, (index, name));
@@ -191,6 +203,7 @@ impl TableBook {
         (series.missing, series.seen) = (0, true);
         if let Some(description) = name.description.as_ref().filter(|said| **said != series.description) {
             series.description.clone_from(description);
+            series.slots.iter_mut().for_each(|slot| slot.redescribed = true);
         }
         let jumped = row.discontinuity();
         for (at, (object, slot)) in row.table.columns.iter().zip(&mut series.slots).enumerate() {

@@ -164,7 +164,7 @@ impl SnmpProbe {
         self.state.tells_up_time = asking.tells_up_time;
         self.state.wary = gathered.as_ref().map_or(true, |gathered| !gathered.swept.problems.is_empty());
         let gathered = gathered?;
-        self.take(run, &plan, gathered);
+        self.take(run, &plan, gathered).await;
         Ok(())
     }
 
@@ -301,7 +301,7 @@ impl SnmpProbe {
     }
 
     /// Hands in what was read, and says what was not.
-    fn take(&mut self, run: &mut dyn Run, plan: &Plan, gathered: Gathered) {
+    async fn take(&mut self, run: &mut dyn Run, plan: &Plan, gathered: Gathered) {
         let Gathered { swept, named, life, late, unsure } = gathered;
         failure::tell(run, &self.counts, plan, &swept.problems);
         if late {
@@ -318,7 +318,7 @@ impl SnmpProbe {
         self.book.scalars(&mut out, plan, &swept);
         for (at, named) in named.into_iter().enumerate() {
             failure::tell_names(out.run, table_name(plan, at), &named);
-            self.book.table(&mut out, plan, at, &swept, named);
+            self.book.table(&mut out, plan, at, &swept, named).await;
         }
         out.finish();
         if matches!(self.what, What::Named(_)) {

@@ -195,24 +195,24 @@ pub(super) fn name_rows(
     let part = |at: &usize| read.columns.get(*at) == Some(&Column::Part);
     let others = if named.nameless > 0 || of.naming.iter().any(part) { before } else { &BTreeMap::new() };
     let doubles = doubles(&rows, others);
-    let mut takers: HashMap<Labels, Vec<u32>> = HashMap::new();
-    for (index, (base, mut pairs, description)) in rows {
+    let mut takers: HashMap<Labels, &Vec<u32>> = HashMap::new();
+    for ((index, (base, mut pairs, description)), double) in rows.into_iter().zip(doubles) {
         if !table.item.is_empty() {
-            let double = doubles.get(&base).is_some_and(|rows| *rows > 1);
             let item = if double { format!("{base}#{}", index::dotted(index)) } else { base.clone() };
-            pairs.push((labels::ITEM.to_owned(), item));
+            pairs.push((labels::ITEM, item));
         }
-        let labels = match Labels::new(pairs) {
+        let as_before = before.get(index).map(|name| &name.labels).filter(|labels| are(labels, &pairs));
+        let labels = match as_before.map_or_else(|| Labels::new(pairs), |labels| Ok(labels.clone())) {
             Ok(labels) => labels,
             Err(error) => {
                 named.refused.push(format!("row {}: {error}", index::dotted(index)));
                 continue;
             }
         };
-        if let Some(taker) = takers.insert(labels.clone(), index.clone()) {
-            let both = format!("rows {} and {}", index::dotted(&taker), index::dotted(index));
+        if let Some(taker) = takers.insert(labels.clone(), index) {
+            let both = format!("rows {} and {}", index::dotted(taker), index::dotted(index));
             named.refused.push(format!("{both} have the same name"));
-            named.rows.remove(&taker);
+            named.rows.remove(taker);
             continue;
         }
         named.rows.insert(index.clone(), RowName { base, labels, description });
@@ -220,18 +220,24 @@ pub(super) fn name_rows(
     named
 }
 
-/// A name before it is known whether others have it: base, further labels, description.
-type Raw = (String, Vec<(String, String)>, Option<String>);
+/// Whether the labels are these pairs.
+fn are(labels: &Labels, pairs: &[(&str, String)]) -> bool {
+    let is_among = |label: (&str, &str)| pairs.iter().any(|(key, value)| label == (*key, value));
+    labels.len() == pairs.len() && labels.iter().all(is_among)
+}
 
-enum Named {
-    Row(Raw),
+/// A name before it is known whether others have it: base, further labels, description.
+type Raw<'a> = (String, Vec<(&'a str, String)>, Option<String>);
+
+enum Named<'a> {
+    Row(Raw<'a>),
     /// Something of its name was not read.
     Unread,
     /// The profile leaves it out.
     NotOurs,
 }
 
-fn name(row: &ReadRow<'_>) -> Named {
+fn name<'a>(row: &ReadRow<'a>) -> Named<'a> {
     let table = row.table;
     row.missed();
     let applies = row::applies(&table.only, row);
@@ -242,8 +248,8 @@ fn name(row: &ReadRow<'_>) -> Named {
         return Named::NotOurs;
     }
     let base = row::first(&table.item, row).unwrap_or_else(|| index::dotted(row.index));
-    let pairs = table.labels.iter().filter_map(|(key, template)| Some((key.clone(), template.text(row)?)));
-    let pairs: Vec<(String, String)> = pairs.collect();
+    let pairs = table.labels.iter().filter_map(|(key, template)| Some((key.as_str(), template.text(row)?)));
+    let pairs: Vec<(&str, String)> = pairs.collect();
     if row.missed() {
         return Named::Unread;
     }
@@ -252,19 +258,21 @@ fn name(row: &ReadRow<'_>) -> Named {
     Named::Row((base, pairs, description))
 }
 
-/// How many rows have each name. `others`: those that had a name before, and may have it still.
-fn doubles(rows: &[(&Vec<u32>, Raw)], others: &BTreeMap<Vec<u32>, RowName>) -> HashMap<String, usize> {
-    let mut bases = HashMap::new();
+/// Of each row, whether another has its name. `others`: those that had a name before, and may have it still.
+fn doubles(rows: &[(&Vec<u32>, Raw<'_>)], others: &BTreeMap<Vec<u32>, RowName>) -> Vec<bool> {
+    let mut bases: HashMap<&str, usize> = HashMap::with_capacity(rows.len());
     for (_, (base, ..)) in rows {
-        *bases.entry(base.clone()).or_insert(0) += 1;
+        *bases.entry(base).or_insert(0) += 1;
     }
-    let read: HashSet<&Vec<u32>> = rows.iter().map(|(index, _)| *index).collect();
-    for (_, name) in others.iter().filter(|(index, _)| !read.contains(index)) {
-        if let Some(many) = bases.get_mut(&name.base) {
-            *many += 1;
+    if !others.is_empty() {
+        let read: HashSet<&Vec<u32>> = rows.iter().map(|(index, _)| *index).collect();
+        for (_, name) in others.iter().filter(|(index, _)| !read.contains(index)) {
+            if let Some(many) = bases.get_mut(&*name.base) {
+                *many += 1;
+            }
         }
     }
-    bases
+    rows.iter().map(|(_, (base, ..))| bases.get(&**base).is_some_and(|rows| *rows > 1)).collect()
 }
 
 #[cfg(test)]

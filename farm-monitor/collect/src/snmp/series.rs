@@ -41,8 +41,8 @@ pub(super) struct Out<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Slot {
     pub id: Option<SeriesId>,
-    /// What it was described by when it was declared.
-    described: String,
+    /// Its row has another description than when it was declared.
+    pub redescribed: bool,
     /// Its value comes from another row than last time.
     pub moved: bool,
     /// The column it came from last.
@@ -119,7 +119,7 @@ impl Slot {
         (labels, description): (&Labels, &str),
         seen: Seen,
     ) {
-        if self.id.is_none() || self.described != description {
+        if self.id.is_none() || self.redescribed {
             self.declare(out, base, taken, object, (labels, description));
         }
         let Some(id) = self.id else { return };
@@ -196,8 +196,7 @@ impl Slot {
             *out.clashes.entry(object.name.clone()).or_insert(0) += 1;
             return;
         }
-        self.id = Some(id);
-        description.clone_into(&mut self.described);
+        (self.id, self.redescribed) = (Some(id), false);
     }
 }
 
