@@ -9,6 +9,10 @@ use std::ops::Range;
 
 /// No length takes more bytes.
 const LONGEST_LENGTH: usize = 8;
+/// Names of more bytes are not plain.
+const PLAIN_NAME: usize = 31;
+/// In a byte of a name: its number goes on in the next.
+const MORE: u8 = 0x80;
 /// Low bits of a tag that would go on in the next byte; SNMP has none such.
 const LONG_TAG: u8 = 0x1f;
 
@@ -62,10 +66,35 @@ fn value(list: &Bytes, kind: u8, content: Range<usize>) -> Result<Value, Malform
 }
 
 fn oid(bytes: &[u8]) -> Result<Oid, Malformed> {
-    if bytes.is_empty() {
-        return Err(Malformed);
+    match plain_oid(bytes) {
+        Some(oid) => Ok(oid),
+        None if bytes.is_empty() => Err(Malformed),
+        None => Ok(Oid::from_ber(bytes)?),
     }
-    Ok(Oid::from_ber(bytes)?)
+}
+
+/// A name as nearly all are, in two thirds of the time. What is long or odd is the library's to judge.
+fn plain_oid(bytes: &[u8]) -> Option<Oid> {
+    let mut arcs = [0; PLAIN_NAME + 1];
+    let (mut many, mut arc) = (1, 0_u32);
+    if bytes.len() > PLAIN_NAME || bytes.last()? & MORE != 0 {
+        return None;
+    }
+    for byte in bytes {
+        if arc > u32::MAX >> 7 {
+            return None;
+        }
+        arc = arc << 7 | u32::from(byte & !MORE);
+        if byte & MORE == 0 {
+            *arcs.get_mut(many)? = arc;
+            many += 1;
+            arc = 0;
+        }
+    }
+    // The first two are in one.
+    let first = (arcs[1] / 40).min(2);
+    (arcs[0], arcs[1]) = (first, arcs[1] - first * 40);
+    Some(Oid::from_slice(arcs.get(..many)?))
 }
 
 fn signed(bytes: &[u8]) -> Result<i64, Malformed> {
