@@ -3,6 +3,7 @@
 mod agent;
 mod crowd;
 mod look;
+mod turns;
 
 use super::*;
 use crate::module::CollectError;

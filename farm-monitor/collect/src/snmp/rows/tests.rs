@@ -128,3 +128,32 @@ fn two_rows_that_come_to_the_same_name_have_none() {
     assert_eq!(items(&named), [(2, "a#2")]);
     assert_eq!(named.refused, ["rows 1 and 3 have the same name"]);
 }
+
+#[test]
+fn a_name_is_what_was_read_whatever_the_row_was_called_before() {
+    let (plan, none) = (plan(), BTreeMap::new());
+    let swept = swept(&plan);
+    let read = name_rows(&plan, 0, &swept, &none);
+    let mut before = read.rows.clone();
+    let (first, second) = (before[&vec![1]].labels.clone(), before[&vec![2]].labels.clone());
+    before.get_mut(&vec![1]).unwrap().labels = second;
+    before.get_mut(&vec![2]).unwrap().labels = first;
+    for before in [&read.rows, &before] {
+        assert_eq!(name_rows(&plan, 0, &swept, before).rows, read.rows);
+    }
+}
+
+#[test]
+fn labels_are_kept_only_where_all_pairs_are_theirs() {
+    let of = |pairs: &[(&'static str, &str)]| -> Vec<(&'static str, String)> {
+        pairs.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
+    };
+    let labels = Labels::new([("a", "1"), ("b", "2")]).unwrap();
+    assert!(are(&labels, &of(&[("b", "2"), ("a", "1")])));
+    for other in
+        [&[("a", "1")][..], &[("a", "1"), ("b", "3")], &[("a", "1"), ("a", "1")], &[("a", "2"), ("b", "1")]]
+    {
+        assert!(!are(&labels, &of(other)), "{other:?}");
+    }
+    assert!(!are(&labels, &of(&[("a", "1"), ("b", "2"), ("c", "3")])));
+}

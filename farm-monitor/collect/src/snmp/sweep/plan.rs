@@ -19,7 +19,7 @@ const MAX_GROUPS: usize = 48;
 
 /// Cuts what is wanted of the tables into lanes.
 pub(super) fn lanes(wanted: &Wanted, known: &Known, limits: &Limits) -> Vec<Lane> {
-    let mut lanes = Vec::new();
+    let mut lanes = Vec::with_capacity(wanted.tables.iter().map(Vec::len).sum());
     for (table, columns) in wanted.tables.iter().enumerate() {
         let Some(before) = known.tables.get(table) else { continue };
         let empty = known.is_empty(table);
