@@ -131,6 +131,7 @@ impl<'a> Course<'a> {
                 return event;
             }
             if timeout_at(until, self.question.bell.notified()).await.is_err() {
+                self.line.catch_up();
                 let is_over = again.is_none() || Instant::now() >= end;
                 return self.event().unwrap_or(if is_over { Event::End } else { Event::Silence });
             }

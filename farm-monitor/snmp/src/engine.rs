@@ -126,19 +126,18 @@ impl Engine {
             ..options
         };
         let open = |any: SocketAddr| -> io::Result<Vec<Arc<Line>>> {
-            let line = || Line::open(any, options.receive_buffer, options.window, Arc::clone(&counts));
+            let line = || Line::open(any, &options, Arc::clone(&counts));
             (0..options.sockets).map(|_| line().map(Arc::new)).collect()
         };
         let v4 = open(SocketAddr::from(([0; 4], 0))).map_err(EngineError::Socket)?;
         let v6 = open(SocketAddr::from(([0_u16; 8], 0))).unwrap_or_default();
         let salts = Salts::new().map_err(EngineError::Random)?;
-        let longest = options.longest_datagram;
         let tasks = v4
             .iter()
             .chain(&v6)
             .map(|line| {
                 let line = Arc::clone(line);
-                tokio::spawn(async move { line.listen(longest).await })
+                tokio::spawn(async move { line.listen().await })
             })
             .collect();
         let patience = options.patience;
@@ -245,4 +244,36 @@ fn askable(security: &Security, request: &Request) -> Result<(), AskError> {
         return Err(AskError::NotAskable("SNMPv1 has no GETBULK".to_owned()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Secret;
+    use async_snmp::Oid;
+
+    /// Where a GET of v2c with the community `public` says that it is one.
+    const KIND: usize = 13;
+    const RESPONSE: u8 = 0xa2;
+
+    #[tokio::test]
+    async fn an_answer_that_waits_in_the_socket_is_heard_before_its_question_is_given_up() {
+        let engine = Engine::start(EngineOptions::default()).unwrap();
+        // Nobody listens any more, as in a process that stood still for as long as the question is patient.
+        engine.shared.tasks.iter().for_each(JoinHandle::abort);
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let agent = std::thread::spawn(move || {
+            let mut message = [0; 100];
+            let (length, asker) = socket.recv_from(&mut message).unwrap();
+            message[KIND] = RESPONSE;
+            socket.send_to(&message[..length], asker).unwrap();
+        });
+        let security = Arc::new(Security::V2c { community: Secret::new("public") });
+        let request = Request::Get(vec![Oid::from_slice(&[1, 3, 6, 1, 2, 1, 1, 3, 0])]);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let reply = engine.ask(&Agent { address, security }, request, deadline).await.unwrap();
+        assert_eq!(reply.varbinds.len(), 1);
+        agent.join().unwrap();
+    }
 }

@@ -2,6 +2,7 @@
 //! the counters: an agent has its line by its address.
 
 use crate::counts::Counts;
+use crate::engine::EngineOptions;
 use crate::flights::{Flights, Found};
 use crate::ids::Ids;
 use crate::question::Flight;
@@ -22,6 +23,9 @@ use tokio::time::Instant;
 
 /// After so many batches the task lets others run.
 const BATCHES_PER_TURN: usize = 8;
+/// So many times that at most, where a question is about to be given up: more than a receive buffer holds of full replies,
+/// and an end even where somebody floods the socket.
+const CATCH_UP_TURNS: usize = 64;
 /// A send is tried so often where the socket tells of errors, which may be about other agents.
 const SEND_TRIES: usize = 16;
 
@@ -32,7 +36,14 @@ pub(crate) struct Line {
     /// How large its receive buffer became.
     pub buffer: usize,
     counts: Arc<Counts>,
+    ear: Mutex<Ear>,
     traffic: Mutex<Traffic>,
+}
+
+/// What is received into, and how many datagrams the socket has said it dropped. Taken before [`Traffic`].
+struct Ear {
+    batch: Batch,
+    dropped: u32,
 }
 
 /// Who is asked, and what.
@@ -44,11 +55,13 @@ struct Traffic {
 
 impl Line {
     /// On a free port.
-    pub fn open(any: SocketAddr, buffer: usize, window: usize, counts: Arc<Counts>) -> io::Result<Self> {
-        let (socket, buffer) = socket::bind(any, buffer)?;
+    pub fn open(any: SocketAddr, options: &EngineOptions, counts: Arc<Counts>) -> io::Result<Self> {
+        let (socket, buffer) = socket::bind(any, options.receive_buffer)?;
+        let (window, longest) = (options.window, options.longest_datagram);
         let traffic = Traffic { ids: Ids::new(), targets: Targets::new(window), flights: Flights::new() };
         let socket = socket::to_listen(socket)?;
-        Ok(Self { socket, buffer, counts, traffic: Mutex::new(traffic) })
+        let ear = Mutex::new(Ear { batch: Batch::new(longest), dropped: 0 });
+        Ok(Self { socket, buffer, counts, ear, traffic: Mutex::new(traffic) })
     }
 
     /// Where it listens.
@@ -110,16 +123,14 @@ impl Line {
     }
 
     /// Hears what comes, for ever.
-    pub async fn listen(&self, longest: usize) {
-        let mut batch = Batch::new(longest);
-        let mut dropped = 0;
+    pub async fn listen(&self) {
         loop {
             let Ok(mut ready) = self.socket.ready(Interest::READABLE | Interest::ERROR).await else { return };
             if ready.ready().is_error() {
                 self.take_errors();
                 ready.clear_ready_matching(Ready::ERROR);
             }
-            if !self.take_batches(&mut batch, &mut dropped) {
+            if !self.take_batches() {
                 ready.clear_ready_matching(Ready::READABLE);
                 continue;
             }
@@ -127,8 +138,19 @@ impl Line {
         }
     }
 
+    /// Hears what has come already. A process that stood still finds its time-outs over and the answers waiting: it hears
+    /// those first.
+    pub fn catch_up(&self) {
+        for _ in 0..CATCH_UP_TURNS {
+            if !self.take_batches() {
+                break;
+            }
+        }
+    }
+
     /// Hears what has come. Whether there may be more.
-    fn take_batches(&self, batch: &mut Batch, dropped: &mut u32) -> bool {
+    fn take_batches(&self) -> bool {
+        let Ear { batch, dropped } = &mut *self.ear.lock();
         for _ in 0..BATCHES_PER_TURN {
             match batch.receive(self.socket.as_raw_fd()) {
                 Ok(told) => {
@@ -212,10 +234,11 @@ mod tests {
     #[tokio::test]
     async fn a_socket_that_is_listened_to_can_be_waited_for_until_it_takes_more() {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let line = Arc::new(Line::open(any, 1 << 16, 1, Arc::default()).unwrap());
+        let options = EngineOptions { longest_datagram: 1_000, ..EngineOptions::default() };
+        let line = Arc::new(Line::open(any, &options, Arc::default()).unwrap());
         let listening = tokio::spawn({
             let line = Arc::clone(&line);
-            async move { line.listen(1_000).await }
+            async move { line.listen().await }
         });
         for _ in 0..3 {
             line.writable().await.unwrap();
