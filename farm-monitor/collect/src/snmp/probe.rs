@@ -186,7 +186,9 @@ impl SnmpProbe {
         profiles.sort_by(|a, b| a.name.cmp(&b.name));
         let settles = detected.up_time.and_then(|up_time| SETTLING.checked_sub(up_time));
         let again = match settles {
-            _ if !detected.whole => Duration::ZERO,
+            // With nothing to ask it would not be noticed that it has something now: what it shows was put right, or it
+            // has got over its errors.
+            _ if !detected.whole || profiles.is_empty() => Duration::ZERO,
             Some(ticks) => Duration::from_millis(u64::from(ticks) * 10),
             None => DETECTED_AGAIN,
         };
