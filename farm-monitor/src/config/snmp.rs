@@ -24,7 +24,7 @@ const MAX_ATTEMPTS: usize = 10;
 const WINDOW: usize = 4;
 /// Agents drop what is more, or answer out of their turn.
 const MAX_WINDOW: usize = 16;
-const ROWS: usize = 100_000;
+const ROWS: usize = 20_000;
 const MAX_ROWS: usize = 1_000_000;
 
 const PROFILES: &str = "a list of profiles, as [\"system\", \"interfaces\"]";

@@ -29,6 +29,8 @@ impl Default for Bounds {
     }
 }
 
+/// The series that says whether a target answers.
+const UP: &str = "up";
 /// Ended series keep their id: so many times the farm's bound may be known, dead or alive.
 pub const ENDED_TIMES: usize = 4;
 
@@ -160,7 +162,10 @@ impl SeriesTable {
             }
             None => {
                 let mine = self.per_origin.get(&origin).copied().unwrap_or_default();
+                // Whether a target answers is known of each, however many series others have made.
+                let more = if &*def.key.parameter == UP && def.key.labels.is_empty() { 2 } else { 1 };
                 let Bounds { per_origin, per_farm } = self.bounds;
+                let (per_origin, per_farm) = (per_origin.saturating_mul(more), per_farm.saturating_mul(more));
                 let most = per_farm.saturating_mul(ENDED_TIMES);
                 if mine >= per_origin || self.alive >= per_farm || self.count >= most {
                     return Err(Refusal::SeriesLimit);

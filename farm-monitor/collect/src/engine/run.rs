@@ -7,10 +7,10 @@ use crate::front_door::{FrontDoor, OriginId};
 use crate::module::{CollectError, Probe, Run};
 use crate::spec::{CollectorSpec, Target};
 use futures_util::FutureExt;
-use hedgerow_model::{BatchBuilder, Kind, Labels, Life, Mark, Name, SeriesDef, SeriesId, SeriesKey};
+use hedgerow_model::{BatchBuilder, Kind, Labels, Life, Mark, Name, Refusal, SeriesDef, SeriesId, SeriesKey};
 use hedgerow_model::{UnixMillis, Value};
-use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ use tokio::time::Instant;
 
 /// Most samples of one run; further ones are dropped, and the run's errors say how many.
 pub const MAX_RUN_SAMPLES: usize = 1 << 20;
+/// Most series of one target; further ones are left out, and the run's errors say how many. So one target that makes up
+/// rows without end leaves room for the others of its collector.
+pub const MAX_TARGET_SERIES: usize = 1 << 16;
 /// Most errors of parts kept of one run; further ones are only counted.
 pub const MAX_PART_ERRORS: usize = 16;
 /// Declarations that no recent run used are forgotten when there are this many more than used ones.
@@ -116,6 +119,8 @@ struct TargetRun {
     declared: Declared,
     builder: BatchBuilder,
     dropped: u64,
+    /// Series that were not let in, by reason.
+    refused: BTreeMap<Refusal, u64>,
     parts: Vec<(String, CollectError)>,
     more_parts: u64,
     lives: Vec<(Vec<SeriesId>, Life, String)>,
@@ -130,6 +135,7 @@ impl TargetRun {
             declared,
             builder: BatchBuilder::new(),
             dropped: 0,
+            refused: BTreeMap::new(),
             parts: Vec::new(),
             more_parts: 0,
             lives: Vec::new(),
@@ -143,7 +149,11 @@ impl TargetRun {
             let reason = format!("more than {MAX_RUN_SAMPLES} samples: {} dropped", self.dropped);
             self.part_failed("samples", CollectError::Failed(reason));
         }
-        let up = up_series(&self.context).and_then(|def| self.series(&def));
+        let up = up_series(&self.context).and_then(|def| self.declare(&def));
+        for (reason, many) in std::mem::take(&mut self.refused) {
+            let series = if many == 1 { "series was" } else { "series were" };
+            self.part_failed("series", CollectError::Failed(format!("{many} {series} refused: {reason}")));
+        }
         if let Some(up) = up
             && ended != Ended::Cut
         {
@@ -167,6 +177,30 @@ impl TargetRun {
         let (declared, started) = (self.declared, self.context.started);
         let (parts, more_parts) = (self.parts, self.more_parts);
         Finished { probe, declared, ended, took, started, series, samples, up, gone, parts, more_parts }
+    }
+
+    /// The id of a series, declared where that is news.
+    fn declare(&mut self, def: &SeriesDef) -> Option<SeriesId> {
+        let details = details(def);
+        let run = self.declared.run;
+        if let Some(known) = self.declared.known.get_mut(&def.key)
+            && known.details == details
+        {
+            self.declared.used += usize::from(known.run != run);
+            known.run = run;
+            return Some(known.id);
+        }
+        // A refusal is not kept: the bound that made it may be lifted.
+        let id = match self.context.door.declare(self.context.origin, &self.complete(def)?) {
+            Ok(id) => id,
+            Err(reason) => {
+                *self.refused.entry(reason).or_default() += 1;
+                return None;
+            }
+        };
+        let earlier = self.declared.known.insert(def.key.clone(), Declaration { id, details, run });
+        self.declared.used += usize::from(earlier.is_none_or(|earlier| earlier.run != run));
+        Some(id)
     }
 
     /// The declaration with what the engine knows better than the module.
@@ -195,20 +229,11 @@ impl Run for TargetRun {
     }
 
     fn series(&mut self, def: &SeriesDef) -> Option<SeriesId> {
-        let details = details(def);
-        let run = self.declared.run;
-        if let Some(known) = self.declared.known.get_mut(&def.key)
-            && known.details == details
-        {
-            self.declared.used += usize::from(known.run != run);
-            known.run = run;
-            return Some(known.id);
+        if self.declared.used >= MAX_TARGET_SERIES && !self.declared.known.contains_key(&def.key) {
+            *self.refused.entry(Refusal::SeriesLimit).or_default() += 1;
+            return None;
         }
-        // A refusal is not kept: the bound that made it may be lifted.
-        let id = self.context.door.declare(self.context.origin, &self.complete(def)?).ok()?;
-        let earlier = self.declared.known.insert(def.key.clone(), Declaration { id, details, run });
-        self.declared.used += usize::from(earlier.is_none_or(|earlier| earlier.run != run));
-        Some(id)
+        self.declare(def)
     }
 
     fn push(&mut self, series: SeriesId, time: UnixMillis, value: Value, mark: Option<Mark>) {

@@ -181,7 +181,9 @@ impl Probe for FakeProbe {
             let time = run.started();
             let first = run.series(&def("first")).unwrap();
             run.push(first, time, Value::I64(self.runs.cast_signed()), None);
-            if let Some(never) = run.series(&def("refused")) {
+            if self.node.starts_with("refused")
+                && let Some(never) = run.series(&def("refused"))
+            {
                 run.push(never, time, Value::I64(0), None);
             }
             match step {
@@ -495,9 +497,11 @@ async fn different_failures_are_different_words() {
         "refuses" => Step::Fail(CollectError::RefusedCredentials("bad password".to_owned())),
         "nothing" => Step::Fail(CollectError::NoSuchObject("1.3.6".to_owned())),
         "slow" => Step::Fail(CollectError::TimedOut("3 tries".to_owned())),
+        "refused series" => answer(),
         _ => Step::Parts,
     });
-    bench.apply(vec![collector("c", seconds(10), &["refuses", "nothing", "slow", "parts"])]).await;
+    let nodes = ["refuses", "nothing", "slow", "parts", "refused series"];
+    bench.apply(vec![collector("c", seconds(10), &nodes)]).await;
     bench.until(seconds(5)).await;
     let status = bench.collector("c").await;
     let errors: Vec<(&str, String, Option<bool>, bool)> = status
@@ -516,9 +520,10 @@ async fn different_failures_are_different_words() {
             ("no_such_object", text("no such object: 1.3.6"), Some(false), false),
             ("timed_out", text("timed out: 3 tries"), Some(false), true),
             ("timed_out", text("/mnt/a: timed out: no answer (and 1 more parts)"), Some(true), false),
+            ("failed", text("series: failed: 1 series was refused: series_limit"), Some(true), false),
         ]
     );
-    assert_eq!((status.counts.timeouts, status.counts.failures, status.counts.part_failures), (1, 2, 2));
+    assert_eq!((status.counts.timeouts, status.counts.failures, status.counts.part_failures), (1, 2, 3));
 }
 
 #[tokio::test(start_paused = true)]
@@ -576,14 +581,14 @@ async fn draining_hands_in_what_there_is_and_stops() {
 #[tokio::test(start_paused = true)]
 async fn one_run_gives_samples_errors_and_time() {
     let script: Script = Arc::new(|node, _| match node {
-        "hangs" => Step::Hang,
-        "labels" => Step::Label("item".to_owned(), "x".to_owned()),
+        "refused-hangs" => Step::Hang,
+        "refused-labels" => Step::Label("item".to_owned(), "x".to_owned()),
         _ => Step::Parts,
     });
     let modules: Vec<Box<dyn Module>> = vec![Box::new(Fake { script, counts: Arc::default() })];
     let spec = collector("c", seconds(10), &["parts"]);
     let wall = wall();
-    let one = run_once(&modules, &spec, &target("parts"), &wall).await.unwrap();
+    let one = run_once(&modules, &spec, &target("refused-parts"), &wall).await.unwrap();
     assert_eq!(
         one.samples.iter().map(|s| &*s.series.key.parameter).collect::<Vec<_>>(),
         ["first", "refused", "up"]
@@ -593,10 +598,10 @@ async fn one_run_gives_samples_errors_and_time() {
         one.errors.iter().map(|(part, _)| part.as_deref()).collect::<Vec<_>>(),
         [Some("/mnt/a"), Some("/mnt/b")]
     );
-    let one = run_once(&modules, &spec, &target("hangs"), &wall).await.unwrap();
+    let one = run_once(&modules, &spec, &target("refused-hangs"), &wall).await.unwrap();
     assert_eq!(one.errors, [(None, CollectError::TimedOut("no answer within 8s".to_owned()))]);
     assert_eq!((one.took, one.samples.len()), (seconds(8), 3));
-    let mut labelled = target("labels");
+    let mut labelled = target("refused-labels");
     labelled.labels =
         BTreeMap::from([("rack".to_owned(), "r1".to_owned()), ("item".to_owned(), "own".to_owned())]);
     let one = run_once(&modules, &spec, &labelled, &wall).await.unwrap();

@@ -43,7 +43,7 @@ pub(super) fn tell(run: &mut dyn Run, counts: &Counts, plan: &Plan, problems: &[
             }
             Problem::Endless { column, rows } => {
                 counts.endless.add_one();
-                let what = format!("has no end: {rows} rows were read, and no more are taken (max_rows)");
+                let what = format!("has no end, or more than {rows} rows (max_rows): nothing of it is taken");
                 run.part_failed(&plan.name_of(column), CollectError::BadAnswer(what));
             }
             Problem::TooLong { requests } => {

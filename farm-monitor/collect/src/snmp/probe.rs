@@ -232,6 +232,7 @@ impl SnmpProbe {
             self.state.lean = None;
         }
         let mut swept = read.swept;
+        drop_endless(plan, &mut swept);
         let mut named = self.name(plan, &swept);
         let unsure = self.settle(asking, plan, &mut swept, &mut named).await;
         Ok(Gathered { swept, named, life: asking.life, late: read.late, unsure })
@@ -353,6 +354,18 @@ impl SnmpProbe {
                 state.lean = Some(Lean { wanted, holes });
             }
             _ => {}
+        }
+    }
+}
+
+/// What an agent makes up without end is no table: nothing of it is taken.
+fn drop_endless(plan: &Plan, swept: &mut Swept) {
+    let Swept { tables, problems, .. } = swept;
+    for (table, columns) in tables.iter_mut().zip(&plan.wanted.tables) {
+        let is = |problem: &Problem| matches!(problem, Problem::Endless { column, .. } if columns.contains(column));
+        if problems.iter().any(is) {
+            table.rows.clear();
+            table.columns.fill(super::sweep::Column::Part);
         }
     }
 }
