@@ -84,7 +84,10 @@ async fn series_are_bounded_per_origin_and_per_farm() {
     assert_eq!(hub.declare(b, &def("cb", "p2", Kind::Gauge)), Err(Refusal::SeriesLimit), "the farm is full");
     let edge = hub.edges().into_iter().find(|edge| edge.name == "source:b").unwrap();
     assert_eq!(edge.lost, [("series:series_limit".to_owned(), 1)]);
-    assert!(hub.declare(b, &def("cb", "up", Kind::Gauge)).is_ok(), "whether a target answers is known of each");
+    assert!(
+        hub.declare(b, &def("cb", "up", Kind::Gauge)).is_ok(),
+        "whether a target answers is known of each"
+    );
 }
 
 #[tokio::test]
