@@ -216,15 +216,7 @@ async fn walk(args: &Walk, asked: Asked, names: &Names, root: Oid) -> Result<Out
 /// What went wrong, with what to look at.
 fn said(error: &LookError, agent: &Agent) -> String {
     let hint = match (error, &*agent.security) {
-        (LookError::Asking(AskError::TimedOut { .. }), Security::V1 { .. } | Security::V2c { .. }) => {
-            "; is the community right? To a wrong one an agent says nothing, nor to a host that may not ask"
-        }
-        (LookError::Asking(AskError::TimedOut { .. }), Security::V3(user)) if user.privacy.is_some() => {
-            "; is the privacy password right? To what it cannot decrypt an agent may say nothing"
-        }
-        (LookError::Asking(AskError::TimedOut { .. }), Security::V3(_)) => {
-            "; are address and port right, and may this host ask?"
-        }
+        (LookError::Asking(AskError::TimedOut { .. }), security) => look::silent(security),
         (LookError::Asking(AskError::Refused(text)), Security::V3(_))
             if text.contains("authorizationError") =>
         {

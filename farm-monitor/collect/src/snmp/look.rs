@@ -160,3 +160,17 @@ pub async fn walk(
     }
     Ok(count)
 }
+
+/// What to look at where an agent never said anything.
+pub fn silent(security: &Security) -> &'static str {
+    match security {
+        Security::V1 { .. } | Security::V2c { .. } => {
+            "; is the community right? To a wrong one an agent says nothing, nor to a host that may not ask"
+        }
+        Security::V3(user) if user.privacy.is_some() => {
+            "; is the privacy password right? To what it cannot decrypt an agent may say nothing"
+        }
+        Security::V3(user) if !user.context.is_empty() => "; is the context right, and may this host ask?",
+        Security::V3(_) => "; are address and port right, and may this host ask?",
+    }
+}

@@ -8,6 +8,7 @@ use super::book::{Book, SETTLING};
 use super::counter::restarted;
 use super::detect::{self, Detected};
 use super::failure;
+use super::look;
 use super::plan::Plan;
 use super::rows::{self, NamedRows};
 use super::series::{Base, Out};
@@ -120,7 +121,12 @@ impl Probe for SnmpProbe {
             let until = run.deadline() - (left / MARGIN.0).min(MARGIN.1);
             let address = self.address.resolve(until).await?;
             let agent = Agent { address, security: self.security.clone() };
-            let done = self.ask_agent(run, &agent, until).await;
+            let mut done = self.ask_agent(run, &agent, until).await;
+            if let Err(CollectError::TimedOut(text)) = &mut done
+                && self.state.up_time.is_none()
+            {
+                text.push_str(look::silent(&self.security));
+            }
             if let Err(CollectError::TimedOut(_) | CollectError::Unreachable(_)) = &done {
                 self.address.silent();
             }
