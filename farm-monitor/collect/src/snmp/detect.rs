@@ -2,6 +2,7 @@
 //! profiles name.
 
 use super::asking::UP_TIME;
+use super::sweep::Absent;
 use hedgerow_snmp::ask::NO_SUCH_NAME;
 use hedgerow_snmp::{Agent, Ask, AskError, Oid, Request, Value, VarBind};
 use hedgerow_snmp_profile::library::Library;
@@ -23,6 +24,10 @@ pub(super) struct Detected {
     pub profiles: Vec<Arc<Profile>>,
     /// Whether every root was answered for: else there may be more.
     pub whole: bool,
+    /// The first error status that it answered with, in a request for one object: why there may be less than it has.
+    pub refused: Option<AskError>,
+    /// How it says that it has no sysObjectID, where it has none.
+    pub absent: Absent,
 }
 
 /// Asks an agent what it is.
@@ -37,10 +42,15 @@ pub(super) async fn detect(
 ) -> Result<Detected, AskError> {
     let up_time = Oid::from_slice(&UP_TIME).child(0);
     let asked = vec![Oid::from_slice(&OBJECT_ID), up_time.clone()];
-    let known = get(ask, agent, asked, until).await?;
+    let (known, mut refused) = get(ask, agent, asked, until).await?;
     let object_id = match known.get(&Oid::from_slice(&OBJECT_ID)) {
         Some(Value::ObjectIdentifier(oid)) => Some(oid.clone()),
         _ => None,
+    };
+    let absent = match known.get(&Oid::from_slice(&OBJECT_ID)) {
+        Some(Value::NoSuchInstance) => Absent::Instance,
+        Some(Value::EndOfMibView) => Absent::End,
+        _ => Absent::Object,
     };
     let up_time = match known.get(&up_time) {
         Some(Value::TimeTicks(ticks)) => Some(*ticks),
@@ -71,7 +81,9 @@ pub(super) async fn detect(
                 let (first, second) = chunk.split_at(chunk.len() / 2);
                 chunks.extend([second.to_vec(), first.to_vec()]);
             }
-            Err(AskError::Status { .. } | AskError::NotAskable(_)) => {}
+            Err(error @ (AskError::Status { .. } | AskError::NotAskable(_))) => {
+                refused.get_or_insert(error);
+            }
             Err(_) => {
                 whole = false;
                 break;
@@ -79,31 +91,38 @@ pub(super) async fn detect(
         }
     }
     let profiles = library.detect(object_id.as_ref(), |root| serves.get(root).copied().unwrap_or(false));
-    Ok(Detected { object_id, up_time, profiles, whole })
+    Ok(Detected { object_id, up_time, profiles, whole, refused, absent })
 }
 
-/// What there is of these; an agent of v1 says which it has not, one at a time.
+/// What there is of these, and the last error; an agent of v1 says which it has not, one at a time.
 async fn get(
     ask: &dyn Ask,
     agent: &Agent,
     mut oids: Vec<Oid>,
     until: Instant,
-) -> Result<BTreeMap<Oid, Value>, AskError> {
+) -> Result<(BTreeMap<Oid, Value>, Option<AskError>), AskError> {
+    let mut refused = None;
     while !oids.is_empty() {
         match ask.ask(agent, Request::Get(oids.clone()), until).await {
-            Ok(reply) => return Ok(reply.varbinds.into_iter().map(|bind| (bind.oid, bind.value)).collect()),
+            Ok(reply) => {
+                return Ok((
+                    reply.varbinds.into_iter().map(|bind| (bind.oid, bind.value)).collect(),
+                    refused,
+                ));
+            }
             Err(AskError::Status { status: NO_SUCH_NAME, index, .. })
                 if (1..=oids.len()).contains(&index) =>
             {
                 oids = without(oids, index - 1);
             }
-            Err(AskError::Status { .. }) => {
+            Err(error @ AskError::Status { .. }) => {
                 oids.pop();
+                refused = Some(error);
             }
             Err(error) => return Err(error),
         }
     }
-    Ok(BTreeMap::new())
+    Ok((BTreeMap::new(), refused))
 }
 
 async fn next(

@@ -12,7 +12,7 @@ use super::look;
 use super::plan::Plan;
 use super::rows::{self, NamedRows};
 use super::series::{Base, Out};
-use super::sweep::{Cell, Known, Limits, Problem, Swept, Wanted};
+use super::sweep::{Absent, Cell, Known, Limits, Problem, Swept, Wanted};
 use crate::module::{BoxFuture, CollectError, Probe, Run};
 use crate::spec::SnmpSpec;
 use hedgerow_snmp::{Agent, Ask, Counts, Oid, Security, Value};
@@ -151,16 +151,22 @@ impl SnmpProbe {
             tells_up_time: self.state.tells_up_time,
             heard: false,
         };
+        let (mut refused, mut absent) = (None, Absent::Object);
         if matches!(self.what, What::Detected) && self.detection_is_due() {
             let detected = detect::detect(&*ask, agent, &self.library, until).await;
             let detected = detected.map_err(|error| failure::of_asking(&error, ""))?;
             (asking.heard, asking.life.up_time) = (true, detected.up_time);
+            (refused, absent) = (detected.refused.clone(), detected.absent);
             self.take_detected(detected);
         }
         let Some(plan) = self.state.plan.clone().filter(|plan| !plan.profiles.is_empty()) else {
             let id = self.state.object_id.as_ref().map_or("none".to_owned(), Oid::to_string);
             let what = format!("no profile is for this agent (its sysObjectID: {id})");
-            run.part_failed("profiles", CollectError::NoSuchObject(what));
+            let error = match refused {
+                Some(error) => failure::of_asking(&error, &what),
+                None => failure::of_absence(absent, what),
+            };
+            run.part_failed("profiles", error);
             return Ok(());
         };
         if self.state.wary && !asking.heard {

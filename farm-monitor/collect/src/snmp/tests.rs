@@ -549,6 +549,18 @@ async fn what_an_agent_learns_later_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_agent_that_answers_with_errors_only_is_quoted() {
+    let mut bench = Bench::with(Memory::new(), Library::shipped(), ProfileChoice::Detect);
+    bench.agent.system().lock().names = 0;
+    bench.run().await.unwrap();
+    let parts = bench.notes.parts();
+    assert!(
+        parts.iter().any(|part| part.contains("bad answer: no profile") && part.contains("tooBig")),
+        "{parts:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_taken_of_a_table_without_end_and_it_is_counted() {
     let mut bench = Bench::switch();
     for index in 4..=1100 {
