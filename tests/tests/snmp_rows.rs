@@ -11,6 +11,7 @@ use hedgerow_e2e::{PATIENCE, wait_for, wait_until};
 use hedgerow_sim::{AgentConfig, DeviceConfig, Motion, Oid, Place, Sim};
 use serde_json::Value;
 use simulated::{Farm, assert_true, assert_whole, wait_whole};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const PROFILES: [&str; 2] = ["system", "interfaces"];
@@ -106,10 +107,19 @@ fn assert_rates(farm: &Farm, node: &str, factor: f64) {
     }
 }
 
+/// The marks of a node's counters, but for that of each counter's first reading: nobody knows what was before it.
 fn marks(farm: &Farm, node: &str) -> Vec<(String, Value)> {
-    let marked = farm.samples(node).into_iter().filter_map(|sample| {
-        let mark = sample["mark"].as_str()?.to_owned();
-        Some((mark, sample))
+    let mut samples = farm.samples(node);
+    samples.sort_by_key(|sample| sample["number"].as_u64());
+    let mut begun = BTreeSet::new();
+    let marked = samples.into_iter().filter_map(|sample| {
+        let mark = sample["mark"].as_str().map(str::to_owned);
+        let series = format!("{}{}", sample["parameter"], sample["labels"]);
+        if begun.insert(series) {
+            assert!(mark.is_none_or(|mark| mark == "discontinuity"), "the first reading: {sample}");
+            return None;
+        }
+        Some((mark?, sample))
     });
     marked.collect()
 }
