@@ -17,7 +17,7 @@ mod table;
 mod tests;
 
 pub use once::{OneRun, OneSample, run_once};
-pub use run::{MAX_PART_ERRORS, MAX_RUN_SAMPLES};
+pub use run::{MAX_PART_ERRORS, MAX_RUN_SAMPLES, MAX_TARGET_SERIES};
 pub use status::{CollectorStatus, Counts, EngineStatus, LastError, PoolStatus, TargetStatus};
 
 use crate::front_door::FrontDoor;

@@ -20,7 +20,8 @@ use tokio::time::Instant;
 /// Most samples of one run; further ones are dropped, and the run's errors say how many.
 pub const MAX_RUN_SAMPLES: usize = 1 << 20;
 /// Most series of one target; further ones are left out, and the run's errors say how many. So one target that makes up
-/// rows without end leaves room for the others of its collector.
+/// rows without end leaves room for the others of its collector. Held here for what a run declares; a probe that keeps ids
+/// from run to run holds it for those.
 pub const MAX_TARGET_SERIES: usize = 1 << 16;
 /// Most errors of parts kept of one run; further ones are only counted.
 pub const MAX_PART_ERRORS: usize = 16;
@@ -290,4 +291,66 @@ fn up_series(context: &Context) -> Option<SeriesDef> {
         lifetime: None,
         description: "1 if the target answered, 0 if not".to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::front_door::Accepted;
+    use crate::spec::{HostSpec, ModuleSpec};
+    use hedgerow_model::Batch;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::time::Duration;
+
+    /// Takes everything.
+    #[derive(Default)]
+    struct Open(AtomicU32);
+
+    impl FrontDoor for Open {
+        fn origin(&self, _: &str) -> OriginId {
+            OriginId(1)
+        }
+        fn declare(&self, _: OriginId, _: &SeriesDef) -> Result<SeriesId, Refusal> {
+            Ok(SeriesId(self.0.fetch_add(1, Ordering::Relaxed) + 1))
+        }
+        fn accept(&self, _: OriginId, batch: Batch) -> Accepted {
+            Accepted { accepted: batch.len() as u64, refused: Vec::new() }
+        }
+        fn set_life(&self, _: &[SeriesId], _: Life, _: &str) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_has_so_many_series_and_its_up_beside_them() {
+        let now = Instant::now();
+        let spec = CollectorSpec {
+            name: "c".to_owned(),
+            cluster: "c".to_owned(),
+            period: Duration::from_secs(10),
+            deadline: Duration::from_secs(8),
+            targets: Vec::new(),
+            lifetime: None,
+            module: ModuleSpec::Host(HostSpec::default()),
+        };
+        let target = Target { node: "n".to_owned(), address: "n".to_owned(), labels: BTreeMap::new() };
+        let context = Context {
+            door: Arc::new(Open::default()),
+            origin: OriginId(1),
+            spec: Arc::new(spec),
+            target: Arc::new(target),
+            started: 0,
+            begun: now,
+            deadline: now,
+        };
+        let mut def = up_series(&context).unwrap();
+        let mut run = TargetRun::new(context, Declared::default());
+        for at in 0..MAX_TARGET_SERIES + 2 {
+            def.key.parameter = Name::new(&format!("p{at}")).unwrap();
+            assert_eq!(run.series(&def).is_some(), at < MAX_TARGET_SERIES, "{at}");
+        }
+        def.key.parameter = Name::new("p0").unwrap();
+        assert!(run.series(&def).is_some(), "a known one stays known");
+        let finished = run.hand_in(None, Ended::Answered);
+        let refused = CollectError::Failed("2 series were refused: series_limit".to_owned());
+        assert_eq!((finished.up.is_some(), finished.parts), (true, vec![("series".to_owned(), refused)]));
+    }
 }

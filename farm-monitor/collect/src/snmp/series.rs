@@ -1,6 +1,7 @@
 //! One series of a target: declared once, its values handed in with what is to be said of its counter.
 
 use super::counter::{Counter, Reading};
+use crate::engine::MAX_TARGET_SERIES;
 use crate::module::{CollectError, Run};
 use hedgerow_model::{Kind, Labels, Life, Mark, Name, SeriesDef, SeriesId, SeriesKey, UnixMillis, Value};
 use hedgerow_snmp::Counts;
@@ -35,6 +36,8 @@ pub(super) struct Out<'a> {
     wrong: BTreeMap<String, (String, usize)>,
     /// Series that another object writes already.
     clashes: BTreeMap<String, usize>,
+    /// Series past the bound of a target.
+    too_many: usize,
 }
 
 /// One series, from run to run.
@@ -75,7 +78,16 @@ impl Seen {
 impl<'a> Out<'a> {
     pub fn new(run: &'a mut dyn Run, counts: &'a Counts, up_time: Option<u32>, at_ms: i64) -> Self {
         let time = run.started();
-        Self { run, counts, time, up_time, at_ms, wrong: BTreeMap::new(), clashes: BTreeMap::new() }
+        Self {
+            run,
+            counts,
+            time,
+            up_time,
+            at_ms,
+            wrong: BTreeMap::new(),
+            clashes: BTreeMap::new(),
+            too_many: 0,
+        }
     }
 
     pub fn seen(&self, raw: &Raw, value: Value, jumped: Option<u32>, fastest: Option<f64>) -> Seen {
@@ -104,6 +116,11 @@ impl<'a> Out<'a> {
         for (object, many) in self.clashes {
             let what = format!("{many} series are written by another object already: left out");
             self.run.part_failed(&object, CollectError::Failed(what));
+        }
+        if self.too_many > 0 {
+            let what =
+                format!("left out: {} series more than the {MAX_TARGET_SERIES} of a target", self.too_many);
+            self.run.part_failed("series", CollectError::Failed(what));
         }
     }
 }
@@ -172,6 +189,10 @@ impl Slot {
         object: &Object,
         (labels, description): (&Labels, &str),
     ) {
+        if self.id.is_none() && taken.len() >= MAX_TARGET_SERIES {
+            out.too_many += 1;
+            return;
+        }
         let described = match (&*object.description, description) {
             (of_object, "") => of_object.to_owned(),
             ("", of_row) => of_row.to_owned(),

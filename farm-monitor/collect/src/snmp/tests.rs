@@ -614,3 +614,32 @@ async fn a_row_can_be_named_by_another_table_and_a_series_has_one_writer() {
         ["dot1dStpPortState: failed: 3 series are written by another object already: left out"]
     );
 }
+
+#[test]
+fn a_target_that_has_all_the_series_it_may_have_gets_no_more_and_that_is_said() {
+    use crate::engine::MAX_TARGET_SERIES;
+    use hedgerow_model::{Labels, Name, SeriesId};
+    let library = Library::shipped();
+    let object = &library.get("system").unwrap().scalars[0];
+    let base = Base {
+        cluster: Name::new("net").unwrap(),
+        node: Name::new("sw").unwrap(),
+        source: "snmp:net".to_owned(),
+        interval: Duration::from_secs(60),
+        lifetime: None,
+    };
+    let (mut notes, counts) = (Notes::default(), Counts::default());
+    // Ids that no declaration of this test gets.
+    let mut taken = (1..MAX_TARGET_SERIES).map(|id| SeriesId(u32::try_from(id + 1000).unwrap())).collect();
+    let mut out = series::Out::new(&mut notes, &counts, None, 0);
+    for (labels, fits) in [(Labels::none(), true), (Labels::new([("item", "b")]).unwrap(), false)] {
+        let mut slot = series::Slot::default();
+        let seen = out.seen(&Value::Integer(1), Shown::I64(1), None, None);
+        slot.push(&mut out, &base, &mut taken, object, (&labels, ""), seen);
+        assert_eq!(slot.id.is_some(), fits);
+    }
+    out.finish();
+    let said: Vec<String> = notes.parts();
+    assert_eq!((notes.series.len(), said.len()), (1, 1));
+    assert!(said[0].contains("left out: 1 series more than the 65536 of a target"), "{said:?}");
+}
