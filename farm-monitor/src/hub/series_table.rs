@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// How many series there may be. What is past a bound is refused as `series_limit` and counted. Series that have ended do
 /// not count, as long as no more than [`ENDED_TIMES`] times the farm's bound are known in all; one that ended and is heard
-/// again may so exceed a bound.
+/// again may so exceed a bound. Of the series `up`, which every target has, there may be as many again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Per origin.
