@@ -22,6 +22,7 @@
 mod backoff;
 pub mod channel;
 pub mod directory;
+pub mod discovery;
 pub mod error;
 pub mod identity;
 pub mod lease;

@@ -12,9 +12,9 @@ use hedgerow_model::registration::{Id, Mesh};
 use hedgerow_model::template::Matcher;
 use hedgerow_proto::convert::{registration, template};
 use hedgerow_proto::lookup::{
-    CancelRequest, CancelResponse, FindRequest, FindResponse, RegisterRequest, RegisterResponse,
-    RenewRequest, RenewResponse, StatusRequest, StatusResponse, Template, WatchRequest, WatchResponse,
-    lookup_server,
+    CancelRequest, CancelResponse, FacetsRequest, FacetsResponse, FindRequest, FindResponse, RegisterRequest,
+    RegisterResponse, RenewRequest, RenewResponse, StatusRequest, StatusResponse, Template, WatchRequest,
+    WatchResponse, lookup_server,
 };
 use hedgerow_proto::{MESH_ID_METADATA, MESH_NAME_METADATA, mesh_name};
 use std::pin::Pin;
@@ -65,6 +65,10 @@ impl lookup_server::Lookup for LookupService {
         self.answer(&request, |request| self.watched(request))
     }
 
+    async fn facets(&self, request: Request<FacetsRequest>) -> Answer<FacetsResponse> {
+        self.answer(&request, |_| Err(Status::unimplemented("facets")))
+    }
+
     async fn status(&self, request: Request<StatusRequest>) -> Answer<StatusResponse> {
         self.answer(&request, |_| Ok(wire::status(&self.0)))
     }
@@ -101,6 +105,7 @@ impl LookupService {
             granted_ms: wire::millis(granted.term),
             revision: Some(wire::revision(revision)),
             lookup_id: registration::id_to_wire(self.0.id),
+            lookups_version: 0,
         })
     }
 

@@ -57,6 +57,8 @@ pub const FARM_API: &str = "hedgerow.farm.v1";
 pub const FARM_SERVICE: &str = "hedgerow.farm.v1.Farm";
 /// The full name of the lookup's service, for the health service.
 pub const LOOKUP_SERVICE: &str = "hedgerow.lookup.v1.Lookup";
+/// The full name of the lookup's service of signed documents, for the health service.
+pub const DOCUMENTS_SERVICE: &str = "hedgerow.lookup.v1.Documents";
 /// The API package of lookups, as registrations name it.
 pub const LOOKUP_API: &str = "hedgerow.lookup.v1";
 

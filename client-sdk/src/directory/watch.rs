@@ -191,7 +191,7 @@ fn heard(event: Event, revision: Option<Revision>, after: &mut Option<Revision>)
         | Event::Changed(watch_response::Changed { held: Some(held), .. }) => Some(Heard::Held(held)),
         Event::SnapshotEnd(end) => Some(Heard::SnapshotEnd(Id::from_slice(&end.lookup_id))),
         Event::Disappeared(gone) => disappeared(&gone),
-        Event::Idle(_) | Event::Appeared(_) | Event::Changed(_) => None,
+        Event::Idle(_) | Event::Suspicion(_) | Event::Appeared(_) | Event::Changed(_) => None,
     }
 }
 

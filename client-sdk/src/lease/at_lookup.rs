@@ -169,7 +169,7 @@ impl AtLookup {
                 for ((which, _), answer) in due.into_iter().zip(answers) {
                     let answer = match answer.state() {
                         RenewState::Renewed => Answer::Renewed(Duration::from_millis(answer.granted_ms)),
-                        RenewState::Replaced => Answer::Replaced,
+                        RenewState::Replaced | RenewState::Cloned => Answer::Replaced,
                         RenewState::Unknown | RenewState::Unspecified => Answer::Unknown,
                     };
                     if answer == Answer::Replaced {

@@ -235,7 +235,13 @@ impl lookup_server::Lookup for FakeLookup {
         inner.registered.push(registration);
         let granted_ms = u64::try_from(inner.granted.as_millis()).unwrap().min(request.asked_ms);
         let lookup_id = inner.id.0.to_vec().into();
-        Ok(Response::new(lookup::RegisterResponse { lease, granted_ms, revision: None, lookup_id }))
+        Ok(Response::new(lookup::RegisterResponse {
+            lease,
+            granted_ms,
+            revision: None,
+            lookup_id,
+            lookups_version: 0,
+        }))
     }
 
     type RenewStream = Answers<lookup::RenewResponse>;
@@ -252,7 +258,7 @@ impl lookup_server::Lookup for FakeLookup {
                 let state = if known { lookup::RenewState::Renewed } else { lookup::RenewState::Unknown };
                 lookup::renew_response::Renewed { state: state.into(), granted_ms }
             });
-            Ok(lookup::RenewResponse { renewed: renewed.collect() })
+            Ok(lookup::RenewResponse { renewed: renewed.collect(), ..Default::default() })
         });
         Ok(Response::new(answers.boxed()))
     }
@@ -277,6 +283,10 @@ impl lookup_server::Lookup for FakeLookup {
             revision: None,
             lookup_id: inner.id.0.to_vec().into(),
         }))
+    }
+
+    async fn facets(&self, _: Request<lookup::FacetsRequest>) -> Answer<lookup::FacetsResponse> {
+        Ok(Response::new(lookup::FacetsResponse::default()))
     }
 
     type WatchStream = Answers<lookup::WatchResponse>;

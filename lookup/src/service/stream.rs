@@ -59,7 +59,8 @@ fn renew(lookup: &Inner, request: &RenewRequest) -> Result<RenewResponse, Status
         };
         renew_response::Renewed { state: state.into(), granted_ms: wire::millis(term) }
     };
-    Ok(RenewResponse { renewed: renewed.into_iter().map(to_wire).collect() })
+    let renewed = renewed.into_iter().map(to_wire).collect();
+    Ok(RenewResponse { renewed, lookups_version: 0, problem: String::new() })
 }
 
 /// A watcher and what is on its way to it. Gone when dropped.

@@ -99,5 +99,6 @@ pub fn status(lookup: &Inner) -> wire::StatusResponse {
         expired: status.counters.expired,
         refused: status.counters.refused,
         uptime_ms: millis(status.uptime),
+        ..wire::StatusResponse::default()
     }
 }

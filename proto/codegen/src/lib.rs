@@ -13,11 +13,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The `.proto` files, relative to `proto/`.
-pub const FILES: [&str; 5] = [
+pub const FILES: [&str; 6] = [
     "hedgerow/common/v1/access.proto",
     "hedgerow/common/v1/series.proto",
     "hedgerow/common/v1/predicate.proto",
     "hedgerow/lookup/v1/lookup.proto",
+    "hedgerow/lookup/v1/documents.proto",
     "hedgerow/farm/v1/farm.proto",
 ];
 

@@ -100,6 +100,9 @@ pub struct RegisterResponse {
     /// 16 bytes: the id of this lookup.
     #[prost(bytes = "bytes", tag = "4")]
     pub lookup_id: ::prost::bytes::Bytes,
+    /// Another number than before: the lookups that this one knows have changed. Find(kind=lookup) tells which there are.
+    #[prost(fixed64, tag = "5")]
+    pub lookups_version: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RenewRequest {
@@ -112,6 +115,12 @@ pub struct RenewResponse {
     /// One for each lease, in the order asked.
     #[prost(message, repeated, tag = "1")]
     pub renewed: ::prost::alloc::vec::Vec<renew_response::Renewed>,
+    /// As in RegisterResponse.
+    #[prost(fixed64, tag = "2")]
+    pub lookups_version: u64,
+    /// For people: why a lease is REPLACED or CLONED; names the addresses of both holders.
+    #[prost(string, tag = "3")]
+    pub problem: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `RenewResponse`.
 pub mod renew_response {
@@ -197,6 +206,55 @@ pub struct FindResponse {
     pub lookup_id: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FacetsRequest {
+    /// Counted are the registrations that match.
+    #[prost(message, optional, tag = "1")]
+    pub template: ::core::option::Option<Template>,
+    /// `kind`, `group`, `version`, `api`, or an attribute, as in a term. Empty: these four and every attribute there is. At
+    /// most 64.
+    #[prost(string, repeated, tag = "2")]
+    pub keys: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// At most this many values of each; 0: 100; at most 1,000.
+    #[prost(uint32, tag = "3")]
+    pub limit: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FacetsResponse {
+    /// Ordered by key.
+    #[prost(message, repeated, tag = "1")]
+    pub facets: ::prost::alloc::vec::Vec<facets_response::Facet>,
+    /// How many registrations match.
+    #[prost(uint64, tag = "2")]
+    pub total: u64,
+    /// 16 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub lookup_id: ::prost::bytes::Bytes,
+}
+/// Nested message and enum types in `FacetsResponse`.
+pub mod facets_response {
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Facet {
+        #[prost(string, tag = "1")]
+        pub key: ::prost::alloc::string::String,
+        /// The most frequent first, then by value.
+        #[prost(message, repeated, tag = "2")]
+        pub values: ::prost::alloc::vec::Vec<Count>,
+        /// How many values there are in all.
+        #[prost(uint64, tag = "3")]
+        pub distinct: u64,
+        /// How many of the registrations that match have any.
+        #[prost(uint64, tag = "4")]
+        pub registrations: u64,
+    }
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Count {
+        #[prost(string, tag = "1")]
+        pub value: ::prost::alloc::string::String,
+        #[prost(uint64, tag = "2")]
+        pub registrations: u64,
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchRequest {
     #[prost(message, optional, tag = "1")]
     pub template: ::core::option::Option<Template>,
@@ -217,7 +275,7 @@ pub mod watch_response {
         /// Everything up to here has been told.
         #[prost(message, optional, tag = "1")]
         pub revision: ::core::option::Option<super::Revision>,
-        #[prost(oneof = "event::Event", tags = "2, 3, 4, 5, 6, 7, 8")]
+        #[prost(oneof = "event::Event", tags = "2, 3, 4, 5, 6, 7, 8, 9")]
         pub event: ::core::option::Option<event::Event>,
     }
     /// Nested message and enum types in `Event`.
@@ -242,7 +300,22 @@ pub mod watch_response {
             /// Nothing of interest happened up to this revision.
             #[prost(message, tag = "8")]
             Idle(super::Idle),
+            /// The lookup suspects itself or the network, or no longer does. Told to all who watch, whatever their template; each
+            /// registration that is suspect is told by `changed`, too.
+            #[prost(message, tag = "9")]
+            Suspicion(super::Suspicion),
         }
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Suspicion {
+        /// False: it is over.
+        #[prost(bool, tag = "1")]
+        pub begun: bool,
+        /// Leases past half their term, and all leases, when it began or ended.
+        #[prost(uint64, tag = "2")]
+        pub overdue: u64,
+        #[prost(uint64, tag = "3")]
+        pub leases: u64,
     }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Reset {
@@ -417,7 +490,7 @@ pub mod watch_response {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatusRequest {}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatusResponse {
     #[prost(bytes = "bytes", tag = "1")]
     pub lookup_id: ::prost::bytes::Bytes,
@@ -450,6 +523,48 @@ pub struct StatusResponse {
     pub refused: u64,
     #[prost(uint64, tag = "15")]
     pub uptime_ms: u64,
+    /// Leases past half their term.
+    #[prost(uint64, tag = "16")]
+    pub overdue: u64,
+    /// Whether the lookup suspects itself or the network now.
+    #[prost(bool, tag = "17")]
+    pub suspects: bool,
+    /// Over the last ten seconds.
+    #[prost(double, tag = "18")]
+    pub renewals_per_second: f64,
+    /// What it will bear: with more leases, it grants longer ones.
+    #[prost(double, tag = "19")]
+    pub max_renewals_per_second: f64,
+    /// Since the start: services refused as `cloned_id`, watchers who were reset, times the lookup stood still.
+    #[prost(uint64, tag = "20")]
+    pub cloned: u64,
+    #[prost(uint64, tag = "21")]
+    pub resets: u64,
+    #[prost(uint64, tag = "22")]
+    pub stalls: u64,
+    /// Signed documents, and the bytes they name.
+    #[prost(uint64, tag = "23")]
+    pub documents: u64,
+    #[prost(uint64, tag = "24")]
+    pub document_bytes: u64,
+    /// The other lookups that are registered here.
+    #[prost(message, repeated, tag = "25")]
+    pub peers: ::prost::alloc::vec::Vec<status_response::Peer>,
+}
+/// Nested message and enum types in `StatusResponse`.
+pub mod status_response {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Peer {
+        /// 16 bytes.
+        #[prost(bytes = "bytes", tag = "1")]
+        pub id: ::prost::bytes::Bytes,
+        #[prost(string, tag = "2")]
+        pub name: ::prost::alloc::string::String,
+        #[prost(string, repeated, tag = "3")]
+        pub urls: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+        #[prost(enumeration = "super::LeaseState", tag = "4")]
+        pub state: i32,
+    }
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -459,8 +574,12 @@ pub enum RenewState {
     Renewed = 1,
     /// Not known here, run out, or cancelled: register again.
     Unknown = 2,
-    /// A newer instance of the same service took its place. If that one is not you, somebody has a copy of your identity.
+    /// A newer instance of the same service took its place. If that one is not you, somebody has a copy of your identity:
+    /// go on renewing, it is the proof that there are two.
     Replaced = 3,
+    /// Refused as `cloned_id`: an older instance with this identity still renews, so there are two, and the older one was
+    /// restored. `RenewResponse.problem` names both.
+    Cloned = 4,
 }
 impl RenewState {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -473,6 +592,7 @@ impl RenewState {
             Self::Renewed => "RENEW_STATE_RENEWED",
             Self::Unknown => "RENEW_STATE_UNKNOWN",
             Self::Replaced => "RENEW_STATE_REPLACED",
+            Self::Cloned => "RENEW_STATE_CLONED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -482,6 +602,7 @@ impl RenewState {
             "RENEW_STATE_RENEWED" => Some(Self::Renewed),
             "RENEW_STATE_UNKNOWN" => Some(Self::Unknown),
             "RENEW_STATE_REPLACED" => Some(Self::Replaced),
+            "RENEW_STATE_CLONED" => Some(Self::Cloned),
             _ => None,
         }
     }
@@ -763,6 +884,28 @@ pub mod lookup_client {
                 .insert(GrpcMethod::new("hedgerow.lookup.v1.Lookup", "Watch"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Which values the registrations have: groups, kinds, attributes, counted.
+        pub async fn facets(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FacetsRequest>,
+        ) -> std::result::Result<tonic::Response<super::FacetsResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hedgerow.lookup.v1.Lookup/Facets",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hedgerow.lookup.v1.Lookup", "Facets"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Which mesh this is, and how the lookup is.
         pub async fn status(
             &mut self,
@@ -841,6 +984,11 @@ pub mod lookup_server {
             &self,
             request: tonic::Request<super::WatchRequest>,
         ) -> std::result::Result<tonic::Response<Self::WatchStream>, tonic::Status>;
+        /// Which values the registrations have: groups, kinds, attributes, counted.
+        async fn facets(
+            &self,
+            request: tonic::Request<super::FacetsRequest>,
+        ) -> std::result::Result<tonic::Response<super::FacetsResponse>, tonic::Status>;
         /// Which mesh this is, and how the lookup is.
         async fn status(
             &self,
@@ -1146,6 +1294,49 @@ pub mod lookup_server {
                     };
                     Box::pin(fut)
                 }
+                "/hedgerow.lookup.v1.Lookup/Facets" => {
+                    #[allow(non_camel_case_types)]
+                    struct FacetsSvc<T: Lookup>(pub Arc<T>);
+                    impl<T: Lookup> tonic::server::UnaryService<super::FacetsRequest>
+                    for FacetsSvc<T> {
+                        type Response = super::FacetsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FacetsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Lookup>::facets(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FacetsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/hedgerow.lookup.v1.Lookup/Status" => {
                     #[allow(non_camel_case_types)]
                     struct StatusSvc<T: Lookup>(pub Arc<T>);
@@ -1226,6 +1417,866 @@ pub mod lookup_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "hedgerow.lookup.v1.Lookup";
     impl<T> tonic::server::NamedService for LookupServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// The body of a document; `Signed` with TYPE `document`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Document {
+    /// 16 bytes: of another mesh it is refused.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub mesh_id: ::prost::bytes::Bytes,
+    /// "deployment", "rollout": 1-64 of a-z 0-9 _ .
+    #[prost(string, tag = "2")]
+    pub kind: ::prost::alloc::string::String,
+    /// 1-255 bytes, of the owner's choice.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// Rises with each change.
+    #[prost(uint64, tag = "4")]
+    pub serial: u64,
+    /// The document is taken back: payload and bytes are empty. Kept for 90 days after `signed_ms`, so that lookups that
+    /// were away learn of it.
+    #[prost(bool, tag = "5")]
+    pub tombstone: bool,
+    /// When its owner signed it, Unix milliseconds.
+    #[prost(int64, tag = "6")]
+    pub signed_ms: i64,
+    /// After this, Unix milliseconds, it stands no more, and is dropped as a tombstone is; 0: no end.
+    #[prost(int64, tag = "7")]
+    pub ends_ms: i64,
+    /// What it says, as its kind has it.
+    #[prost(bytes = "bytes", tag = "8")]
+    pub payload: ::prost::bytes::Bytes,
+    /// Bytes that belong to it, at most 16.
+    #[prost(message, repeated, tag = "9")]
+    pub blobs: ::prost::alloc::vec::Vec<document::Blob>,
+}
+/// Nested message and enum types in `Document`.
+pub mod document {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Blob {
+        /// SHA-256, 32 bytes.
+        #[prost(bytes = "bytes", tag = "1")]
+        pub sha256: ::prost::bytes::Bytes,
+        #[prost(uint64, tag = "2")]
+        pub size: u64,
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishRequest {
+    #[prost(message, optional, tag = "1")]
+    pub document: ::core::option::Option<Signed>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishResponse {
+    #[prost(enumeration = "Taken", tag = "1")]
+    pub taken: i32,
+    /// What stands here instead.
+    #[prost(message, optional, tag = "2")]
+    pub newer: ::core::option::Option<Signed>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferRequest {
+    #[prost(message, optional, tag = "1")]
+    pub document: ::core::option::Option<Signed>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferResponse {
+    #[prost(enumeration = "Taken", tag = "1")]
+    pub taken: i32,
+    /// What stands here instead.
+    #[prost(message, optional, tag = "2")]
+    pub newer: ::core::option::Option<Signed>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishBytesRequest {
+    /// In the first message: SHA-256 of all, 32 bytes, and their number.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub sha256: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+    /// At most 64 KiB.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub chunk: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PublishBytesResponse {
+    /// They were here already.
+    #[prost(bool, tag = "1")]
+    pub known: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferBytesRequest {
+    /// As in PublishBytesRequest.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub sha256: ::prost::bytes::Bytes,
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub chunk: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OfferBytesResponse {
+    /// They were here already.
+    #[prost(bool, tag = "1")]
+    pub known: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchDocumentsRequest {
+    /// Empty: all.
+    #[prost(string, repeated, tag = "1")]
+    pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchDocumentsResponse {
+    /// Some of what stands, tombstones included; at first all of it, then each change. Every lookup that holds a document
+    /// holds its bytes.
+    #[prost(message, repeated, tag = "1")]
+    pub documents: ::prost::alloc::vec::Vec<Signed>,
+    /// All that stood when the call began has been told.
+    #[prost(bool, tag = "2")]
+    pub complete: bool,
+    /// 16 bytes: the id of this lookup.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub lookup_id: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadBytesRequest {
+    /// SHA-256, 32 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub sha256: ::prost::bytes::Bytes,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReadBytesResponse {
+    /// At most 64 KiB.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub chunk: ::prost::bytes::Bytes,
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Taken {
+    Unspecified = 0,
+    /// It stands now.
+    New = 1,
+    /// It stood already.
+    Equal = 2,
+    /// A newer one stands, which is in the answer.
+    Older = 3,
+}
+impl Taken {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TAKEN_UNSPECIFIED",
+            Self::New => "TAKEN_NEW",
+            Self::Equal => "TAKEN_EQUAL",
+            Self::Older => "TAKEN_OLDER",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TAKEN_UNSPECIFIED" => Some(Self::Unspecified),
+            "TAKEN_NEW" => Some(Self::New),
+            "TAKEN_EQUAL" => Some(Self::Equal),
+            "TAKEN_OLDER" => Some(Self::Older),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod documents_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// A document is known by (kind, owner's key, name). Of two with the same three the one with the higher serial stands; of two
+    /// with the same serial, too, the one whose body has the greater SHA-256. So every lookup, told the same in any order, comes
+    /// to hold the same.
+    #[derive(Debug, Clone)]
+    pub struct DocumentsClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> DocumentsClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> DocumentsClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            DocumentsClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Its owner gives a document to this lookup; to be called at every lookup that is reached.
+        pub async fn publish(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PublishRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hedgerow.lookup.v1.Documents/Publish",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hedgerow.lookup.v1.Documents", "Publish"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Somebody carries a document here that another lookup holds. The same as Publish but for the role.
+        pub async fn offer(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OfferRequest>,
+        ) -> std::result::Result<tonic::Response<super::OfferResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hedgerow.lookup.v1.Documents/Offer",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hedgerow.lookup.v1.Documents", "Offer"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives bytes that a document will name. They are kept for an hour, and for as long as a document names them.
+        pub async fn publish_bytes(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::PublishBytesRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishBytesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hedgerow.lookup.v1.Documents/PublishBytes",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hedgerow.lookup.v1.Documents", "PublishBytes"));
+            self.inner.client_streaming(req, path, codec).await
+        }
+        /// The same, by somebody who carries them.
+        pub async fn offer_bytes(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::OfferBytesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OfferBytesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hedgerow.lookup.v1.Documents/OfferBytes",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hedgerow.lookup.v1.Documents", "OfferBytes"));
+            self.inner.client_streaming(req, path, codec).await
+        }
+        /// All documents of some kinds, then each that comes, for as long as the call is held.
+        pub async fn watch_documents(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchDocumentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchDocumentsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hedgerow.lookup.v1.Documents/WatchDocuments",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("hedgerow.lookup.v1.Documents", "WatchDocuments"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Bytes by their hash, in chunks.
+        pub async fn read_bytes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReadBytesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ReadBytesResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hedgerow.lookup.v1.Documents/ReadBytes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hedgerow.lookup.v1.Documents", "ReadBytes"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod documents_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with DocumentsServer.
+    #[async_trait]
+    pub trait Documents: std::marker::Send + std::marker::Sync + 'static {
+        /// Its owner gives a document to this lookup; to be called at every lookup that is reached.
+        async fn publish(
+            &self,
+            request: tonic::Request<super::PublishRequest>,
+        ) -> std::result::Result<tonic::Response<super::PublishResponse>, tonic::Status>;
+        /// Somebody carries a document here that another lookup holds. The same as Publish but for the role.
+        async fn offer(
+            &self,
+            request: tonic::Request<super::OfferRequest>,
+        ) -> std::result::Result<tonic::Response<super::OfferResponse>, tonic::Status>;
+        /// Gives bytes that a document will name. They are kept for an hour, and for as long as a document names them.
+        async fn publish_bytes(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::PublishBytesRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::PublishBytesResponse>,
+            tonic::Status,
+        >;
+        /// The same, by somebody who carries them.
+        async fn offer_bytes(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::OfferBytesRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::OfferBytesResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchDocuments method.
+        type WatchDocumentsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchDocumentsResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// All documents of some kinds, then each that comes, for as long as the call is held.
+        async fn watch_documents(
+            &self,
+            request: tonic::Request<super::WatchDocumentsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchDocumentsStream>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the ReadBytes method.
+        type ReadBytesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ReadBytesResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Bytes by their hash, in chunks.
+        async fn read_bytes(
+            &self,
+            request: tonic::Request<super::ReadBytesRequest>,
+        ) -> std::result::Result<tonic::Response<Self::ReadBytesStream>, tonic::Status>;
+    }
+    /// A document is known by (kind, owner's key, name). Of two with the same three the one with the higher serial stands; of two
+    /// with the same serial, too, the one whose body has the greater SHA-256. So every lookup, told the same in any order, comes
+    /// to hold the same.
+    #[derive(Debug)]
+    pub struct DocumentsServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> DocumentsServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for DocumentsServer<T>
+    where
+        T: Documents,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/hedgerow.lookup.v1.Documents/Publish" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishSvc<T: Documents>(pub Arc<T>);
+                    impl<T: Documents> tonic::server::UnaryService<super::PublishRequest>
+                    for PublishSvc<T> {
+                        type Response = super::PublishResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PublishRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Documents>::publish(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hedgerow.lookup.v1.Documents/Offer" => {
+                    #[allow(non_camel_case_types)]
+                    struct OfferSvc<T: Documents>(pub Arc<T>);
+                    impl<T: Documents> tonic::server::UnaryService<super::OfferRequest>
+                    for OfferSvc<T> {
+                        type Response = super::OfferResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OfferRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Documents>::offer(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OfferSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hedgerow.lookup.v1.Documents/PublishBytes" => {
+                    #[allow(non_camel_case_types)]
+                    struct PublishBytesSvc<T: Documents>(pub Arc<T>);
+                    impl<
+                        T: Documents,
+                    > tonic::server::ClientStreamingService<super::PublishBytesRequest>
+                    for PublishBytesSvc<T> {
+                        type Response = super::PublishBytesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::PublishBytesRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Documents>::publish_bytes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PublishBytesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hedgerow.lookup.v1.Documents/OfferBytes" => {
+                    #[allow(non_camel_case_types)]
+                    struct OfferBytesSvc<T: Documents>(pub Arc<T>);
+                    impl<
+                        T: Documents,
+                    > tonic::server::ClientStreamingService<super::OfferBytesRequest>
+                    for OfferBytesSvc<T> {
+                        type Response = super::OfferBytesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::OfferBytesRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Documents>::offer_bytes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OfferBytesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hedgerow.lookup.v1.Documents/WatchDocuments" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchDocumentsSvc<T: Documents>(pub Arc<T>);
+                    impl<
+                        T: Documents,
+                    > tonic::server::ServerStreamingService<super::WatchDocumentsRequest>
+                    for WatchDocumentsSvc<T> {
+                        type Response = super::WatchDocumentsResponse;
+                        type ResponseStream = T::WatchDocumentsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchDocumentsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Documents>::watch_documents(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchDocumentsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hedgerow.lookup.v1.Documents/ReadBytes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReadBytesSvc<T: Documents>(pub Arc<T>);
+                    impl<
+                        T: Documents,
+                    > tonic::server::ServerStreamingService<super::ReadBytesRequest>
+                    for ReadBytesSvc<T> {
+                        type Response = super::ReadBytesResponse;
+                        type ResponseStream = T::ReadBytesStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReadBytesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Documents>::read_bytes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReadBytesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for DocumentsServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "hedgerow.lookup.v1.Documents";
+    impl<T> tonic::server::NamedService for DocumentsServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
