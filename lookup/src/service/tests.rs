@@ -106,6 +106,7 @@ impl Watch {
                     _ => format!("unmatched {:?}", d.id[0]),
                 },
                 Event::Idle(_) => "idle".into(),
+                Event::Suspicion(s) => format!("suspicion {}", s.begun),
             }
         };
         self.revision = message.events.last().unwrap().revision;
