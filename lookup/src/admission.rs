@@ -43,6 +43,23 @@ impl Entry {
         };
         Self { registration, signed }
     }
+
+    /// About how many bytes of memory it takes: several times those of its body.
+    pub fn held_bytes(&self) -> usize {
+        /// Of a node of a map of texts, which holds up to eleven pairs.
+        const NODE: usize = 560;
+        /// Of a text, with what the allocator adds.
+        const TEXT: usize = size_of::<String>() + 16;
+        let Registration { groups, attributes, endpoints, apis, .. } = &self.registration;
+        let texts = groups.len() + apis.len() + 2 * endpoints.len() + 5;
+        let nodes = attributes.len().div_ceil(6);
+        size_of::<Self>()
+            + 2 * self.signed.body.len()
+            + 128
+            + texts * TEXT
+            + nodes * NODE
+            + attributes.len() * 32
+    }
 }
 
 impl Rules {

@@ -79,7 +79,7 @@ impl Directory {
     /// Takes back what was kept over a restart: it runs one full term, unconfirmed. Only before anybody calls.
     pub fn restore(&mut self, kept: Kept) {
         let id = kept.entry.registration.id;
-        if self.registry.get(id).is_none() && self.leases.get(kept.lease).is_none() {
+        if !self.registry.contains(id) && self.leases.get(kept.lease).is_none() {
             self.leases.restore(kept.lease, id, kept.asked, kept.granted);
             self.registry.put(Listed { entry: kept.entry, lease: kept.lease, number: 0 });
         }
@@ -258,7 +258,7 @@ impl Directory {
     }
 
     fn lease_of(&self, id: Id) -> LeaseId {
-        self.registry.get(id).expect("invariant: what was judged is listed").lease
+        self.registry.lease(id).expect("invariant: what was judged is listed")
     }
 }
 

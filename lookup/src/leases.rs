@@ -3,8 +3,8 @@
 //! It keeps a clock of its own, which stands still while the lookup stood still: a lookup that wakes after a stall must
 //! not end leases that nobody could renew. It never reads a clock and knows nothing of what the leases are held for.
 
+use crate::dense_map::DenseMap;
 use crate::lease_time::LeaseTime;
-use hashbrown::HashMap;
 use hedgerow_model::lease;
 use hedgerow_model::registration::Id;
 use std::collections::BTreeSet;
@@ -63,7 +63,7 @@ pub struct Renewal {
 /// All leases of a lookup.
 #[derive(Debug)]
 pub struct LeaseTable {
-    leases: HashMap<LeaseId, Lease>,
+    leases: DenseMap<LeaseId, Lease>,
     queue: BTreeSet<(u64, LeaseId)>,
     time: LeaseTime,
     unconfirmed: usize,
@@ -76,7 +76,7 @@ impl LeaseTable {
         let time = LeaseTime::new(now);
         // Less, or not a number, would ask for terms that no duration holds.
         let renewals_per_second = renewals_per_second.max(0.001);
-        Self { leases: HashMap::new(), queue: BTreeSet::new(), time, unconfirmed: 0, renewals_per_second }
+        Self { leases: DenseMap::new(), queue: BTreeSet::new(), time, unconfirmed: 0, renewals_per_second }
     }
 
     /// Lets time pass. Gives the stall that was added to all terms, where there was one.

@@ -11,6 +11,7 @@
 
 mod admission;
 mod clock;
+mod dense_map;
 mod directory;
 mod lease_time;
 mod leases;
@@ -20,6 +21,7 @@ mod refusal;
 mod registry;
 mod replaced;
 mod service;
+mod slab;
 mod snapshots;
 mod store;
 mod transitions;

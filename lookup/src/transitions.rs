@@ -83,7 +83,7 @@ impl Transition {
 
     /// What it makes the log hold, about.
     fn bytes(&self) -> usize {
-        let held = |entry: &Option<Arc<Entry>>| entry.as_ref().map_or(0, |entry| entry.signed.body.len());
+        let held = |entry: &Option<Arc<Entry>>| entry.as_ref().map_or(0, |entry| entry.held_bytes());
         size_of::<Self>() + held(&self.before) + held(&self.after)
     }
 }
@@ -93,7 +93,7 @@ impl Transition {
 pub struct LogBounds {
     /// Most transitions.
     pub transitions: usize,
-    /// Most bytes of bodies, about.
+    /// Most bytes of memory, about.
     pub bytes: usize,
 }
 

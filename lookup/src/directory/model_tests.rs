@@ -9,8 +9,10 @@ use crate::watchers::WatcherId;
 use crate::watchers::{Event, Told};
 use hedgerow_model::lease;
 use hedgerow_model::registration::{Instance, Registration};
+use hedgerow_proto::convert::registration::to_wire;
 use hedgerow_proto::lookup::Signed;
 use proptest::prelude::*;
+use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 
 const RENEWALS_PER_SECOND: f64 = 0.25;
@@ -128,7 +130,11 @@ fn entry(service: u8, key: u8, order: (Instance, u64), group: bool) -> Entry {
         instance: order.0,
         serial: order.1,
     };
-    let signed = Signed { body: vec![0; 100].into(), public_key: vec![key].into(), signature: vec![].into() };
+    let signed = Signed {
+        body: to_wire(&registration).encode_to_vec().into(),
+        public_key: vec![key].into(),
+        signature: vec![].into(),
+    };
     Entry::new(&signed, registration)
 }
 

@@ -43,7 +43,7 @@ impl Directory {
             bytes += listed.entry.signed.body.len();
             page.more = !page.sights.is_empty() && (page.sights.len() >= limit || bytes > max_bytes);
             if !page.more {
-                page.sights.push(self.sight(listed));
+                page.sights.push(self.sight(&listed));
             }
         }
         page
@@ -119,12 +119,12 @@ impl Directory {
         let reset = reset.map(|reason| Event { number: 0, told: Told::Reset(reason) });
         let present = self
             .matching(template)
-            .map(|listed| Event { number: 0, told: Told::Present(self.sight(listed)) });
+            .map(|listed| Event { number: 0, told: Told::Present(self.sight(&listed)) });
         let end = Event { number: self.log.head(), told: Told::SnapshotEnd };
         reset.into_iter().chain(present).chain([end]).collect()
     }
 
-    fn matching<'a>(&'a self, template: &'a Matcher) -> impl Iterator<Item = &'a Listed> {
+    fn matching<'a>(&'a self, template: &'a Matcher) -> impl Iterator<Item = Listed> + 'a {
         self.registry.iter().filter(|listed| template.matches(&listed.entry.registration))
     }
 

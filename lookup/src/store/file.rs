@@ -3,10 +3,9 @@
 use crate::admission::Entry;
 use crate::directory::{Kept, Write};
 use crate::leases::LeaseId;
-use hedgerow_model::registration::{Id, Registration};
-use hedgerow_proto::convert::registration;
-use hedgerow_proto::lookup::{Registration as WireRegistration, Signed};
-use prost::Message;
+use crate::registry;
+use hedgerow_model::registration::Id;
+use hedgerow_proto::lookup::Signed;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -227,17 +226,15 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Kept>> {
     }
     let signed = Signed { body: body.into(), public_key: public_key.into(), signature: signature.into() };
     let [lease, asked, granted] = numbers.map(i64::cast_unsigned);
-    Ok(parse(&signed).filter(|registration| registration.id.0 == *id).map(|registration| Kept {
-        entry: Arc::new(Entry::new(&signed, registration)),
-        lease: LeaseId(lease),
-        asked: Duration::from_millis(asked),
-        granted: Duration::from_millis(granted),
+    // The signature was checked when it came, and the checksum says that these are the bytes of then.
+    Ok(registry::parse(&signed.body).filter(|registration| registration.id.0 == *id).map(|registration| {
+        Kept {
+            entry: Arc::new(Entry::new(&signed, registration)),
+            lease: LeaseId(lease),
+            asked: Duration::from_millis(asked),
+            granted: Duration::from_millis(granted),
+        }
     }))
-}
-
-/// The signature was checked when the registration came, and the checksum says that these are the bytes of then.
-fn parse(signed: &Signed) -> Option<Registration> {
-    registration::from_wire(WireRegistration::decode(signed.body.clone()).ok()?).ok()
 }
 
 fn checksum(id: &[u8], numbers: [i64; 3], bytes: [&[u8]; 3]) -> u32 {

@@ -1,0 +1,124 @@
+//! Registrations packed for keeping: the signed bytes verbatim, the body compressed against what the first bodies said,
+//! because those of one mesh say nearly the same.
+//!
+//! What was packed comes back byte for byte, or not at all; nothing here judges what it packs.
+
+use crate::admission::Entry;
+use bytes::Bytes;
+use hedgerow_model::registration::{Id, Registration};
+use hedgerow_proto::convert::registration;
+use hedgerow_proto::lookup::{Registration as WireRegistration, Signed};
+use prost::Message;
+use std::sync::Arc;
+
+/// Most bytes of the dictionary. It grows by bodies that it does not help with, until it is full; what is unlike all of
+/// it later is kept at about its own size.
+const MAX_DICTIONARY_BYTES: usize = 4096;
+/// Before the key, the signature and the compressed rest: length of the dictionary then, length of the body, length of
+/// the key, length of the signature, id.
+const HEAD: usize = 2 + 2 + 1 + 1 + 16;
+/// In the length of the body: it begins with the id, in the usual way, which is not packed again.
+const ID_FIRST: u16 = 1 << 15;
+/// How an id as field 1 begins.
+const ID_TAG: [u8; 2] = [0x0a, 16];
+
+/// One packed registration. Cheap to share, so that a snapshot can keep what the registry lets go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed(Arc<[u8]>);
+
+/// What bodies have in common.
+#[derive(Debug, Default)]
+pub struct Packing {
+    /// Only ever appended to: what was packed remembers how long it was.
+    dictionary: Vec<u8>,
+}
+
+impl Packed {
+    /// The service's id.
+    pub fn id(&self) -> Id {
+        Id::from_slice(&self.0[HEAD - 16..HEAD]).expect("invariant: an id has 16 bytes")
+    }
+
+    /// The service's public key.
+    pub fn public_key(&self) -> &[u8] {
+        &self.0[HEAD..HEAD + usize::from(self.0[4])]
+    }
+
+    /// Length of the body.
+    pub fn body_len(&self) -> usize {
+        usize::from(self.number(2) & !ID_FIRST)
+    }
+
+    fn number(&self, at: usize) -> u16 {
+        u16::from_le_bytes([self.0[at], self.0[at + 1]])
+    }
+}
+
+impl Packing {
+    /// Packs a registration. Its body is admitted: at most [`crate::admission::MAX_BODY_BYTES`].
+    pub fn pack(&mut self, entry: &Entry) -> Packed {
+        let Signed { body, public_key, signature } = &entry.signed;
+        let id = entry.registration.id.0;
+        let rest = body.strip_prefix(&ID_TAG).and_then(|body| body.strip_prefix(&id));
+        let id_first = if rest.is_some() { ID_FIRST } else { 0 };
+        let rest = rest.unwrap_or(body);
+        let compressed = lz4_flex::block::compress_with_dict(rest, &self.dictionary);
+        let small = |length: usize| u16::try_from(length).expect("invariant: a body is bounded");
+        let short =
+            |length: usize| u8::try_from(length).expect("invariant: a key has 32 bytes, a signature 64");
+        let mut all = Vec::with_capacity(HEAD + public_key.len() + signature.len() + compressed.len());
+        all.extend(small(self.dictionary.len()).to_le_bytes());
+        all.extend((small(body.len()) | id_first).to_le_bytes());
+        all.extend([short(public_key.len()), short(signature.len())]);
+        for part in [&id, &**public_key, &**signature, &*compressed] {
+            all.extend_from_slice(part);
+        }
+        let helps_little = compressed.len() * 2 > rest.len();
+        if helps_little && self.dictionary.len() + rest.len() <= MAX_DICTIONARY_BYTES {
+            self.dictionary.extend_from_slice(rest);
+        }
+        Packed(all.into())
+    }
+
+    /// The bytes as they came.
+    pub fn signed(&self, packed: &Packed) -> Signed {
+        let key_end = HEAD + usize::from(packed.0[4]);
+        let signature_end = key_end + usize::from(packed.0[5]);
+        let id_first = packed.number(2) & ID_FIRST != 0;
+        let rest_at = if id_first { ID_TAG.len() + 16 } else { 0 };
+        let body_len = packed.body_len();
+        let mut all = vec![0; body_len + signature_end - HEAD];
+        if id_first {
+            all[..ID_TAG.len()].copy_from_slice(&ID_TAG);
+            all[ID_TAG.len()..rest_at].copy_from_slice(&packed.id().0);
+        }
+        let dictionary = &self.dictionary[..usize::from(packed.number(0))];
+        let rest = &mut all[rest_at..body_len];
+        let written =
+            lz4_flex::block::decompress_into_with_dict(&packed.0[signature_end..], rest, dictionary);
+        debug_assert_eq!(written.ok(), Some(body_len - rest_at));
+        all[body_len..].copy_from_slice(&packed.0[HEAD..signature_end]);
+        let mut all = Bytes::from(all);
+        let body = all.split_to(body_len);
+        let public_key = all.split_to(key_end - HEAD);
+        Signed { body, public_key, signature: all }
+    }
+
+    /// The registration as it came, and what it says.
+    pub fn entry(&self, packed: &Packed) -> Arc<Entry> {
+        let signed = self.signed(packed);
+        let registration = parse(&signed.body).expect("invariant: what was packed could be read");
+        Arc::new(Entry { registration, signed })
+    }
+
+    /// Bytes of the dictionary.
+    #[cfg(test)]
+    pub fn dictionary_bytes(&self) -> usize {
+        self.dictionary.len()
+    }
+}
+
+/// What a body says that was admitted once; its signature is not looked at.
+pub fn parse(body: &Bytes) -> Option<Registration> {
+    registration::from_wire(WireRegistration::decode(body.clone()).ok()?).ok()
+}
