@@ -19,10 +19,10 @@ use tokio::time::Instant;
 
 /// Most samples of one run; further ones are dropped, and the run's errors say how many.
 pub const MAX_RUN_SAMPLES: usize = 1 << 20;
-/// Most series of one target; further ones are left out, and the run's errors say how many. So one target that makes up
-/// rows without end leaves room for the others of its collector. Held here for what a run declares; a probe that keeps ids
-/// from run to run holds it for those.
-pub const MAX_TARGET_SERIES: usize = 1 << 16;
+/// Most series of one target; further ones are left out, and the run's errors say how many. More than the largest devices
+/// have (5,000 ports come to 80,000), and so few that one target that makes up rows without end leaves room for the others
+/// of its collector. Held here for what a run declares; a probe that keeps ids from run to run holds it for those.
+pub const MAX_TARGET_SERIES: usize = 1 << 17;
 /// Most errors of parts kept of one run; further ones are only counted.
 pub const MAX_PART_ERRORS: usize = 16;
 /// Declarations that no recent run used are forgotten when there are this many more than used ones.

@@ -641,5 +641,15 @@ fn a_target_that_has_all_the_series_it_may_have_gets_no_more_and_that_is_said() 
     out.finish();
     let said: Vec<String> = notes.parts();
     assert_eq!((notes.series.len(), said.len()), (1, 1));
-    assert!(said[0].contains("left out: 1 series more than the 65536 of a target"), "{said:?}");
+    let words = format!("left out: 1 series more than the {MAX_TARGET_SERIES} of a target");
+    assert!(said[0].contains(&words), "{said:?}");
+}
+
+#[test]
+fn a_device_of_5000_ports_has_room_for_all_their_series() {
+    let library = Library::shipped();
+    let interfaces = library.get("interfaces").unwrap();
+    let of_a_port: usize = interfaces.tables.iter().map(|table| table.columns.len()).sum();
+    let most = crate::engine::MAX_TARGET_SERIES;
+    assert!(5000 * of_a_port < most, "{of_a_port} series a port, at most {most}");
 }
