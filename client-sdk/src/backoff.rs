@@ -16,7 +16,12 @@ pub(crate) struct Backoff(u32);
 impl Backoff {
     /// How long to wait after one more failure; `random` is uniform over all of u64.
     pub(crate) fn failed(&mut self, random: u64) -> Duration {
-        let bound = FIRST.saturating_mul(1 << self.0.min(16)).min(LONGEST);
+        self.failed_within(LONGEST, random)
+    }
+
+    /// The same with another bound of every wait.
+    pub(crate) fn failed_within(&mut self, longest: Duration, random: u64) -> Duration {
+        let bound = FIRST.saturating_mul(1 << self.0.min(16)).min(longest);
         self.0 = self.0.saturating_add(1);
         let bound = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(random % bound).max(SHORTEST)

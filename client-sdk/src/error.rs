@@ -80,6 +80,20 @@ pub enum ClientError {
         /// Who was expected.
         expected: Id,
     },
+    /// A domain cannot be asked for its lookups.
+    #[error("cannot ask DNS which lookups {domain} has: {why}; those known otherwise are used")]
+    Domain {
+        /// As configured.
+        domain: String,
+        /// What the resolver says.
+        why: String,
+    },
+    /// Announcements on the local network cannot be heard.
+    #[error("cannot listen to lookups on the local network: {why}; those known otherwise are used")]
+    LocalNetwork {
+        /// What the system says.
+        why: String,
+    },
     /// No lookup answers.
     #[error("no lookup answers ({}): start one with `hedgerow up`, or name one with --lookup URL", .0.join("; "))]
     NoLookup(Vec<String>),
