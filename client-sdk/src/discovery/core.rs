@@ -151,9 +151,10 @@ impl Core {
     /// When the next one is due.
     pub(super) fn next(&self, mesh_known: bool) -> Option<Instant> {
         let held_back = self.named && !mesh_known;
-        let waiting = self.candidates.values().filter(|candidate| {
-            !candidate.asking && !(held_back && candidate.is_stranger())
-        });
+        let waiting = self
+            .candidates
+            .values()
+            .filter(|candidate| !candidate.asking && !(held_back && candidate.is_stranger()));
         waiting.map(|candidate| candidate.ask_at).min()
     }
 
@@ -254,7 +255,8 @@ impl Core {
         let wrong = self.candidates.values().filter(|c| c.listed() || c.of_other_mesh());
         let mut problems: Vec<_> =
             wrong.filter_map(|c| c.failing.as_ref().map(|(_, error)| error.clone())).collect();
-        let too_many = |at: &str| ClientError::TooMuch { what: "lookups", at: at.to_owned(), most: MAX_LOOKUPS };
+        let too_many =
+            |at: &str| ClientError::TooMuch { what: "lookups", at: at.to_owned(), most: MAX_LOOKUPS };
         problems.extend(self.overfull.iter().map(|source| too_many(source.as_str())));
         if self.chosen().len() > MAX_LOOKUPS {
             problems.push(too_many("this mesh"));
@@ -265,8 +267,7 @@ impl Core {
     /// Whether each one that may be asked was asked at least once, and answered or failed.
     pub(super) fn tried(&self, mesh_known: bool) -> bool {
         let held_back = self.named && !mesh_known;
-        let mut asked =
-            self.candidates.values().filter(|c| !(held_back && c.is_stranger()));
+        let mut asked = self.candidates.values().filter(|c| !(held_back && c.is_stranger()));
         asked.all(|candidate| candidate.answered.is_some() || candidate.failing.is_some())
     }
 

@@ -78,6 +78,4 @@ async fn an_announcement_of_another_mesh_is_refused_naming_both_before_anybody_c
     assert_eq!(local.changed(&caller).await, ["http://10.0.0.1:1", "http://10.0.0.3:1"]);
     let said: Vec<_> = local.problems().map(|error| error.to_string()).collect();
     assert!(said[0].contains("theirs (08") && said[0].contains("ours (07"), "{said:?}");
-
 }
-
