@@ -6,13 +6,15 @@
 mod expected;
 #[path = "support/simulated.rs"]
 mod simulated;
+#[path = "support/told.rs"]
+mod told;
 
-use hedgerow_e2e::{PATIENCE, wait_for, wait_until};
 use hedgerow_sim::{AgentConfig, DeviceConfig, Motion, Oid, Place, Sim};
 use serde_json::Value;
 use simulated::{Farm, assert_true, assert_whole, wait_whole};
 use std::collections::BTreeSet;
 use std::time::Duration;
+use told::wait_told;
 
 const PROFILES: [&str; 2] = ["system", "interfaces"];
 /// Long enough to change a device between two runs.
@@ -72,24 +74,25 @@ fn a_row_that_vanished_ends_with_a_reason_and_a_new_one_appears() {
     let of_row = |item: &str| -> Vec<Value> {
         farm.series("sw").into_iter().filter(|series| series["labels"]["item"] == item).collect()
     };
-    let ended = wait_for("the end of the row's series", PATIENCE, || {
-        Some(of_row("Gi0/5"))
-            .filter(|row| !row.is_empty() && row.iter().all(|series| series["life"] == "ended"))
+    let all = |row: &[Value], life: &str| !row.is_empty() && row.iter().all(|series| series["life"] == life);
+    let ended = wait_told("the end of the row's series", || {
+        let row = of_row("Gi0/5");
+        if all(&row, "ended") { Ok(row) } else { Err(format!("{row:?}")) }
     });
     let reason = ended[0]["life_reason"].as_str().unwrap().to_owned();
     println!("ended: {reason}");
-    assert!(ended.iter().all(|series| series["life_reason"].as_str().is_some_and(|why| !why.is_empty())));
-    assert!(of_row("Gi0/4").iter().all(|series| series["life"] == "live"));
+    let has_reason = |series: &Value| series["life_reason"].as_str().is_some_and(|why| !why.is_empty());
+    assert!(ended.iter().all(has_reason), "{ended:?}");
+    let neighbour = of_row("Gi0/4");
+    assert!(all(&neighbour, "live"), "{neighbour:?}");
 
     farm.sim.with(0, |agent| {
         agent.device.add_row(4);
         agent.device.add_row(9);
     });
-    wait_until("both rows", PATIENCE, || {
-        ["Gi0/5", "Gi0/10"].iter().all(|item| {
-            let row = of_row(item);
-            !row.is_empty() && row.iter().all(|series| series["life"] == "live")
-        })
+    wait_told("both rows", || {
+        let rows = ["Gi0/5", "Gi0/10"].map(of_row);
+        if rows.iter().all(|row| all(row, "live")) { Ok(()) } else { Err(format!("{rows:?}")) }
     });
 }
 
@@ -138,22 +141,30 @@ fn resets_and_wraps_are_marked_and_never_become_a_spike() {
     farm.runs("reboots", 3);
     assert_eq!(marks(&farm, "reboots"), [], "before anything happened");
     farm.sim.with(0, |agent| agent.device.reboot()).unwrap();
-    wait_until("marks of the reset", PATIENCE, || !marks(&farm, "reboots").is_empty());
+    wait_told("marks of the reset", || {
+        let samples = || format!("{:?}; {:?}", farm.samples("reboots"), farm.last_error("reboots"));
+        if marks(&farm, "reboots").is_empty() { Err(samples()) } else { Ok(()) }
+    });
     farm.more_runs("reboots", 3);
     let of_in: Vec<_> =
         marks(&farm, "reboots").into_iter().filter(|(_, sample)| sample["parameter"] == "in").collect();
     assert_eq!(of_in.len(), 4, "each counter once: {of_in:?}");
     assert!(of_in.iter().all(|(mark, _)| mark == "reset"), "{of_in:?}");
 
-    wait_until("all rows to wrap", PATIENCE, || {
-        marks(&farm, "wraps").iter().filter(|(_, sample)| sample["parameter"] == "in").count() >= 4
+    wait_told("all rows to wrap", || {
+        let marks = marks(&farm, "wraps");
+        let many = marks.iter().filter(|(_, sample)| sample["parameter"] == "in").count();
+        if many >= 4 { Ok(()) } else { Err(format!("{marks:?}; {:?}", farm.last_error("wraps"))) }
     });
     let of_wraps = marks(&farm, "wraps");
     assert!(of_wraps.iter().all(|(mark, _)| mark == "wrap32"), "{of_wraps:?}");
 
-    wait_until("sysUpTime to begin again", PATIENCE, || {
+    wait_told("sysUpTime to begin again", || {
         let uptime = farm.sim.with(2, |agent| agent.device.get(&[1, 3, 6, 1, 2, 1, 1, 3, 0])).flatten();
-        matches!(uptime, Some(hedgerow_sim::Value::TimeTicks(ticks)) if ticks > 200 && ticks < 1_000_000)
+        match uptime {
+            Some(hedgerow_sim::Value::TimeTicks(ticks)) if ticks > 200 && ticks < 1_000_000 => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
     });
     farm.more_runs("old", 2);
     assert_eq!(marks(&farm, "old"), [], "the agent did not start anew");

@@ -6,6 +6,8 @@
 mod expected;
 #[path = "support/simulated.rs"]
 mod simulated;
+#[path = "support/told.rs"]
+mod told;
 
 use hedgerow_e2e::{Access, Sandbox, SnmpCollector, Snmpd, USERS, User};
 use hedgerow_sim::{AgentConfig, DeviceConfig, Fault, Misbehaviour, Place, Sim};
@@ -16,7 +18,11 @@ use std::time::Duration;
 const PROFILES: [&str; 2] = ["system", "interfaces"];
 /// An agent of which a walk never ends is given up behind so many rows.
 const MAX_ROWS: u32 = 50;
-const PERIOD_MS: i64 = 2000;
+const PERIOD_MS: i64 = 6000;
+/// A question is given up 3.5 s after it was asked first: where processors are scarce, the healthy are late, too.
+const PATIENCE: [&str; 2] = ["timeout = \"500ms\"", "attempts = 3"];
+/// What comes then is too late.
+const TOO_LATE: Duration = Duration::from_secs(5);
 const HEALTHY: usize = 10;
 /// So many runs of each healthy agent are looked at.
 const RUNS: usize = 5;
@@ -30,7 +36,7 @@ fn misbehaviours() -> Vec<(Misbehaviour, Option<&'static str>)> {
     };
     vec![
         (Silent, Some("timed_out")),
-        (Late(Duration::from_secs(2)), Some("late")),
+        (Late(TOO_LATE), Some("late")),
         (Double, Some("double")),
         (OtherPort, Some("wrong_address")),
         (OtherAddress, Some("wrong_address")),
@@ -140,7 +146,7 @@ fn no_misbehaviour_becomes_a_value_or_touches_a_neighbour() {
     let sim = Sim::start(agents, Place::Ports(0), 7).unwrap();
     let period = format!("period = \"{PERIOD_MS}ms\"");
     let rows = format!("max_rows = {MAX_ROWS}");
-    let lines = [&period[..], "timeout = \"200ms\"", "attempts = 2", &rows];
+    let lines = [&period[..], PATIENCE[0], PATIENCE[1], &rows];
     let nodes: Vec<&str> = names.iter().map(String::as_str).collect();
     let farm = Farm::start(sim, &nodes, &PROFILES, &lines);
 
@@ -192,8 +198,14 @@ fn assert_no_tick_missing(node: &str, samples: &[Value]) {
         down += u32::from(up["value"].as_f64() != Some(1.0));
     }
     times.sort_unstable();
-    let missed: Vec<_> = times.windows(2).filter(|pair| pair[1] - pair[0] > PERIOD_MS * 3 / 2).collect();
-    assert!(missed.is_empty() && down == 0, "{node}: {missed:?} are no neighbours, {down} runs failed");
+    // The first stands off the grid. One that is missed leaves two periods between its neighbours, less what one of them
+    // began late.
+    let pairs = times.windows(2).skip(1);
+    let missed: Vec<_> = pairs.filter(|pair| pair[1] - pair[0] >= PERIOD_MS * 7 / 4).collect();
+    assert!(
+        missed.is_empty() && down == 0,
+        "{node}: {missed:?} are no neighbours, {down} runs failed: {times:?}"
+    );
 }
 
 const STRANGER: User = User { name: "stranger", auth: None, privacy: None };

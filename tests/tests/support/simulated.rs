@@ -1,15 +1,13 @@
 //! Simulated agents beside a farm: what they truly say, and what the farm shows of them.
 
 use crate::expected::{Key, Shown, expected, key, lies_between};
-use hedgerow_e2e::{
-    Access, PATIENCE, Process, Said, Sandbox, SnmpCollector, Stopwatch, Walk, pause, wait_for,
-};
+use crate::told::wait_told;
+use hedgerow_e2e::{Access, Process, Said, Sandbox, SnmpCollector, Walk};
 use hedgerow_model::Kind;
 use hedgerow_sim::{Device, Sim, Value as Raw};
 use hedgerow_snmp_profile::Library;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 /// Series by what they are and what they show.
 pub type Truth = BTreeMap<Key, (Kind, Shown)>;
@@ -60,22 +58,22 @@ impl Farm {
         self.sandbox.client(&["ls", &format!("*/net/{node}"), "--json"]).json()
     }
 
-    /// What the farm's status says of the collector.
+    /// What the farm's status says of the collector, once it has it.
     pub fn collector(&self) -> Value {
-        let status = self.sandbox.status();
-        let mut collectors = status["collectors"].as_array().unwrap().iter();
-        collectors.find(|collector| collector["name"] == "net").unwrap().clone()
+        wait_told("the collector in the farm's status", || {
+            let mut status = self.sandbox.status();
+            let collectors = status["collectors"].as_array_mut().unwrap();
+            let net = collectors.iter().position(|collector| collector["name"] == "net");
+            net.map(|at| collectors.swap_remove(at)).ok_or_else(|| status.to_string())
+        })
     }
 
     /// Waits until so many runs of a node gave its `up`, and gives the time of the newest.
     pub fn runs(&self, node: &str, many: usize) -> i64 {
-        wait_for(&format!("{many} runs of {node}"), PATIENCE, || {
+        wait_told(&format!("{many} runs of {node}"), || {
             let ups = self.query(&format!("*/net/{node}/up"), &["--since", "1h"]);
-            if ups.len() < many {
-                None
-            } else {
-                ups.iter().filter_map(|sample| sample["time"].as_i64()).max()
-            }
+            let newest = ups.iter().filter_map(|sample| sample["time"].as_i64()).max();
+            newest.filter(|_| ups.len() >= many).ok_or_else(|| format!("{} runs: {ups:?}", ups.len()))
         })
     }
 
@@ -85,9 +83,9 @@ impl Farm {
         self.runs(node, before + many);
     }
 
-    /// What the agent of this place says by these profiles.
+    /// What the agent of this place says by these profiles. No agent answers while one is looked at, and so it is for a moment.
     pub fn truth(&self, agent: usize, profiles: &[&str]) -> Truth {
-        self.sim.with(agent, |agent| truth(&agent.device, profiles)).unwrap()
+        truth(&self.sim.with(agent, |agent| agent.device.clone()).unwrap(), profiles)
     }
 
     /// The last words of `target_last_error` of a node, while there are any.
@@ -99,9 +97,10 @@ impl Farm {
 
     /// Waits until the farm's own counter of this name is at least `least`, and gives it.
     pub fn counted(&self, name: &str, least: u64) -> u64 {
-        wait_for(&format!("{name} to be {least}"), PATIENCE, || {
+        wait_told(&format!("{name} to be {least}"), || {
             let counted = self.query(&format!("*/hedgerow/*/snmp[{name}]"), &["--last"]);
-            counted.iter().filter_map(|sample| sample["value"].as_u64()).max().filter(|value| *value >= least)
+            let most = counted.iter().filter_map(|sample| sample["value"].as_u64()).max();
+            most.filter(|value| *value >= least).ok_or_else(|| format!("{counted:?}"))
         })
     }
 }
@@ -141,22 +140,14 @@ pub fn assert_whole(node: &str, samples: &[Value], truth: &Truth) {
 
 /// Waits until a node has a sample of each series.
 pub fn wait_whole(farm: &Farm, node: &str, truth: &Truth) {
-    let mut missing = Vec::new();
-    let watch = Stopwatch::new();
-    while watch.elapsed() < PATIENCE {
+    wait_told(&format!("each of the {} series of {node}", truth.len()), || {
         let seen: BTreeSet<Key> = farm.samples(node).iter().map(key).collect();
-        missing = truth.keys().filter(|key| !seen.contains(*key)).collect();
+        let missing: Vec<&Key> = truth.keys().filter(|key| !seen.contains(*key)).collect();
         if missing.is_empty() {
-            return;
+            return Ok(());
         }
-        pause(Duration::from_millis(200));
-    }
-    panic!(
-        "{node}: {} of {} series never came, {:?}; {missing:?}",
-        missing.len(),
-        truth.len(),
-        farm.last_error(node)
-    );
+        Err(format!("{} are missing, {:?}: {missing:?}", missing.len(), farm.last_error(node)))
+    });
 }
 
 fn walk_of(device: &Device, v1: bool) -> Walk {
