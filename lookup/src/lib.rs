@@ -13,6 +13,7 @@ mod admission;
 mod clock;
 mod dense_map;
 mod directory;
+mod index;
 mod lease_time;
 mod leases;
 mod lookup;

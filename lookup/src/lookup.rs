@@ -90,7 +90,7 @@ pub struct LookupStatus {
 }
 
 /// A running lookup. Dropped without [`Lookup::close`] it writes what waits, blocking, and ends no stream.
-pub struct Lookup(Arc<Inner>);
+pub struct Lookup(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) id: Id,

@@ -1,20 +1,21 @@
-//! The registrations by id, packed, and law 1: which registration of a service takes the place of which.
+//! The registrations by id, packed and indexed, and law 1: which registration of a service takes the place of which.
 //!
 //! What is asked for is unpacked and read anew each time: who keeps an [`Entry`] keeps it in a bounded place. It knows
 //! no leases' terms and no time.
 
 mod order;
 mod packing;
+mod records;
 
-pub use packing::{Packed, parse};
+pub use packing::parse;
 
 use crate::admission::Entry;
+use crate::index::{Entries, Facet, FacetKeys, Index, Matches, Registrations};
 use crate::leases::LeaseId;
 use crate::refusal::Refusal;
-use crate::slab::Slab;
 use hedgerow_model::registration::Id;
-use order::Order;
-use packing::Packing;
+use hedgerow_model::template::Matcher;
+use records::Records;
 use std::sync::Arc;
 
 /// A registration in the directory.
@@ -26,14 +27,6 @@ pub struct Listed {
     pub lease: LeaseId,
     /// Number of its last transition; 0: none since the lookup started.
     pub number: u64,
-}
-
-/// A registration as it is kept.
-#[derive(Debug)]
-struct Record {
-    packed: Packed,
-    lease: LeaseId,
-    number: u64,
 }
 
 /// What an offered registration is to the one that is held.
@@ -52,62 +45,71 @@ pub enum Standing {
 /// All registrations, ordered by id.
 #[derive(Debug, Default)]
 pub struct Registry {
-    records: Slab<Record>,
-    order: Order,
-    packing: Packing,
+    records: Records,
+    index: Index,
 }
 
 impl Registry {
     /// How many there are.
     pub const fn count(&self) -> usize {
-        self.records.len()
+        self.records.count()
     }
 
     /// Whether there is one of this service.
     pub fn contains(&self, id: Id) -> bool {
-        self.slot(id).is_some()
+        self.records.slot(id).is_some()
     }
 
     /// The lease of a service's.
     pub fn lease(&self, id: Id) -> Option<LeaseId> {
-        Some(self.record(self.slot(id)?).lease)
+        Some(self.records.get(self.records.slot(id)?).lease)
     }
 
     /// That of a service, unpacked.
     pub fn get(&self, id: Id) -> Option<Listed> {
-        Some(self.unpack(self.record(self.slot(id)?)))
+        Some(self.listed(self.records.slot(id)?))
     }
 
     /// Puts one in, in the place of the one that was there.
     pub fn put(&mut self, listed: Listed) {
-        let id = listed.entry.registration.id;
         let Listed { entry, lease, number } = listed;
-        match self.slot(id) {
-            Some(slot) => {
-                let held = self.record(slot).packed.clone();
-                let same = self.packing.signed(&held) == entry.signed;
-                let packed = if same { held } else { self.packing.pack(&entry) };
-                *self.records.get_mut(slot).expect(IN_ORDER) = Record { packed, lease, number };
-            }
-            None => {
-                let packed = self.packing.pack(&entry);
-                let slot = self.records.insert(Record { packed, lease, number });
-                self.order.insert(id, slot, id_in(&self.records));
-            }
+        let Some(slot) = self.records.slot(entry.registration.id) else {
+            let slot = self.records.insert(&entry, lease, number);
+            return self.index.insert(slot, &Entries::of(&entry.registration));
+        };
+        let before = self.records.entry(slot);
+        if before.signed != entry.signed {
+            let (before, after) = (Entries::of(&before.registration), Entries::of(&entry.registration));
+            self.index.change(slot, &before, &after);
+            self.records.change(slot, &entry);
         }
+        self.records.mark(slot, lease, number);
     }
 
     /// Takes one out.
     pub fn remove(&mut self, id: Id) -> Option<Listed> {
-        let slot = self.slot(id)?;
-        self.order.remove(id, id_in(&self.records));
-        let record = self.records.remove(slot).expect(IN_ORDER);
-        Some(self.unpack(&record))
+        let slot = self.records.slot(id)?;
+        let listed = self.listed(slot);
+        self.records.remove(slot);
+        self.index.remove(slot, &Entries::of(&listed.entry.registration));
+        Some(listed)
     }
 
-    /// All, ordered by id, each unpacked when its turn comes.
-    pub fn iter(&self) -> impl Iterator<Item = Listed> {
-        self.order.iter_after(None, id_in(&self.records)).map(|slot| self.unpack(self.record(slot)))
+    /// Which ones match a template.
+    pub fn matching(&self, template: &Matcher) -> Matches {
+        self.index.matching(template, &self.records)
+    }
+
+    /// The first `most` of those that match, in the order of their ids, from behind `after`; each unpacked when its turn
+    /// comes.
+    pub fn page(&self, matches: &Matches, after: Option<Id>, most: usize) -> impl Iterator<Item = Listed> {
+        matches.page(after, most, &self.records).into_iter().map(|slot| self.listed(slot))
+    }
+
+    /// How many match a template, and which values they have of these fields, with at most `limit` values each.
+    pub fn facets(&self, template: &Matcher, keys: FacetKeys, limit: usize) -> (u64, Vec<Facet>) {
+        let matches = self.matching(template);
+        (matches.len(), self.index.facets(matches, keys, limit))
     }
 
     /// Judges an offered registration: same key and higher (instance, serial) replaces, equal is nothing new.
@@ -116,12 +118,12 @@ impl Registry {
     /// Another key, or something older.
     pub fn judge(&self, offered: &Entry) -> Result<Standing, Refusal> {
         let id = offered.registration.id;
-        let Some(slot) = self.slot(id) else { return Ok(Standing::New) };
-        let held = &self.record(slot).packed;
-        if held.public_key() != offered.signed.public_key {
+        let Some(slot) = self.records.slot(id) else { return Ok(Standing::New) };
+        let held = self.records.entry(slot);
+        if held.signed.public_key != offered.signed.public_key {
             return Err(Refusal::OtherKey(id));
         }
-        let held = self.packing.entry(held).registration.order();
+        let held = held.registration.order();
         let offered = offered.registration.order();
         match offered.cmp(&held) {
             std::cmp::Ordering::Less => Err(Refusal::Older { id, held, offered }),
@@ -131,24 +133,11 @@ impl Registry {
         }
     }
 
-    fn slot(&self, id: Id) -> Option<u32> {
-        self.order.find(id, id_in(&self.records))
-    }
-
-    fn record(&self, slot: u32) -> &Record {
-        self.records.get(slot).expect(IN_ORDER)
-    }
-
-    fn unpack(&self, record: &Record) -> Listed {
-        Listed { entry: self.packing.entry(&record.packed), lease: record.lease, number: record.number }
+    fn listed(&self, slot: u32) -> Listed {
+        let record = self.records.get(slot);
+        Listed { entry: self.records.entry(slot), lease: record.lease, number: record.number }
     }
 }
-
-fn id_in(records: &Slab<Record>) -> impl Fn(u32) -> Id {
-    |slot| records.get(slot).expect(IN_ORDER).packed.id()
-}
-
-const IN_ORDER: &str = "invariant: what is ordered has a record";
 
 #[cfg(test)]
 mod tests;

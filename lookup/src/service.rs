@@ -1,5 +1,6 @@
 //! The gRPC service: wire types in and out, the mesh checked on every call. Who may call is decided before, at the port.
 
+mod facets;
 mod stream;
 mod wire;
 
@@ -66,7 +67,7 @@ impl lookup_server::Lookup for LookupService {
     }
 
     async fn facets(&self, request: Request<FacetsRequest>) -> Answer<FacetsResponse> {
-        self.answer(&request, |_| Err(Status::unimplemented("facets")))
+        self.answer(&request, |request| facets::answer(&self.0, request))
     }
 
     async fn status(&self, request: Request<StatusRequest>) -> Answer<StatusResponse> {

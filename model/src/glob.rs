@@ -75,6 +75,14 @@ impl Glob {
         }
     }
 
+    /// How everything that it matches begins; empty where nothing is known of that.
+    pub fn prefix(&self) -> &str {
+        match self.0.tokens.first() {
+            Some(Token::Text(text)) => text,
+            _ => "",
+        }
+    }
+
     /// Whether it matches the whole of `name`.
     pub fn matches(&self, name: &str) -> bool {
         match self.literal() {

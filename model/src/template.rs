@@ -6,7 +6,7 @@
 mod matcher;
 mod text;
 
-pub use matcher::{Matcher, TemplateFault};
+pub use matcher::{Condition, Field, Matcher, Reach, TemplateFault};
 pub use text::TemplateError;
 
 use crate::registration::Registration;

@@ -1,6 +1,7 @@
 //! Looking into the directory: pages of what matches, snapshots, and what waits for a watcher.
 
 use super::{Directory, Revision};
+use crate::index::{Facet, FacetKeys};
 use crate::registry::Listed;
 use crate::transitions::{Seen, Transition};
 use crate::watchers::{Event, Pending, Sight, Told, WatcherId};
@@ -22,8 +23,6 @@ pub struct Page {
 
 impl Directory {
     /// The registrations after `after` that match: at most `limit` of them, and bodies of `max_bytes`, but at least one.
-    ///
-    /// Looks at every registration; an index would stand here.
     pub fn find(
         &mut self,
         now: Duration,
@@ -33,20 +32,30 @@ impl Directory {
         max_bytes: usize,
     ) -> Page {
         self.settle(now);
-        let mut page = Page { sights: Vec::new(), total: 0, more: false };
+        let matches = self.registry.matching(template);
+        let mut page = Page { sights: Vec::new(), total: matches.len(), more: false };
         let mut bytes = 0;
-        for listed in self.matching(template) {
-            page.total += 1;
-            if page.more || after.is_some_and(|after| listed.entry.registration.id <= after) {
-                continue;
-            }
+        for listed in self.registry.page(&matches, after, limit.saturating_add(1)) {
             bytes += listed.entry.signed.body.len();
             page.more = !page.sights.is_empty() && (page.sights.len() >= limit || bytes > max_bytes);
-            if !page.more {
-                page.sights.push(self.sight(&listed));
+            if page.more {
+                break;
             }
+            page.sights.push(self.sight(listed));
         }
         page
+    }
+
+    /// How many match a template, and which values they have, with at most `limit` values of each field.
+    pub fn facets(
+        &mut self,
+        now: Duration,
+        template: &Matcher,
+        keys: FacetKeys,
+        limit: usize,
+    ) -> (u64, Vec<Facet>) {
+        self.settle(now);
+        self.registry.facets(template, keys, limit)
     }
 
     /// Adds a watcher, and gives what it is told first: what it missed after `after`, or a snapshot. Both are of this
@@ -117,21 +126,19 @@ impl Directory {
 
     fn snapshot(&self, template: &Matcher, reset: Option<&'static str>) -> Vec<Event> {
         let reset = reset.map(|reason| Event { number: 0, told: Told::Reset(reason) });
+        let matches = self.registry.matching(template);
         let present = self
-            .matching(template)
-            .map(|listed| Event { number: 0, told: Told::Present(self.sight(&listed)) });
+            .registry
+            .page(&matches, None, usize::MAX)
+            .map(|listed| Event { number: 0, told: Told::Present(self.sight(listed)) });
         let end = Event { number: self.log.head(), told: Told::SnapshotEnd };
         reset.into_iter().chain(present).chain([end]).collect()
     }
 
-    fn matching<'a>(&'a self, template: &'a Matcher) -> impl Iterator<Item = Listed> + 'a {
-        self.registry.iter().filter(|listed| template.matches(&listed.entry.registration))
-    }
-
-    fn sight(&self, listed: &Listed) -> Sight {
+    fn sight(&self, listed: Listed) -> Sight {
         let lease = self.leases.get(listed.lease).expect(super::LISTED_HAS_LEASE);
         Sight {
-            entry: Arc::clone(&listed.entry),
+            entry: listed.entry,
             state: lease.state,
             remaining: self.leases.remaining(lease),
             granted: lease.granted(),

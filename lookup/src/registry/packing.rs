@@ -39,13 +39,7 @@ impl Packed {
         Id::from_slice(&self.0[HEAD - 16..HEAD]).expect("invariant: an id has 16 bytes")
     }
 
-    /// The service's public key.
-    pub fn public_key(&self) -> &[u8] {
-        &self.0[HEAD..HEAD + usize::from(self.0[4])]
-    }
-
-    /// Length of the body.
-    pub fn body_len(&self) -> usize {
+    fn body_len(&self) -> usize {
         usize::from(self.number(2) & !ID_FIRST)
     }
 
@@ -107,8 +101,12 @@ impl Packing {
     /// The registration as it came, and what it says.
     pub fn entry(&self, packed: &Packed) -> Arc<Entry> {
         let signed = self.signed(packed);
-        let registration = parse(&signed.body).expect("invariant: what was packed could be read");
-        Arc::new(Entry { registration, signed })
+        Arc::new(Entry { registration: parse(&signed.body).expect(READABLE), signed })
+    }
+
+    /// What it says.
+    pub fn registration(&self, packed: &Packed) -> Registration {
+        parse(&self.signed(packed).body).expect(READABLE)
     }
 
     /// Bytes of the dictionary.
@@ -117,6 +115,8 @@ impl Packing {
         self.dictionary.len()
     }
 }
+
+const READABLE: &str = "invariant: what was packed could be read";
 
 /// What a body says that was admitted once; its signature is not looked at.
 pub fn parse(body: &Bytes) -> Option<Registration> {

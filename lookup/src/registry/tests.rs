@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::admission::MAX_BODY_BYTES;
-use crate::testing::Author;
+use crate::testing::{Author, template};
 use bytes::Bytes;
 use hedgerow_proto::lookup::Signed;
 
@@ -28,8 +28,10 @@ fn bytes_come_back_as_they_came_whatever_the_dictionary_learned_meanwhile() {
         assert_eq!(*listed.entry, author(n).entry(1, 0), "farm-{n}");
         assert_eq!((listed.lease, listed.number), (LeaseId(n.into()), n.into()));
     }
-    assert!((1000..=4096).contains(&registry.packing.dictionary_bytes()));
-    let ids: Vec<_> = registry.iter().map(|listed| listed.entry.registration.id.0[0]).collect();
+    assert!((1000..=4096).contains(&registry.records.dictionary_bytes()));
+    let all = registry.matching(&template(""));
+    let ids: Vec<_> =
+        registry.page(&all, None, 1000).map(|listed| listed.entry.registration.id.0[0]).collect();
     assert_eq!(ids, (0..=255).collect::<Vec<_>>());
 }
 

@@ -42,15 +42,41 @@ pub enum TemplateFault {
     Range(String),
 }
 
-#[derive(Debug, Clone)]
-enum Field {
+/// What a term asks about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Field {
+    /// The id, as 32 hex digits.
     Id,
+    /// The kind.
     Kind,
+    /// The groups.
     Group,
+    /// The name.
     Name,
+    /// The version.
     Version,
+    /// The APIs.
     Api,
+    /// The attribute with this key.
     Attribute(String),
+}
+
+/// A compiled term, for those who know where to look for what fits it.
+#[derive(Debug, Clone, Copy)]
+pub struct Condition<'a> {
+    field: &'a Field,
+    test: &'a Test,
+}
+
+/// Where the values are that can fit a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach<'a> {
+    /// Every value fits.
+    Any,
+    /// This one fits.
+    Exact(&'a str),
+    /// Only such that begin like this can fit.
+    Prefix(&'a str),
 }
 
 /// `None` among the globs stands for the empty text, which no glob can say.
@@ -82,15 +108,48 @@ impl Matcher {
         self.terms.iter().all(|(field, test)| test.holds(field, registration))
     }
 
+    /// The terms, which must all hold.
+    pub fn conditions(&self) -> impl Iterator<Item = Condition<'_>> {
+        self.terms.iter().map(|(field, test)| Condition { field, test })
+    }
+
     pub(super) fn of_term(term: &Term) -> Result<Self, TemplateFault> {
         compile_term(term).map(|term| Self { terms: vec![term] })
     }
 }
 
-fn compile_term(term: &Term) -> Result<(Field, Test), TemplateFault> {
-    if !is_key(&term.key) {
-        return Err(TemplateFault::Key(term.key.clone()));
+impl<'a> Condition<'a> {
+    /// What it asks about.
+    pub const fn field(&self) -> &'a Field {
+        self.field
     }
+
+    /// Whether it holds where no value fits, rather than where one does.
+    pub const fn is_negative(&self) -> bool {
+        self.test.is_negative()
+    }
+
+    /// Whether a value fits.
+    pub fn fits(&self, value: &str) -> bool {
+        self.test.fits(value)
+    }
+
+    /// Where to look for values that fit; what is found by a prefix is to be asked [`Condition::fits`].
+    pub fn reaches(&self) -> Vec<Reach<'a>> {
+        let reach = |glob: &'a Option<Glob>| match glob {
+            None => Reach::Exact(""),
+            Some(glob) => glob.literal().map_or(Reach::Prefix(glob.prefix()), Reach::Exact),
+        };
+        match self.test {
+            Test::Is(globs) | Test::IsNot(globs) => globs.iter().map(reach).collect(),
+            Test::Range(..) => vec![Reach::Prefix("")],
+            Test::Present | Test::Absent => vec![Reach::Any],
+        }
+    }
+}
+
+fn compile_term(term: &Term) -> Result<(Field, Test), TemplateFault> {
+    let field = Field::named(&term.key)?;
     let test = match &term.operation {
         Operation::Is(values) => Test::Is(compile_values(&term.key, values)?),
         Operation::IsNot(values) => Test::IsNot(compile_values(&term.key, values)?),
@@ -105,7 +164,7 @@ fn compile_term(term: &Term) -> Result<(Field, Test), TemplateFault> {
         Operation::Present => Test::Present,
         Operation::Absent => Test::Absent,
     };
-    Ok((Field::of(&term.key), test))
+    Ok((field, test))
 }
 
 fn compile_values(key: &str, values: &[String]) -> Result<Vec<Option<Glob>>, TemplateFault> {
@@ -121,6 +180,14 @@ fn compile_values(key: &str, values: &[String]) -> Result<Vec<Option<Glob>>, Tem
 }
 
 impl Field {
+    /// The field that a term's key means.
+    ///
+    /// # Errors
+    /// Where it is no key.
+    pub fn named(key: &str) -> Result<Self, TemplateFault> {
+        if is_key(key) { Ok(Self::of(key)) } else { Err(TemplateFault::Key(key.to_owned())) }
+    }
+
     fn of(key: &str) -> Self {
         match key {
             "id" => Self::Id,
@@ -130,6 +197,22 @@ impl Field {
             "version" => Self::Version,
             "api" => Self::Api,
             _ => Self::Attribute(key.strip_prefix("attr.").unwrap_or(key).to_owned()),
+        }
+    }
+
+    /// The key that means it in a term.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Id => "id".into(),
+            Self::Kind => "kind".into(),
+            Self::Group => "group".into(),
+            Self::Name => "name".into(),
+            Self::Version => "version".into(),
+            Self::Api => "api".into(),
+            Self::Attribute(key) if matches!(Self::of(key), Self::Attribute(same) if same == *key) => {
+                key.clone()
+            }
+            Self::Attribute(key) => format!("attr.{key}"),
         }
     }
 
@@ -150,17 +233,20 @@ impl Field {
 
 impl Test {
     fn holds(&self, field: &Field, of: &Registration) -> bool {
-        let fits = |globs: &[Option<Glob>], text: &str| {
-            globs.iter().any(|glob| glob.as_ref().map_or(text.is_empty(), |glob| glob.matches(text)))
-        };
+        field.any(of, |text| self.fits(text)) != self.is_negative()
+    }
+
+    const fn is_negative(&self) -> bool {
+        matches!(self, Self::IsNot(_) | Self::Absent)
+    }
+
+    fn fits(&self, text: &str) -> bool {
         match self {
-            Self::Is(globs) => field.any(of, |text| fits(globs, text)),
-            Self::IsNot(globs) => !field.any(of, |text| fits(globs, text)),
-            Self::Range(low, high) => {
-                field.any(of, |text| decimal(text).is_some_and(|n| *low <= n && n <= *high))
+            Self::Is(globs) | Self::IsNot(globs) => {
+                globs.iter().any(|glob| glob.as_ref().map_or(text.is_empty(), |glob| glob.matches(text)))
             }
-            Self::Present => field.any(of, |_| true),
-            Self::Absent => !field.any(of, |_| true),
+            Self::Range(low, high) => decimal(text).is_some_and(|n| *low <= n && n <= *high),
+            Self::Present | Self::Absent => true,
         }
     }
 }

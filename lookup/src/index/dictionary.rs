@@ -1,0 +1,262 @@
+//! Texts in ascending order, each with the slots in which it occurs. Most texts of a large directory (names) occur once:
+//! such a text costs what it does not share with its neighbour, and its slot.
+
+use super::block::{Reader, Writer};
+use super::postings::{Many, Postings};
+use crate::slab::Slab;
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Included, Unbounded};
+
+/// Bytes of a block, beyond which it is split; a single long text may exceed it.
+const MAX_BLOCK: usize = 1024;
+
+/// A text, or a block of them.
+type Bytes = Box<[u8]>;
+
+/// The dictionary.
+#[derive(Debug, Default)]
+pub struct Dictionary {
+    /// By a text that is not greater than any in the block, and greater than all in the block before.
+    blocks: BTreeMap<Bytes, Bytes>,
+    many: Slab<Many>,
+}
+
+impl Dictionary {
+    /// The slots of a text.
+    pub fn get(&self, text: &[u8]) -> Option<Postings<'_>> {
+        self.number(text).map(|number| self.postings(number))
+    }
+
+    /// Adds a slot to a text.
+    pub fn insert(&mut self, text: &[u8], slot: u32) {
+        match self.number(text).map(Held::from) {
+            None => self.set(text, Some(Held::One(slot))),
+            Some(Held::One(one)) if one == slot => {}
+            Some(Held::One(one)) => {
+                let many = self.many.insert(Many::pair(one, slot));
+                self.set(text, Some(Held::Many(many)));
+            }
+            Some(Held::Many(many)) => self.many.get_mut(many).expect(HAS_MANY).insert(slot),
+        }
+    }
+
+    /// Takes a slot from a text.
+    pub fn remove(&mut self, text: &[u8], slot: u32) {
+        match self.number(text).map(Held::from) {
+            Some(Held::One(one)) if one == slot => self.set(text, None),
+            Some(Held::Many(many)) => {
+                let slots = self.many.get_mut(many).expect(HAS_MANY);
+                slots.remove(slot);
+                if let Some(only) = slots.only() {
+                    self.many.remove(many);
+                    self.set(text, Some(Held::One(only)));
+                }
+            }
+            Some(Held::One(_)) | None => {}
+        }
+    }
+
+    /// Shows all texts that begin with `prefix`, ascending.
+    pub fn each<'a>(&'a self, prefix: &[u8], mut show: impl FnMut(&[u8], Postings<'a>)) {
+        self.scan(prefix, |text, number| {
+            let found = text.starts_with(prefix);
+            if found {
+                show(text, self.postings(number));
+            }
+            found
+        });
+    }
+
+    /// The first text that is not less than `from`, with its slots.
+    pub fn first(&self, from: &[u8]) -> Option<(Vec<u8>, Postings<'_>)> {
+        let mut first = None;
+        self.scan(from, |text, number| {
+            first = Some((text.to_vec(), self.postings(number)));
+            false
+        });
+        first
+    }
+
+    /// Shows texts from `from` on, ascending, for as long as `more` says so.
+    fn scan(&self, from: &[u8], mut more: impl FnMut(&[u8], u64) -> bool) {
+        let start = self.block_of(from).map_or(Unbounded, |(key, _)| Included(&**key));
+        for block in self.blocks.range::<[u8], _>((start, Unbounded)).map(|(_, block)| block) {
+            let mut reader = Reader::new(block);
+            while let Some((text, number)) = reader.next() {
+                if text >= from && !more(text, number) {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn number(&self, text: &[u8]) -> Option<u64> {
+        let mut reader = Reader::new(self.block_of(text)?.1);
+        while let Some((held, number)) = reader.next() {
+            if held >= text {
+                return (held == text).then_some(number);
+            }
+        }
+        None
+    }
+
+    fn postings(&self, number: u64) -> Postings<'_> {
+        match Held::from(number) {
+            Held::One(slot) => Postings::One(slot),
+            Held::Many(many) => self.many.get(many).expect(HAS_MANY).into(),
+        }
+    }
+
+    fn block_of(&self, text: &[u8]) -> Option<(&Bytes, &Bytes)> {
+        self.blocks.range::<[u8], _>((Unbounded, Included(text))).next_back()
+    }
+
+    /// Writes the block of a text anew: with it, or without.
+    fn set(&mut self, text: &[u8], held: Option<Held>) {
+        // The first block is that of the empty text: so every text has one.
+        let (key, block) = self.block_of(text).map_or_else(Default::default, |(k, b)| (k.clone(), b.clone()));
+        let mut written = Writer::default();
+        let mut pending = held.map(u64::from);
+        let mut reader = Reader::new(&block);
+        while let Some((other, number)) = reader.next() {
+            if other >= text
+                && let Some(new) = pending.take()
+            {
+                written.push(text, new);
+            }
+            if other != text {
+                written.push(other, number);
+            }
+        }
+        if let Some(new) = pending {
+            written.push(text, new);
+        }
+        if written.len() < MAX_BLOCK / 4 && held.is_none() {
+            self.merge_next(&key, &mut written);
+        }
+        let written = written.finish();
+        if written.len() > MAX_BLOCK {
+            self.put_halves(key, &written);
+        } else if written.is_empty() && !key.is_empty() {
+            self.blocks.remove(&key);
+        } else {
+            self.blocks.insert(key, written);
+        }
+    }
+
+    /// Takes in the block behind that of `key`, where that is small, too.
+    fn merge_next(&mut self, key: &[u8], written: &mut Writer) {
+        let next = self.blocks.range::<[u8], _>((Excluded(key), Unbounded)).next();
+        let Some((next, block)) = next.filter(|(_, block)| block.len() < MAX_BLOCK / 2) else { return };
+        let mut reader = Reader::new(block);
+        while let Some((text, number)) = reader.next() {
+            written.push(text, number);
+        }
+        let next = next.clone();
+        self.blocks.remove(&next);
+    }
+
+    fn put_halves(&mut self, key: Bytes, block: &[u8]) {
+        let (mut left, mut right) = (Writer::default(), Writer::default());
+        let mut last = Vec::new();
+        let mut middle = Box::default();
+        let mut reader = Reader::new(block);
+        while let Some((text, number)) = reader.next() {
+            if right.len() == 0 && left.len() < block.len() / 2 {
+                left.push(text, number);
+                last = text.to_vec();
+                continue;
+            }
+            if right.len() == 0 {
+                // As much of the text as tells it from the one before.
+                let shared = last.iter().zip(text).take_while(|(a, b)| a == b).count();
+                middle = text[..=shared].into();
+            }
+            right.push(text, number);
+        }
+        self.blocks.insert(key, left.finish());
+        if right.len() > 0 {
+            self.blocks.insert(middle, right.finish());
+        }
+    }
+}
+
+/// The number of a text.
+#[derive(Debug, Clone, Copy)]
+enum Held {
+    One(u32),
+    Many(u32),
+}
+
+impl From<u64> for Held {
+    #[allow(clippy::cast_possible_truncation)]
+    fn from(number: u64) -> Self {
+        let slot = (number >> 1) as u32;
+        if number & 1 == 0 { Self::One(slot) } else { Self::Many(slot) }
+    }
+}
+
+impl From<Held> for u64 {
+    fn from(held: Held) -> Self {
+        match held {
+            Held::One(slot) => Self::from(slot) << 1,
+            Held::Many(many) => Self::from(many) << 1 | 1,
+        }
+    }
+}
+
+const HAS_MANY: &str = "invariant: a text of many has its many";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn slots(postings: Postings<'_>) -> BTreeSet<u32> {
+        super::super::postings::union(&[postings]).iter().collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn it_is_an_ordered_map_of_sets(
+            changes in prop::collection::vec((0..400u32, 0..900u32, prop::bool::weighted(0.6)), 0..1500),
+            prefix in "[a-c]{0,3}",
+        ) {
+            let (mut dictionary, mut model) = (Dictionary::default(), BTreeMap::<Vec<u8>, BTreeSet<u32>>::new());
+            for (n, slot, add) in changes {
+                // Long and short ones with shared beginnings; a few that occur in many slots.
+                let text = match n % 4 {
+                    0 => "c".repeat((n % 7 * 200) as usize),
+                    1 => format!("a{}", n % 8),
+                    _ => format!("abc-{n:05}"),
+                };
+                if add {
+                    dictionary.insert(text.as_bytes(), slot);
+                    model.entry(text.into_bytes()).or_default().insert(slot);
+                } else {
+                    dictionary.remove(text.as_bytes(), slot);
+                    model.entry(text.into_bytes()).or_default().remove(&slot);
+                }
+            }
+            model.retain(|_, slots| !slots.is_empty());
+            let mut found = BTreeMap::new();
+            dictionary.each(b"", |text, postings| drop(found.insert(text.to_vec(), slots(postings))));
+            prop_assert_eq!(&found, &model);
+            let mut begun = Vec::new();
+            dictionary.each(prefix.as_bytes(), |text, _| begun.push(text.to_vec()));
+            prop_assert!(begun.iter().eq(model.keys().filter(|text| text.starts_with(prefix.as_bytes()))));
+            let first = dictionary.first(prefix.as_bytes()).map(|(text, _)| text);
+            prop_assert_eq!(first.as_ref(), model.range(prefix.into_bytes()..).next().map(|(text, _)| text));
+            for (text, expected) in &model {
+                prop_assert_eq!(&slots(dictionary.get(text).unwrap()), expected);
+            }
+            for text in model.keys() {
+                model[text].iter().for_each(|slot| dictionary.remove(text, *slot));
+            }
+            prop_assert!(dictionary.blocks.len() <= 1 && dictionary.many.len() == 0, "nothing is held for nothing");
+        }
+    }
+}
