@@ -131,6 +131,15 @@ impl Sandbox {
         up
     }
 
+    /// Starts the first lookup of the folder `mesh` by itself, for a new mesh, and waits until it serves.
+    pub fn first_lookup(&self) -> Process {
+        let (data, address) = (self.path("mesh"), format!("127.0.0.1:{}", self.ports.base + 1));
+        let words = ["lookup", "--data", data.to_str().unwrap(), "--listen", &address, "--name", "lookup-1"];
+        let mut lookup = self.start(&self.unique("lookup-1"), &words);
+        lookup.prints("Ctrl-C stops", PATIENCE);
+        lookup
+    }
+
     /// Starts the lookup `name` of the folder `mesh` by itself, so many ports above the base, and waits until it serves.
     pub fn lookup(&self, name: &str, above: u16) -> Process {
         let (data, address) = (self.path("mesh"), format!("127.0.0.1:{}", self.ports.base + above));

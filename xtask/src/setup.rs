@@ -63,7 +63,7 @@ const NEEDS: &[Need] = &[
     Need {
         what: "snmpd (SNMP is tested against a real agent)",
         purpose: Purpose::Test,
-        present: || process::find("snmpd").or_else(|| process::find("/usr/sbin/snmpd")).is_some(),
+        present: || finds("snmpd"),
         packages: &["snmpd"],
         services: &["snmpd"],
     },
@@ -81,7 +81,26 @@ const NEEDS: &[Need] = &[
         packages: &["prometheus-snmp-exporter"],
         services: &["prometheus-snmp-exporter"],
     },
+    Need {
+        what: "ip and nft (networks are cut between namespaces)",
+        purpose: Purpose::Test,
+        present: || finds("ip") && finds("nft"),
+        packages: &["iproute2", "nftables"],
+        services: &[],
+    },
+    Need {
+        what: "faketime (the time of day jumps in a running lookup)",
+        purpose: Purpose::Test,
+        present: || process::find("faketime").is_some(),
+        packages: &["faketime"],
+        services: &[],
+    },
 ];
+
+/// Whether there is such a program, also where only root looks.
+fn finds(program: &str) -> bool {
+    process::find(program).or_else(|| process::find(&format!("/usr/sbin/{program}"))).is_some()
+}
 
 /// `setup [--for up|test]`.
 pub fn run(args: &[String]) -> Outcome {

@@ -1,0 +1,143 @@
+//! Promise: where the network is cut, or loses packets, no farm is falsely gone while any lookup still hears it; with everything
+//! cut what was known is stale, not gone; and when it heals, all know the truth.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
+
+use hedgerow_client::Transition;
+use hedgerow_e2e::{
+    Loss, Net, Noted, Observer, PATIENCE, Process, RawWatch, Sandbox, SimFarms, Stopwatch, pause, wait_until,
+};
+use hedgerow_model::registration::Id;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+// Nodes.
+const LOOKUPS: [usize; 2] = [0, 1];
+const FARMS: usize = 2;
+const CLIENT: usize = 3;
+
+/// What a lookup grants while it holds few leases.
+const LEASE: Duration = Duration::from_secs(10);
+const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+
+/// Two lookups, the farms, and a client, each at a node of its own; and at each lookup one who hears it.
+struct Rig {
+    farms: SimFarms,
+    observer: Observer,
+    heard: [RawWatch; 2],
+    ids: BTreeMap<&'static str, Id>,
+    _lookups: [Process; 2],
+    net: Net,
+    // Last: the others' files lie in it.
+    _sandbox: Sandbox,
+}
+
+impl Rig {
+    fn start() -> Option<Self> {
+        let net = Net::new(4)?;
+        let sandbox = Sandbox::new();
+        let urls = LOOKUPS.map(|which| net.node(which).url(7401));
+        let lookups = LOOKUPS.map(|which| {
+            let (name, address) = (format!("lookup-{which}"), net.node(which).address());
+            let (data, listen) = (sandbox.path(&name), format!("{address}:7401"));
+            let mut words = vec!["lookup", "--data", data.to_str().unwrap(), "--listen", &listen];
+            if which > 0 {
+                words.extend(["--peer", &urls[0]]);
+            }
+            let command = net.node(which).command(&sandbox, &words);
+            let mut lookup = Process::start(command, &sandbox.path("logs"), &name);
+            lookup.prints("Ctrl-C stops", PATIENCE);
+            lookup
+        });
+        let heard = LOOKUPS.map(|which| RawWatch::within(net.node(which), &urls[which]));
+        let farms = SimFarms::within(net.node(FARMS), &sandbox, urls.to_vec());
+        let ids = NAMES.into_iter().map(|name| (name, farms.start(name))).collect();
+        let observer = Observer::within(net.node(CLIENT), &urls, "kind=farm");
+        wait_until("all farms at both lookups", PATIENCE, || farms.all_registered());
+        let rig = Self { farms, observer, heard, ids, _lookups: lookups, net, _sandbox: sandbox };
+        wait_until("all farms told", PATIENCE, || rig.observer.present().len() == NAMES.len());
+        wait_until("both lookups reached", PATIENCE, || LOOKUPS.map(|which| rig.reaches(which)) == [true; 2]);
+        Some(rig)
+    }
+
+    /// Whether the client says that it reaches a lookup.
+    fn reaches(&self, which: usize) -> bool {
+        let url = self.net.node(which).url(7401);
+        let change = |noted: &Noted| match &noted.transition {
+            Transition::LookupReached { url: which } if *which == url => Some(true),
+            Transition::LookupLost { url: which, .. } if *which == url => Some(false),
+            _ => None,
+        };
+        self.observer.noted().iter().filter_map(change).next_back().unwrap_or(false)
+    }
+
+    /// Whether a lookup has forgotten all these farms.
+    fn forgot(&self, which: usize, names: &[&str]) -> bool {
+        names.iter().all(|name| self.heard[which].last_of(self.ids[name]).is_none())
+    }
+
+    /// Everything told of farms, but that they appeared.
+    fn told(&self, names: &[&'static str]) -> Vec<(&'static str, Vec<String>)> {
+        let rest = |name: &&'static str| (*name, self.observer.story(name).split_off(1));
+        names.iter().map(rest).filter(|(_, rest)| !rest.is_empty()).collect()
+    }
+}
+
+#[test]
+fn a_client_cut_off_from_a_lookup_and_a_lookup_that_hears_no_farms_change_nothing() {
+    let Some(rig) = Rig::start() else { return };
+    let (one, stay) = (LOOKUPS[0], &NAMES[2..]);
+
+    // Neither hears the other; the farms reach both.
+    rig.net.lose(&Loss::between(CLIENT, one, 100));
+    wait_until("that a lookup is lost", PATIENCE, || !rig.reaches(one));
+    rig.farms.start("comes");
+    rig.farms.cancel("a");
+    wait_until("one that comes", PATIENCE, || rig.observer.story("comes") == ["appeared"]);
+    wait_until("one that goes", PATIENCE, || {
+        rig.told(&["a"]) == [("a", vec!["disappeared cancelled".to_owned()])]
+    });
+    rig.net.lose(&[]);
+    wait_until("that the lookup is reached", PATIENCE, || rig.reaches(one));
+    assert_eq!(rig.told(&NAMES[1..]), []);
+
+    // The lookup does not hear the farms, and everybody hears the lookup.
+    rig.net.lose(&[Loss { from: FARMS, to: one, percent: 100 }]);
+    wait_until("that the lookup forgets them all", PATIENCE, || rig.forgot(one, &NAMES[1..]));
+    rig.farms.cancel("b");
+    wait_until("one that goes", PATIENCE, || {
+        rig.told(&["b"]) == [("b", vec!["disappeared cancelled".to_owned()])]
+    });
+    assert_eq!(rig.told(stay), [], "the other lookup hears them");
+    rig.net.lose(&[]);
+    wait_until("that the lookup knows them again", PATIENCE, || {
+        stay.iter().all(|name| rig.heard[0].last_of(rig.ids[name]).is_some())
+    });
+    assert_eq!(rig.told(stay), []);
+    assert_eq!(rig.observer.present().len(), stay.len() + 1);
+}
+
+#[test]
+fn a_network_that_loses_a_third_tells_nothing_false() {
+    let Some(rig) = Rig::start() else { return };
+
+    // Both ways, between all.
+    let all: Vec<Loss> = (0..4).flat_map(|a| (0..a).flat_map(move |b| Loss::between(a, b, 30))).collect();
+    rig.net.lose(&all);
+    let lossy = Stopwatch::new();
+    while lossy.elapsed() < 2 * LEASE {
+        pause(Duration::from_millis(200));
+        for noted in rig.observer.noted() {
+            let Transition::Disappeared(service, gone) = &noted.transition else { continue };
+            // Where no renewal came through to either, its lease ran out indeed.
+            let id = service.registration.id;
+            let lost = |heard: &RawWatch| heard.disappeared().iter().any(|(lost, ..)| *lost == id);
+            assert!(rig.heard.iter().all(lost), "{gone:?}, and a lookup heard it: {noted:?}");
+        }
+    }
+    let lost = rig.net.lost();
+    assert!(lost > 30, "{lost} packets were lost");
+    rig.net.lose(&[]);
+    wait_until("all farms", PATIENCE, || rig.observer.present().len() == NAMES.len());
+    wait_until("both lookups", PATIENCE, || LOOKUPS.map(|which| rig.reaches(which)) == [true; 2]);
+    println!("{lost} packets lost");
+}
