@@ -100,6 +100,18 @@ impl Directory {
         std::mem::take(&mut self.effects)
     }
 
+    /// What is to stand in the file of a service now. Taken for written: whoever fails to write it asks again.
+    pub fn take_write(&mut self, id: Id) -> Write {
+        let Some(Listed { entry, lease, .. }) = self.registry.get(id) else { return Write::Forget(id) };
+        let (asked, granted) = self.leases.keep(lease).expect(LISTED_HAS_LEASE);
+        Write::Keep(Kept { entry, lease, asked, granted })
+    }
+
+    /// Has everything written anew.
+    pub fn write_all(&mut self) {
+        self.effects.unwritten.extend(self.registry.ids());
+    }
+
     /// Lets time pass; to be called every [`crate::lease_time::TICK`]. Gives the stall, where the lookup stood still.
     pub fn tick(&mut self, now: Duration) -> Option<Duration> {
         self.replaced.forget_old(now);
@@ -213,7 +225,7 @@ impl Directory {
         let listed = self.registry.get(service).expect("invariant: a lease has its registration");
         let entry = Arc::clone(&listed.entry);
         if renewal.rewrite {
-            self.keep(Arc::clone(&entry), lease);
+            self.effects.unwritten.push(service);
         }
         if renewal.confirmed {
             let before = Some(Arc::clone(&entry));
@@ -225,20 +237,16 @@ impl Directory {
 
     /// Lists what was registered under a lease just granted or renewed, in the place of what was there.
     fn list(&mut self, happened: Happened, entry: Arc<Entry>, lease: LeaseId) {
-        self.keep(Arc::clone(&entry), lease);
-        let before = self.registry.get(entry.registration.id).map(|listed| Arc::clone(&listed.entry));
+        let id = entry.registration.id;
+        self.effects.unwritten.push(id);
+        let before = self.registry.get(id).map(|listed| Arc::clone(&listed.entry));
         let number = self.tell(happened, before, Some(Arc::clone(&entry)), lease, LeaseState::Live);
         self.registry.put(Listed { entry, lease, number });
     }
 
-    fn keep(&mut self, entry: Arc<Entry>, lease: LeaseId) {
-        let (asked, granted) = self.leases.keep(lease).expect(LISTED_HAS_LEASE);
-        self.effects.writes.push(Write::Keep(Kept { entry, lease, asked, granted }));
-    }
-
     fn end(&mut self, service: Id, lease: LeaseId, state: LeaseState, happened: Happened) {
         let listed = self.registry.remove(service).expect("invariant: a lease has its registration");
-        self.effects.writes.push(Write::Forget(service));
+        self.effects.unwritten.push(service);
         self.tell(happened, Some(listed.entry), None, lease, state);
     }
 
@@ -266,5 +274,7 @@ const LISTED_HAS_LEASE: &str = "invariant: what is listed has a lease";
 
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod size_tests;
 #[cfg(test)]
 mod tests;

@@ -101,7 +101,7 @@ pub(crate) struct Inner {
     pub(crate) closing: CancellationToken,
     pub(crate) snapshots: Arc<SnapshotBudget>,
     pub(crate) clock: Arc<dyn Clock>,
-    core: Mutex<Core>,
+    core: Arc<Mutex<Core>>,
     store: Store,
     started: Duration,
 }
@@ -120,12 +120,21 @@ impl Lookup {
     pub fn open(options: LookupOptions) -> Result<Self, LookupError> {
         let LookupOptions { folder, id, mesh, make_mesh, loopback_only, bounds, clock } = options;
         let mesh = mesh_file::settle(&folder, mesh.as_ref(), make_mesh.as_deref())?;
-        let (store, loaded) = Store::open(&folder, mesh.id)?;
         let epoch = getrandom::u64().map_err(LookupError::Random)?;
         let started = clock.now();
         let mut directory = Directory::new(epoch, &bounds, started);
+        let (store, loaded) = Store::open(&folder, mesh.id, |kept| directory.restore(kept))?;
         report(&loaded);
-        loaded.kept.into_iter().for_each(|kept| directory.restore(kept));
+        if loaded.set_aside.is_some() {
+            // What could be read of it before it broke.
+            directory.write_all();
+        }
+        let core = Arc::new(Mutex::new(Core { directory, bells: HashMap::new() }));
+        let source = Arc::clone(&core);
+        store.begin(move |ids| {
+            let directory = &mut source.lock().directory;
+            ids.iter().map(|id| directory.take_write(*id)).collect()
+        })?;
         let inner = Arc::new(Inner {
             id,
             epoch,
@@ -133,7 +142,7 @@ impl Lookup {
             closing: CancellationToken::new(),
             snapshots: Arc::default(),
             clock,
-            core: Mutex::new(Core { directory, bells: HashMap::new() }),
+            core,
             store,
             started,
         });
@@ -219,10 +228,9 @@ impl Inner {
 impl Core {
     fn act<R>(&mut self, inner: &Inner, act: impl FnOnce(&mut Directory, Duration) -> R) -> R {
         let result = act(&mut self.directory, inner.clock.now());
-        let Effects { writes, woken } = self.directory.take_effects();
-        // Under the lock: two changes of one service must reach the writer in their order.
-        if !writes.is_empty() {
-            inner.store.put(writes);
+        let Effects { unwritten, woken } = self.directory.take_effects();
+        if !unwritten.is_empty() {
+            inner.store.put(unwritten);
         }
         woken.iter().filter_map(|watcher| self.bells.get(watcher)).for_each(|bell| bell.notify_one());
         result

@@ -95,6 +95,11 @@ impl Registry {
         Some(listed)
     }
 
+    /// The ids of all, ascending.
+    pub fn ids(&self) -> impl Iterator<Item = Id> {
+        self.records.ordered(None).map(|slot| self.records.id(slot))
+    }
+
     /// Which ones match a template.
     pub fn matching(&self, template: &Matcher) -> Matches {
         self.index.matching(template, &self.records)

@@ -1,15 +1,17 @@
 //! What outlives a restart: bodies and granted terms, never renewals (law 3), in the SQLite file `lookup.db`.
 //!
 //! One thread writes, a group of changes at a time, and nobody waits for it: what is not yet written when the process
-//! dies is told again by its services, or runs out. A broken file is set aside and an empty one begun.
+//! dies is told again by its services, or runs out. Only ids wait for it; what is to be written of them it asks when it
+//! writes, so that what stands in the file is never older than what was there. A broken file is set aside and an empty
+//! one begun.
 
 mod file;
 
 pub use file::{Loaded, StoreError};
 
-use crate::directory::Write;
+use crate::directory::{Kept, Write};
 use file::StoreFile;
-use hashbrown::HashMap;
+use hashbrown::HashSet;
 use hedgerow_model::registration::Id;
 use parking_lot::{Condvar, Mutex};
 use std::path::Path;
@@ -20,13 +22,15 @@ use std::time::Duration;
 
 /// For how long changes are gathered before they are committed together.
 pub const LINGER: Duration = Duration::from_millis(500);
-/// How many gathered changes are committed without waiting longer.
+/// How many gathered changes are committed without waiting longer, and together.
 const GROUP: usize = 10_000;
+/// Of how many of them it asks at a time, which is while the directory waits.
+const ASKED: usize = 64;
 /// How long the writer waits after a failure (a full disk) before it tries again.
 const RETRY: Duration = Duration::from_secs(2);
 /// Most services whose change may wait for a writer that cannot write; changes of further ones are not written, which
-/// costs them a registration, or brings them back unconfirmed for one term, after a restart.
-const MAX_WAITING: usize = 500_000;
+/// costs them a registration, or brings them back unconfirmed for one term, after a restart. (17 bytes each.)
+const MAX_WAITING: usize = 900_000;
 
 /// What the writer did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -43,6 +47,8 @@ pub struct StoreCounters {
 #[derive(Debug)]
 pub struct Store {
     shared: Arc<Shared>,
+    /// Until the writer has begun.
+    file: Mutex<Option<StoreFile>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -57,33 +63,43 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The last change of each service.
-    waiting: HashMap<Id, Write>,
+    /// Services of which something else is to be written than is.
+    waiting: HashSet<Id>,
     closing: bool,
 }
 
 impl Store {
-    /// Opens the file in `folder`, reads what it holds of this mesh, and starts its writer.
+    /// Opens the file in `folder` and reads what it holds of this mesh.
     ///
     /// # Errors
     /// Where there can be no file at all, or another process has it.
-    pub fn open(folder: &Path, mesh: Id) -> Result<(Self, Loaded), StoreError> {
-        let (mut file, loaded) = StoreFile::open(folder, mesh)?;
-        let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
-        let writer = std::thread::Builder::new()
-            .name("lookup-writer".into())
-            .spawn(move || theirs.write_until_closed(&mut file))
-            .map_err(StoreError::Thread)?;
-        Ok((Self { shared, writer: Mutex::new(Some(writer)) }, loaded))
+    pub fn open(folder: &Path, mesh: Id, restore: impl FnMut(Kept)) -> Result<(Self, Loaded), StoreError> {
+        let (file, loaded) = StoreFile::open(folder, mesh, restore)?;
+        let store = Self { shared: Arc::default(), file: Mutex::new(Some(file)), writer: Mutex::new(None) };
+        Ok((store, loaded))
     }
 
-    /// Hands changes to the writer. Never waits for the disk.
-    pub fn put(&self, writes: Vec<Write>) {
+    /// Starts the writer. `current` says what is to stand in the file of these services, each, now.
+    ///
+    /// # Errors
+    /// Where there can be no thread.
+    pub fn begin(&self, current: impl FnMut(&[Id]) -> Vec<Write> + Send + 'static) -> Result<(), StoreError> {
+        let Some(mut file) = self.file.lock().take() else { return Ok(()) };
+        let shared = Arc::clone(&self.shared);
+        let writer = std::thread::Builder::new()
+            .name("lookup-writer".into())
+            .spawn(move || shared.write_until_closed(&mut file, current))
+            .map_err(StoreError::Thread)?;
+        *self.writer.lock() = Some(writer);
+        Ok(())
+    }
+
+    /// Tells the writer of which services something else is to be written than is. Never waits for the disk.
+    pub fn put(&self, services: impl IntoIterator<Item = Id>) {
         let mut state = self.shared.state.lock();
         let before = state.waiting.len();
-        for write in writes {
-            state.put(write, &self.shared.dropped);
+        for service in services {
+            state.put(service, &self.shared.dropped);
         }
         let after = state.waiting.len();
         if before == 0 || (before < GROUP && after >= GROUP) {
@@ -119,34 +135,25 @@ impl Drop for Store {
 }
 
 impl State {
-    fn put(&mut self, write: Write, dropped: &AtomicU64) {
-        let id = write.service();
-        if self.waiting.len() >= MAX_WAITING && !self.waiting.contains_key(&id) {
+    fn put(&mut self, service: Id, dropped: &AtomicU64) {
+        if self.waiting.len() < MAX_WAITING {
+            self.waiting.insert(service);
+        } else if !self.waiting.contains(&service) {
             dropped.fetch_add(1, Relaxed);
-            return;
-        }
-        self.waiting.insert(id, write);
-    }
-}
-
-impl Write {
-    fn service(&self) -> Id {
-        match self {
-            Self::Keep(kept) => kept.entry.registration.id,
-            Self::Forget(id) => *id,
         }
     }
 }
 
 impl Shared {
-    fn write_until_closed(&self, file: &mut StoreFile) {
+    fn write_until_closed(&self, file: &mut StoreFile, mut current: impl FnMut(&[Id]) -> Vec<Write>) {
         let mut failing = false;
         loop {
             let (group, closing) = self.next_group();
             if group.is_empty() {
                 return;
             }
-            match file.commit(group.values()) {
+            let writes: Vec<_> = group.chunks(ASKED).flat_map(&mut current).collect();
+            match file.commit(&writes) {
                 Ok(()) => {
                     self.written.fetch_add(group.len() as u64, Relaxed);
                     if std::mem::take(&mut failing) {
@@ -161,27 +168,29 @@ impl Shared {
                     if closing {
                         return;
                     }
-                    self.wait_to_retry(group);
+                    self.wait_to_retry(&group);
                 }
             }
         }
     }
 
-    /// What waits, once there is something and it has gathered; empty: closed, and nothing is left.
-    fn next_group(&self) -> (HashMap<Id, Write>, bool) {
+    /// Some of what waits, once there is something and it has gathered; empty: closed, and nothing is left.
+    fn next_group(&self) -> (Vec<Id>, bool) {
         let mut state = self.state.lock();
         self.wake.wait_while(&mut state, |state| state.waiting.is_empty() && !state.closing);
         self.wake.wait_while_for(&mut state, |state| state.waiting.len() < GROUP && !state.closing, LINGER);
-        (std::mem::take(&mut state.waiting), state.closing)
+        let group = state.waiting.extract_if(|_| true).take(GROUP).collect();
+        if state.waiting.is_empty() {
+            // What a flood took is given back.
+            state.waiting = HashSet::new();
+        }
+        (group, state.closing)
     }
 
-    /// Puts back what nothing newer has replaced meanwhile, and waits for better times.
-    fn wait_to_retry(&self, group: HashMap<Id, Write>) {
+    /// Puts back what was not written, and waits for better times.
+    fn wait_to_retry(&self, group: &[Id]) {
         let mut state = self.state.lock();
-        let newer = std::mem::replace(&mut state.waiting, group);
-        for write in newer.into_values() {
-            state.put(write, &self.dropped);
-        }
+        group.iter().for_each(|service| state.put(*service, &self.dropped));
         self.wake.wait_while_for(&mut state, |state| !state.closing, RETRY);
     }
 }

@@ -20,20 +20,20 @@ pub struct Kept {
     pub granted: Duration,
 }
 
-/// What is to be written.
+/// What is to stand in the file of a service.
 #[derive(Debug, Clone)]
 pub enum Write {
     /// This, in the place of what is there.
     Keep(Kept),
-    /// Nothing any more of this service.
+    /// Nothing any more.
     Forget(Id),
 }
 
 /// What the last calls make necessary outside.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// To be written, in this order.
-    pub writes: Vec<Write>,
+    /// Services of which something else is to be written than is; [`super::Directory::take_write`] says what.
+    pub unwritten: Vec<Id>,
     /// Watchers for whom something waits now.
     pub woken: Vec<WatcherId>,
 }

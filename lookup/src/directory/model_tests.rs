@@ -285,8 +285,8 @@ impl World {
     fn settle_effects(&mut self) {
         let effects = self.directory.take_effects();
         self.awake.extend(effects.woken);
-        for write in effects.writes {
-            match write {
+        for id in effects.unwritten {
+            match self.directory.take_write(id) {
                 Write::Keep(kept) => drop(self.disk.insert(kept.entry.registration.id, kept)),
                 Write::Forget(id) => drop(self.disk.remove(&id)),
             }

@@ -121,7 +121,8 @@ fn an_expired_lease_is_told_at_the_next_tick_and_only_then() {
     directory.tick(NOW + S(10));
     let effects = directory.take_effects();
     assert_eq!(effects.woken, [watcher]);
-    assert!(matches!(effects.writes[..], [Write::Forget(_)]));
+    assert_eq!(effects.unwritten, [Id([1; 16])]);
+    assert!(matches!(directory.take_write(Id([1; 16])), Write::Forget(_)));
     assert_eq!(told(&directory.drain(NOW + S(10), watcher, 100)), ["Expired farm-1"]);
     assert_eq!(directory.renew(NOW + S(10), &[LeaseId(1)]), [Renewed::Unknown]);
 }

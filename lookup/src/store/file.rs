@@ -1,6 +1,6 @@
 //! The file itself: its schema, how it is read whole at the start, and what is done when it is broken.
 
-use crate::admission::Entry;
+use crate::admission::{Entry, MAX_BODY_BYTES};
 use crate::directory::{Kept, Write};
 use crate::leases::LeaseId;
 use crate::registry;
@@ -75,8 +75,8 @@ pub enum Problem {
 /// What was found at the start.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// Registrations.
-    pub kept: Vec<Kept>,
+    /// How many registrations.
+    pub kept: usize,
     /// Rows that were damaged, or of another mesh, and thrown away.
     pub spoiled: usize,
     /// Where a broken file was put, and what was wrong with it.
@@ -88,13 +88,17 @@ pub struct Loaded {
 pub struct StoreFile(Connection);
 
 impl StoreFile {
-    /// Opens it and reads it whole; sets it aside and begins an empty one where it is broken.
+    /// Opens it and reads it whole, row by row; sets it aside and begins an empty one where it is broken.
     ///
     /// # Errors
     /// Where there can be no file, or another process has it.
-    pub fn open(folder: &Path, mesh: Id) -> Result<(Self, Loaded), StoreError> {
+    pub fn open(
+        folder: &Path,
+        mesh: Id,
+        mut restore: impl FnMut(Kept),
+    ) -> Result<(Self, Loaded), StoreError> {
         let path = folder.join(FILE);
-        let problem = match Self::open_and_load(&path, mesh) {
+        let problem = match Self::open_and_load(&path, mesh, &mut restore) {
             Ok(opened) => return Ok(opened),
             Err(problem) => problem,
         };
@@ -110,7 +114,7 @@ impl StoreFile {
             _ => {}
         }
         let aside = set_aside(&path).map_err(|source| StoreError::SetAside { path: path.clone(), source })?;
-        match Self::open_and_load(&path, mesh) {
+        match Self::open_and_load(&path, mesh, &mut restore) {
             Ok((file, loaded)) => {
                 Ok((file, Loaded { set_aside: Some((aside, problem.to_string())), ..loaded }))
             }
@@ -118,7 +122,11 @@ impl StoreFile {
         }
     }
 
-    fn open_and_load(path: &Path, mesh: Id) -> Result<(Self, Loaded), Problem> {
+    fn open_and_load(
+        path: &Path,
+        mesh: Id,
+        restore: &mut impl FnMut(Kept),
+    ) -> Result<(Self, Loaded), Problem> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::ZERO)?;
         // Exclusive: two lookups on one file would undo each other. FULL: with less, a power cut takes back commits.
@@ -135,7 +143,10 @@ impl StoreFile {
             let mut rows = all.query([])?;
             while let Some(row) = rows.next()? {
                 match read(row)?.filter(|kept| kept.entry.registration.mesh.id == mesh) {
-                    Some(kept) => loaded.kept.push(kept),
+                    Some(kept) => {
+                        restore(kept);
+                        loaded.kept += 1;
+                    }
                     None => spoiled.push(row.get::<_, Vec<u8>>(0)?),
                 }
             }
@@ -151,7 +162,7 @@ impl StoreFile {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn commit<'a>(&mut self, writes: impl Iterator<Item = &'a Write>) -> rusqlite::Result<()> {
+    pub fn commit(&mut self, writes: &[Write]) -> rusqlite::Result<()> {
         let transaction = self.0.transaction()?;
         {
             let mut keep = transaction.prepare(
@@ -221,7 +232,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Kept>> {
     let id: Vec<u8> = row.get(0)?;
     let numbers: [i64; 3] = [row.get(1)?, row.get(2)?, row.get(3)?];
     let [public_key, signature, body]: [Vec<u8>; 3] = [row.get(4)?, row.get(5)?, row.get(6)?];
-    if checksum(&id, numbers, [&public_key, &signature, &body]) != row.get::<_, u32>(7)? {
+    if body.len() > MAX_BODY_BYTES
+        || checksum(&id, numbers, [&public_key, &signature, &body]) != row.get::<_, u32>(7)?
+    {
         return Ok(None);
     }
     let signed = Signed { body: body.into(), public_key: public_key.into(), signature: signature.into() };

@@ -15,19 +15,47 @@ fn kept(n: u8, serial: u64) -> Kept {
     }
 }
 
-fn open(folder: &Path) -> (Store, Loaded) {
-    Store::open(folder, mesh().id).unwrap()
+/// What a file held.
+struct Found {
+    kept: Vec<Kept>,
+    spoiled: usize,
+    set_aside: Option<(std::path::PathBuf, String)>,
+}
+
+/// Opens; the writer finds `writes` where it asks.
+fn open_with(folder: &Path, writes: Vec<Write>) -> (Store, Found) {
+    let mut kept = Vec::new();
+    let (store, loaded) = Store::open(folder, mesh().id, |one| kept.push(one)).unwrap();
+    assert!(loaded.set_aside.is_some() || loaded.kept == kept.len());
+    let ids: Vec<_> = writes.iter().map(service).collect();
+    store
+        .begin(move |ids| {
+            let of = |id: &Id| writes.iter().find(|write| service(write) == *id).cloned();
+            ids.iter().map(|id| of(id).unwrap_or(Write::Forget(*id))).collect()
+        })
+        .unwrap();
+    store.put(ids);
+    (store, Found { kept, spoiled: loaded.spoiled, set_aside: loaded.set_aside })
+}
+
+fn service(write: &Write) -> Id {
+    match write {
+        Write::Keep(kept) => kept.entry.registration.id,
+        Write::Forget(id) => *id,
+    }
+}
+
+fn open(folder: &Path) -> (Store, Found) {
+    open_with(folder, Vec::new())
 }
 
 /// Opens, writes, closes.
 fn write(folder: &Path, writes: Vec<Write>) {
-    let (store, _) = open(folder);
-    store.put(writes);
-    store.close();
+    open_with(folder, writes).0.close();
 }
 
-fn names(loaded: &Loaded) -> Vec<&str> {
-    loaded.kept.iter().map(|kept| kept.entry.registration.name.as_str()).collect()
+fn names(found: &Found) -> Vec<&str> {
+    found.kept.iter().map(|kept| kept.entry.registration.name.as_str()).collect()
 }
 
 #[test]
@@ -49,11 +77,10 @@ fn a_broken_file_is_set_aside_each_time_under_a_new_name() {
     let path = folder.path().join("lookup.db");
     for n in 1..=2 {
         fs::write(&path, vec![0x5a; 8192]).unwrap();
-        let (store, loaded) = open(folder.path());
+        let (store, loaded) = open_with(folder.path(), vec![Write::Keep(kept(1, 0))]);
         let (aside, problem) = loaded.set_aside.unwrap();
         assert_eq!(aside, folder.path().join(format!("lookup.db.broken-{n}")));
         assert_eq!(fs::read(aside).unwrap(), vec![0x5a; 8192], "{problem}");
-        store.put(vec![Write::Keep(kept(1, 0))]);
         store.close();
         assert_eq!(names(&open(folder.path()).1), ["farm-1"]);
     }
@@ -92,27 +119,36 @@ fn a_damaged_row_costs_that_row() {
 fn another_meshs_registrations_are_not_taken_over() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), vec![Write::Keep(kept(1, 0))]);
-    let (_, loaded) = Store::open(folder.path(), Id([7; 16])).unwrap();
-    assert_eq!((loaded.kept.len(), loaded.spoiled), (0, 1));
+    let (_, loaded) = Store::open(folder.path(), Id([7; 16]), drop).unwrap();
+    assert_eq!((loaded.kept, loaded.spoiled), (0, 1));
 }
 
 #[test]
 fn a_file_in_use_is_neither_shared_nor_set_aside() {
     let folder = tempfile::tempdir().unwrap();
     let held = open(folder.path());
-    assert!(matches!(Store::open(folder.path(), mesh().id), Err(StoreError::InUse(_))));
+    assert!(matches!(Store::open(folder.path(), mesh().id, drop), Err(StoreError::InUse(_))));
     drop(held);
     assert!(open(folder.path()).1.set_aside.is_none());
 }
 
 #[test]
-fn what_cannot_be_written_now_is_written_later_unless_something_newer_came() {
+fn a_flood_is_written_in_groups_and_beyond_the_bound_counted() {
     let shared = Shared::default();
+    let id = |n: u32| Id(u128::from(n).to_be_bytes());
+    let put = |n: u32| shared.state.lock().put(id(n), &shared.dropped);
+    (0..MAX_WAITING as u32 + 3).for_each(put);
+    put(5);
+    assert_eq!(shared.dropped.load(Relaxed), 3, "what waits already does so once");
     shared.state.lock().closing = true;
-    shared.state.lock().put(Write::Forget(Id([1; 16])), &shared.dropped);
-    let group = [Write::Keep(kept(1, 0)), Write::Keep(kept(2, 0))].map(|write| (write.service(), write));
-    shared.wait_to_retry(group.into_iter().collect());
     let (group, _) = shared.next_group();
-    assert!(matches!(group[&Id([1; 16])], Write::Forget(_)), "the newer change");
-    assert!(matches!(group[&Id([2; 16])], Write::Keep(_)));
+    assert_eq!((group.len(), shared.state.lock().waiting.len()), (GROUP, MAX_WAITING - GROUP));
+    shared.wait_to_retry(&group);
+    let mut all: Vec<_> =
+        std::iter::from_fn(|| Some(shared.next_group().0).filter(|group| !group.is_empty()))
+            .flatten()
+            .collect();
+    all.sort_unstable();
+    assert!(all.into_iter().eq((0..MAX_WAITING as u32).map(id)), "each once");
+    assert_eq!(shared.state.lock().waiting.capacity(), 0);
 }
