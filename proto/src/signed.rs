@@ -2,15 +2,20 @@
 //!
 //! Bodies are kept and forwarded as the bytes they came in: nobody but their author encodes them.
 
-use crate::convert::{WireError, registration};
-use crate::lookup::{Registration as WireRegistration, Signed};
+use crate::convert::{WireError, document, registration};
+use crate::lookup::{Document as WireDocument, Registration as WireRegistration, Signed};
 use bytes::Bytes;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use hedgerow_model::document::{Document, DocumentKey, Hash, Owner, Rank};
 use hedgerow_model::registration::Registration;
 use prost::Message;
+use sha2::{Digest, Sha256};
 
 /// The type of a signed registration.
 pub const REGISTRATION: &str = "registration";
+
+/// The type of a signed document of the lookups' store.
+pub const DOCUMENT: &str = "document";
 
 /// Why a signed document is not believed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,4 +78,77 @@ pub fn open_registration(signed: &Signed) -> Result<Registration, SignedError> {
     let wire = WireRegistration::decode(signed.body.clone())
         .map_err(|e| SignedError::Body(WireError::new("registration", e.to_string())))?;
     registration::from_wire(wire).map_err(SignedError::Body)
+}
+
+/// A document with its signature, its body read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SignedDocument {
+    /// The bytes as they came.
+    pub signed: Signed,
+    /// What they say.
+    pub document: Document,
+    /// Whose they are.
+    pub owner: Owner,
+    /// What the body hashes to.
+    pub body: Hash,
+}
+
+impl SignedDocument {
+    /// What it is known by.
+    pub fn key(&self) -> DocumentKey {
+        let Document { kind, name, .. } = &self.document;
+        DocumentKey { kind: kind.clone(), owner: self.owner, name: name.clone() }
+    }
+
+    /// Its place among the documents of its key.
+    pub fn rank(&self) -> Rank {
+        Rank { serial: self.document.serial, body: self.body }
+    }
+}
+
+/// SHA-256 of `bytes`.
+pub fn hash(bytes: &[u8]) -> Hash {
+    Hash(Sha256::digest(bytes).into())
+}
+
+/// SHA-256 of bytes that come in pieces.
+#[derive(Debug, Clone, Default)]
+pub struct Hasher(Sha256);
+
+impl Hasher {
+    /// The next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash of all of them.
+    pub fn finish(self) -> Hash {
+        Hash(self.0.finalize().into())
+    }
+}
+
+/// Signs a document.
+pub fn sign_document(document: &Document, key: &SigningKey) -> Signed {
+    sign(DOCUMENT, document::to_wire(document).encode_to_vec(), key)
+}
+
+/// Verifies a signed document and reads its body.
+///
+/// # Errors
+/// What does not fit, or what is not of its form.
+pub fn open_document(signed: &Signed) -> Result<SignedDocument, SignedError> {
+    verify(DOCUMENT, signed)?;
+    read_document(signed)
+}
+
+/// Reads a signed document whose signature was verified before these same bytes were put away.
+///
+/// # Errors
+/// What is not of its form.
+pub fn read_document(signed: &Signed) -> Result<SignedDocument, SignedError> {
+    let wire = WireDocument::decode(signed.body.clone())
+        .map_err(|e| SignedError::Body(WireError::new("document", e.to_string())))?;
+    let document = document::from_wire(wire).map_err(SignedError::Body)?;
+    let owner = (&signed.public_key[..]).try_into().map_err(|_| SignedError::Key(signed.public_key.len()))?;
+    Ok(SignedDocument { signed: signed.clone(), document, owner: Owner(owner), body: hash(&signed.body) })
 }
