@@ -6,6 +6,7 @@ use crate::error::ClientError;
 use crate::token::UserToken;
 use hedgerow_model::registration::{Id, Mesh};
 use hedgerow_proto::farm::farm_client::FarmClient;
+use hedgerow_proto::lookup::documents_client::DocumentsClient;
 use hedgerow_proto::lookup::lookup_client::LookupClient;
 use hedgerow_proto::{MESH_ID_METADATA, lookup};
 use std::net::IpAddr;
@@ -121,6 +122,11 @@ impl Connection {
     /// To call a lookup.
     pub fn lookup(&self) -> LookupClient<InterceptedService<Channel, Metadata>> {
         LookupClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// To call the store of signed documents of a lookup.
+    pub fn documents(&self) -> DocumentsClient<InterceptedService<Channel, Metadata>> {
+        DocumentsClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// To call a farm.

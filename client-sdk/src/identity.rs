@@ -5,6 +5,7 @@
 
 use crate::private_file;
 use ed25519_dalek::SigningKey;
+use hedgerow_model::document::{Document, Owner};
 use hedgerow_model::registration::{Id, Instance, Registration};
 use hedgerow_proto::lookup::Signed;
 use hedgerow_proto::signed;
@@ -106,6 +107,16 @@ impl Identity {
     /// Signs a registration. Lookups refuse one that does not have this identity's id.
     pub fn sign(&self, registration: &Registration) -> Signed {
         signed::sign_registration(registration, &self.key)
+    }
+
+    /// Signs a document.
+    pub fn sign_document(&self, document: &Document) -> Signed {
+        signed::sign_document(document, &self.key)
+    }
+
+    /// Under which key others know what it signs.
+    pub fn owner(&self) -> Owner {
+        Owner(*self.key.verifying_key().as_bytes())
     }
 }
 

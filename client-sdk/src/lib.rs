@@ -23,6 +23,7 @@ mod backoff;
 pub mod channel;
 pub mod directory;
 pub mod discovery;
+pub mod documents;
 pub mod error;
 pub mod identity;
 pub mod lease;

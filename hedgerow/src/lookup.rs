@@ -10,7 +10,7 @@ use hedgerow_client::lease::{Body, LeaseKeeper, LeaseKeeperOptions};
 use hedgerow_lookup::{Lookup, LookupOptions};
 use hedgerow_model::lease::DEFAULT_ASKED;
 use hedgerow_model::registration::{Endpoint, Mesh};
-use hedgerow_proto::{LOOKUP_API, LOOKUP_SERVICE};
+use hedgerow_proto::{DOCUMENTS_SERVICE, LOOKUP_API, LOOKUP_SERVICE};
 use hedgerow_service::access::Access;
 use hedgerow_service::drain::Drain;
 use hedgerow_service::folder::Folder;
@@ -190,9 +190,11 @@ impl Running {
         let lookup = Lookup::open(options).map_err(|error| CommandError::failed(&error))?;
         let address =
             listener.local_addr().map_err(|error| CommandError::Failed(format!("{name}: {error}")))?;
-        let routes = Routes::new(lookup.service());
+        let routes = Routes::new(lookup.service()).add_service(lookup.documents_service());
         let server = tokio::spawn(async move {
-            if let Err(error) = serve(listener, routes, &[LOOKUP_SERVICE], access, drain).await {
+            if let Err(error) =
+                serve(listener, routes, &[LOOKUP_SERVICE, DOCUMENTS_SERVICE], access, drain).await
+            {
                 say(&format!("hedgerow: the port of a lookup at {address} is lost: {error}"));
             }
         });

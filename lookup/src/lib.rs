@@ -13,6 +13,7 @@ mod admission;
 mod clock;
 mod dense_map;
 mod directory;
+mod documents;
 mod index;
 mod lease_time;
 mod leases;
@@ -31,6 +32,10 @@ mod watchers;
 pub use admission::MAX_BODY_BYTES;
 pub use clock::{Clock, RuntimeClock};
 pub use directory::{Bounds, Counters, Revision};
+pub use documents::{
+    DocumentBounds, DocumentCounters, DocumentStatus, DocumentsError, DocumentsService, LOOSE_FOR,
+    MAX_AHEAD_MS, MAX_DOCUMENT_WATCHERS, MAX_UPLOADS,
+};
 pub use lookup::{Lookup, LookupError, LookupOptions, LookupStatus};
 pub use mesh_file::MeshError;
 pub use refusal::RETRY_AFTER_METADATA;

@@ -4,6 +4,7 @@
 use crate::admission::Rules;
 use crate::clock::{Clock, RuntimeClock};
 use crate::directory::{Bounds, Counters, Directory, Effects, Revision};
+use crate::documents::{DocumentBounds, DocumentStatus, Documents, DocumentsError, DocumentsService};
 use crate::lease_time::TICK;
 use crate::mesh_file::{self, MeshError};
 use crate::service::LookupService;
@@ -13,6 +14,7 @@ use crate::watchers::{Event, MAX_WATCHERS, WatcherId};
 use hashbrown::HashMap;
 use hedgerow_model::registration::{Id, Mesh};
 use hedgerow_model::template::Matcher;
+use hedgerow_proto::lookup::documents_server::DocumentsServer;
 use hedgerow_proto::lookup::lookup_server::LookupServer;
 use parking_lot::Mutex;
 use std::path::PathBuf;
@@ -36,6 +38,8 @@ pub struct LookupOptions {
     pub loopback_only: bool,
     /// Bounds of the directory.
     pub bounds: Bounds,
+    /// Bounds of the store of documents.
+    pub document_bounds: DocumentBounds,
     /// By which leases run.
     pub clock: Arc<dyn Clock>,
 }
@@ -51,6 +55,7 @@ impl LookupOptions {
             make_mesh: None,
             loopback_only: true,
             bounds: Bounds::default(),
+            document_bounds: DocumentBounds::default(),
             clock,
         }
     }
@@ -65,6 +70,9 @@ pub enum LookupError {
     /// Nowhere to keep the directory.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nowhere to keep documents.
+    #[error(transparent)]
+    Documents(#[from] DocumentsError),
     /// The system gives no random bits.
     #[error("the system gives no random bits")]
     Random(#[source] getrandom::Error),
@@ -85,6 +93,8 @@ pub struct LookupStatus {
     pub counters: Counters,
     /// What its file's writer did.
     pub store: StoreCounters,
+    /// How the store of documents is.
+    pub documents: DocumentStatus,
     /// Since the start.
     pub uptime: Duration,
 }
@@ -101,6 +111,7 @@ pub(crate) struct Inner {
     pub(crate) closing: CancellationToken,
     pub(crate) snapshots: Arc<SnapshotBudget>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) documents: Documents,
     core: Arc<Mutex<Core>>,
     store: Store,
     started: Duration,
@@ -118,8 +129,10 @@ impl Lookup {
     /// # Errors
     /// Where it is not known which mesh to serve, or there can be no file. A broken one is set aside, and said so.
     pub fn open(options: LookupOptions) -> Result<Self, LookupError> {
-        let LookupOptions { folder, id, mesh, make_mesh, loopback_only, bounds, clock } = options;
+        let LookupOptions { folder, id, mesh, make_mesh, loopback_only, bounds, document_bounds, clock } =
+            options;
         let mesh = mesh_file::settle(&folder, mesh.as_ref(), make_mesh.as_deref())?;
+        let documents = Documents::open(&folder, &mesh, document_bounds, Arc::clone(&clock))?;
         let epoch = getrandom::u64().map_err(LookupError::Random)?;
         let started = clock.now();
         let mut directory = Directory::new(epoch, &bounds, started);
@@ -142,6 +155,7 @@ impl Lookup {
             closing: CancellationToken::new(),
             snapshots: Arc::default(),
             clock,
+            documents,
             core,
             store,
             started,
@@ -165,6 +179,17 @@ impl Lookup {
         LookupServer::new(LookupService(Arc::clone(&self.0)))
     }
 
+    #[cfg(test)]
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.0.documents
+    }
+
+    /// The gRPC service of signed documents, for the same port.
+    pub fn documents_service(&self) -> DocumentsServer<DocumentsService> {
+        DocumentsServer::new(DocumentsService(Arc::clone(&self.0)))
+            .max_decoding_message_size(crate::documents::MAX_REQUEST_BYTES)
+    }
+
     /// How it is.
     pub fn status(&self) -> LookupStatus {
         self.0.status()
@@ -175,7 +200,13 @@ impl Lookup {
     pub async fn close(&self) {
         self.0.closing.cancel();
         let inner = Arc::clone(&self.0);
-        if tokio::task::spawn_blocking(move || inner.store.close()).await.is_err() {
+        if tokio::task::spawn_blocking(move || {
+            inner.documents.close();
+            inner.store.close();
+        })
+        .await
+        .is_err()
+        {
             tracing::error!(event = "lookup_close_failed");
         }
     }
@@ -210,6 +241,7 @@ impl Inner {
     }
 
     pub(crate) fn status(&self) -> LookupStatus {
+        let documents = self.documents.status();
         self.act(|directory, now| {
             let (leases, unconfirmed) = directory.count();
             LookupStatus {
@@ -219,6 +251,7 @@ impl Inner {
                 watchers: directory.watching(),
                 counters: directory.counters,
                 store: self.store.counters(),
+                documents,
                 uptime: now.saturating_sub(self.started),
             }
         })

@@ -34,7 +34,7 @@ pub const MAX_PAGE_BYTES: usize = 1 << 20;
 /// The service.
 pub struct LookupService(pub(crate) Arc<Inner>);
 
-type Answer<T> = Result<Response<T>, Status>;
+pub(crate) type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl lookup_server::Lookup for LookupService {
@@ -78,21 +78,7 @@ impl lookup_server::Lookup for LookupService {
 impl LookupService {
     /// Answers a caller of the same mesh while the lookup is open; every answer, refusals too, names the mesh.
     fn answer<Q, R>(&self, request: &Request<Q>, answer: impl FnOnce(&Q) -> Result<R, Status>) -> Answer<R> {
-        let mesh = &self.0.rules.mesh;
-        let result = check_mesh(mesh, request.metadata())
-            .and_then(|()| if self.0.closing.is_cancelled() { Err(closing()) } else { Ok(()) })
-            .and_then(|()| answer(request.get_ref()));
-        match result {
-            Ok(message) => {
-                let mut response = Response::new(message);
-                name_mesh(mesh, response.metadata_mut());
-                Ok(response)
-            }
-            Err(mut status) => {
-                name_mesh(mesh, status.metadata_mut());
-                Err(status)
-            }
-        }
+        named(&self.0, admit(&self.0, request.metadata()).and_then(|()| answer(request.get_ref())))
     }
 
     fn registered(&self, request: &RegisterRequest) -> Result<RegisterResponse, Status> {
@@ -155,6 +141,28 @@ impl LookupService {
         let template = compile(request.template.clone())?;
         let after = request.after.map(|after| Revision { epoch: after.epoch, number: after.number });
         Ok(Box::pin(stream::Watching::begin(&self.0, template, after)?.messages()))
+    }
+}
+
+/// Lets callers of the same mesh through while the lookup is open.
+pub(crate) fn admit(lookup: &Inner, metadata: &MetadataMap) -> Result<(), Status> {
+    check_mesh(&lookup.rules.mesh, metadata)?;
+    if lookup.closing.is_cancelled() { Err(closing()) } else { Ok(()) }
+}
+
+/// Names the mesh in an answer, or in a refusal.
+pub(crate) fn named<R>(lookup: &Inner, result: Result<R, Status>) -> Answer<R> {
+    let mesh = &lookup.rules.mesh;
+    match result {
+        Ok(message) => {
+            let mut response = Response::new(message);
+            name_mesh(mesh, response.metadata_mut());
+            Ok(response)
+        }
+        Err(mut status) => {
+            name_mesh(mesh, status.metadata_mut());
+            Err(status)
+        }
     }
 }
 

@@ -99,6 +99,8 @@ pub fn status(lookup: &Inner) -> wire::StatusResponse {
         expired: status.counters.expired,
         refused: status.counters.refused,
         uptime_ms: millis(status.uptime),
+        documents: status.documents.documents as u64,
+        document_bytes: status.documents.bytes,
         ..wire::StatusResponse::default()
     }
 }
