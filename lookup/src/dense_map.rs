@@ -42,6 +42,11 @@ impl<K: Hash + Eq, V> DenseMap<K, V> {
         self.entries.get_mut(self.slot(key)?).map(|(_, value)| value)
     }
 
+    /// All keys and values, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &(K, V)> {
+        self.entries.iter()
+    }
+
     /// Whether there is a value of this key.
     pub fn contains_key(&self, key: &K) -> bool {
         self.slot(key).is_some()

@@ -4,7 +4,8 @@
 //! first, and leaves behind in [`Effects`] what is to be written and who is to be woken.
 
 use crate::admission::Entry;
-use crate::leases::{LeaseId, LeaseState, LeaseTable, Renewal};
+use crate::leases::{Due, LeaseId, LeaseState, LeaseTable, Renewal, Suspicion};
+use crate::rate::Rate;
 use crate::refusal::Refusal;
 use crate::registry::{Listed, Registry, Standing};
 use crate::replaced::Replaced;
@@ -15,10 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod answers;
+mod clones;
 mod effects;
 mod views;
 
-pub use answers::{Counters, Granted, Renewed, Revision};
+pub use answers::{Census, Counters, Granted, Renewed, Revision};
 pub use effects::{Effects, Kept, Write};
 
 /// What bounds a directory.
@@ -56,6 +58,9 @@ pub struct Directory {
     log: Log,
     watchers: Watchers,
     effects: Effects,
+    renewal_rate: Rate,
+    /// How often the lookups that are registered here changed.
+    lookups_changed: u64,
     /// What happened since the start. Who refuses before the directory is asked counts it here, too.
     pub counters: Counters,
 }
@@ -72,6 +77,8 @@ impl Directory {
             log: Log::new(bounds.log),
             watchers: Watchers::new(bounds.pending),
             effects: Effects::default(),
+            renewal_rate: Rate::new(now),
+            lookups_changed: 0,
             counters: Counters::default(),
         }
     }
@@ -90,9 +97,23 @@ impl Directory {
         Revision { epoch: self.epoch, number: self.log.head() }
     }
 
-    /// Registrations, and how many of them are unconfirmed.
-    pub fn count(&self) -> (usize, usize) {
-        (self.registry.count(), self.leases.unconfirmed())
+    /// Another number than before, and than before a restart: the lookups that are registered here changed.
+    pub const fn lookups_version(&self) -> u64 {
+        self.epoch.wrapping_add(self.lookups_changed)
+    }
+
+    /// How its leases are.
+    pub fn census(&mut self, now: Duration) -> Census {
+        self.settle(now);
+        Census {
+            leases: self.registry.count(),
+            unconfirmed: self.leases.unconfirmed(),
+            suspect: self.leases.suspect(),
+            overdue: self.leases.overdue(),
+            suspects: self.leases.suspicion().is_some(),
+            renewals_per_second: self.renewal_rate.per_second(now),
+            max_renewals_per_second: self.leases.renewals_per_second(),
+        }
     }
 
     /// What the last calls make necessary outside; the caller has to do it.
@@ -114,8 +135,9 @@ impl Directory {
 
     /// Lets time pass; to be called every [`crate::lease_time::TICK`]. Gives the stall, where the lookup stood still.
     pub fn tick(&mut self, now: Duration) -> Option<Duration> {
-        self.replaced.forget_old(now);
-        self.settle(now)
+        let stall = self.settle(now);
+        self.replaced.forget_old(self.leases.running());
+        stall
     }
 
     /// Registers a service, or changes its registration (law 1). A new lease is named `fresh`, unless that is taken.
@@ -130,11 +152,13 @@ impl Directory {
         fresh: LeaseId,
     ) -> Result<Granted, Refusal> {
         self.settle(now);
-        let granted = match self.registry.judge(&entry)? {
+        let standing = self.registry.judge(&entry)?;
+        self.refuse_clone(standing, &entry)?;
+        let granted = match standing {
             Standing::New => self.add(Arc::new(entry), asked, fresh)?,
             Standing::Equal => self.confirm(entry.registration.id, asked)?,
             Standing::NewSerial => self.change(Arc::new(entry), asked)?,
-            Standing::NewInstance => self.replace(now, Arc::new(entry), asked, fresh)?,
+            Standing::NewInstance => self.replace(Arc::new(entry), asked, fresh)?,
         };
         self.counters.registrations += 1;
         Ok(granted)
@@ -143,7 +167,10 @@ impl Directory {
     /// Renews leases; one answer for each, in their order.
     pub fn renew(&mut self, now: Duration, leases: &[LeaseId]) -> Vec<Renewed> {
         self.settle(now);
-        leases.iter().map(|lease| self.renew_one(*lease)).collect()
+        let before = self.counters.renewals;
+        let renewed = leases.iter().map(|lease| self.renew_one(*lease)).collect();
+        self.renewal_rate.count(now, self.counters.renewals - before);
+        renewed
     }
 
     /// Ends a lease at once. False: there was none.
@@ -158,9 +185,15 @@ impl Directory {
     fn settle(&mut self, now: Duration) -> Option<Duration> {
         let stall = self.leases.advance(now);
         self.counters.stalls += u64::from(stall.is_some());
-        while let Some((lease, held)) = self.leases.pop_expired() {
-            self.counters.expired += 1;
-            self.end(held.service, lease, held.state, Happened::Expired);
+        while let Some(due) = self.leases.next_due() {
+            match due {
+                Due::Suspicion(suspicion) => self.tell_suspicion(suspicion),
+                Due::Suspect(lease) => self.restate(lease),
+                Due::Expired(lease, held) => {
+                    self.counters.expired += 1;
+                    self.end(held.service, lease, held.state, Happened::Expired);
+                }
+            }
         }
         stall
     }
@@ -191,18 +224,11 @@ impl Directory {
     }
 
     /// A new run of the service: it gets a lease of its own, and whoever renews the old one is told.
-    fn replace(
-        &mut self,
-        now: Duration,
-        entry: Arc<Entry>,
-        asked: Duration,
-        fresh: LeaseId,
-    ) -> Result<Granted, Refusal> {
+    fn replace(&mut self, entry: Arc<Entry>, asked: Duration, fresh: LeaseId) -> Result<Granted, Refusal> {
         let id = entry.registration.id;
-        let old = self.lease_of(id);
         self.leases.terms(asked, self.leases.count())?;
-        self.leases.remove(old);
-        self.replaced.remember(now, old);
+        self.displace(id);
+        self.replaced.settle(id);
         let (lease, term) = self.leases.grant(fresh, id, asked)?;
         self.list(Happened::Body, entry, lease);
         Ok(Granted { lease, term })
@@ -210,7 +236,7 @@ impl Directory {
 
     fn renew_one(&mut self, lease: LeaseId) -> Renewed {
         let Some(renewal) = self.leases.renew(lease) else {
-            return if self.replaced.contains(lease) { Renewed::Replaced } else { Renewed::Unknown };
+            return self.renew_former(lease);
         };
         self.counters.renewals += 1;
         self.after_renewal(lease, renewal);
@@ -221,18 +247,26 @@ impl Directory {
         if !renewal.confirmed && !renewal.rewrite {
             return;
         }
-        let service = self.leases.get(lease).expect(LISTED_HAS_LEASE).service;
-        let listed = self.registry.get(service).expect("invariant: a lease has its registration");
-        let entry = Arc::clone(&listed.entry);
         if renewal.rewrite {
+            let service = self.leases.get(lease).expect(LISTED_HAS_LEASE).service;
             self.effects.unwritten.push(service);
         }
         if renewal.confirmed {
-            let before = Some(Arc::clone(&entry));
-            let number =
-                self.tell(Happened::State, before, Some(Arc::clone(&entry)), lease, LeaseState::Live);
-            self.registry.put(Listed { entry, lease, number });
+            self.restate(lease);
         }
+    }
+
+    /// Tells that a lease is more, or less, certain.
+    fn restate(&mut self, lease: LeaseId) {
+        let held = self.leases.get(lease).expect(LISTED_HAS_LEASE);
+        let (service, state) = (held.service, held.state);
+        let entry = self.registry.get(service).expect(LEASE_IS_LISTED).entry;
+        let number = self.tell(Happened::State, Some(Arc::clone(&entry)), Some(entry), lease, state);
+        self.registry.mark(service, number);
+    }
+
+    fn tell_suspicion(&mut self, suspicion: Suspicion) {
+        self.tell(Happened::Suspicion(suspicion), None, None, LeaseId(0), LeaseState::Live);
     }
 
     /// Lists what was registered under a lease just granted or renewed, in the place of what was there.
@@ -245,7 +279,8 @@ impl Directory {
     }
 
     fn end(&mut self, service: Id, lease: LeaseId, state: LeaseState, happened: Happened) {
-        let listed = self.registry.remove(service).expect("invariant: a lease has its registration");
+        let listed = self.registry.remove(service).expect(LEASE_IS_LISTED);
+        self.replaced.settle(service);
         self.effects.unwritten.push(service);
         self.tell(happened, Some(listed.entry), None, lease, state);
     }
@@ -259,6 +294,10 @@ impl Directory {
         state: LeaseState,
     ) -> u64 {
         let number = self.log.head() + 1;
+        let is_lookup = |entry: &Arc<Entry>| entry.registration.kind == LOOKUP_KIND;
+        if happened != Happened::State && [&before, &after].into_iter().flatten().any(is_lookup) {
+            self.lookups_changed += 1;
+        }
         let transition = Arc::new(Transition { number, happened, before, after, lease, state });
         self.watchers.offer(&transition, &mut self.effects.woken);
         self.log.push(transition);
@@ -271,6 +310,9 @@ impl Directory {
 }
 
 const LISTED_HAS_LEASE: &str = "invariant: what is listed has a lease";
+const LEASE_IS_LISTED: &str = "invariant: a lease has its registration";
+/// The kind as which lookups are registered.
+pub const LOOKUP_KIND: &str = "lookup";
 
 #[cfg(test)]
 mod model_tests;

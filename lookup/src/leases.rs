@@ -1,14 +1,23 @@
-//! The lease table: which leases there are, how long each runs, and which has run out.
+//! The lease table: which leases there are, how long each runs, which has run out, and when the lookup suspects itself or
+//! the network (laws 2 to 4; as formulas in `docs/reference/lookup.md`).
 //!
 //! It keeps a clock of its own, which stands still while the lookup stood still: a lookup that wakes after a stall must
 //! not end leases that nobody could renew. It never reads a clock and knows nothing of what the leases are held for.
 
 use crate::dense_map::DenseMap;
 use crate::lease_time::LeaseTime;
+use crate::overdue::{self, Overdue};
 use hedgerow_model::lease;
 use hedgerow_model::registration::Id;
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+mod suspicion;
+
+use suspicion::Suspecting;
+pub use suspicion::{Due, Suspicion};
+#[cfg(test)]
+pub use suspicion::{MARKED_AT_ONCE, SUSPECT_TERMS, SUSPICION_LEASES};
 
 /// Names a lease to its holder only: random, so that nobody can renew or cancel what he does not hold. Never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +30,8 @@ pub enum LeaseState {
     Live,
     /// Kept over a restart of the lookup and not renewed since.
     Unconfirmed,
+    /// Overdue together with more than half of all: the lookup suspects itself or the network.
+    Suspect,
 }
 
 /// A granted lease. Times are milliseconds of the table's own clock.
@@ -34,8 +45,9 @@ pub struct Lease {
     granted_ms: u32,
     /// The grant that is on disk; rewritten only where it is off by more than a quarter.
     kept_ms: u32,
-    expires: u64,
-    /// Under which time it stands in the queue: never later than `expires`. A renewal moves only `expires`; the queue
+    /// When it was granted or renewed last.
+    renewed: u64,
+    /// Under which time it stands in the queue: never later than it runs out. A renewal moves only `renewed`; the queue
     /// catches up when that time comes, so that a renewal costs one look into a table.
     queued: u64,
 }
@@ -54,7 +66,7 @@ pub struct TooShort {
 pub struct Renewal {
     /// The term, from now.
     pub granted: Duration,
-    /// Whether it was unconfirmed until now.
+    /// Whether it was unconfirmed or suspect until now.
     pub confirmed: bool,
     /// Whether the term is so much off what is on disk that it is to be written again.
     pub rewrite: bool,
@@ -66,7 +78,10 @@ pub struct LeaseTable {
     leases: DenseMap<LeaseId, Lease>,
     queue: BTreeSet<(u64, LeaseId)>,
     time: LeaseTime,
+    overdue: Overdue,
     unconfirmed: usize,
+    suspect: usize,
+    suspecting: Suspecting,
     renewals_per_second: f64,
 }
 
@@ -76,12 +91,29 @@ impl LeaseTable {
         let time = LeaseTime::new(now);
         // Less, or not a number, would ask for terms that no duration holds.
         let renewals_per_second = renewals_per_second.max(0.001);
-        Self { leases: DenseMap::new(), queue: BTreeSet::new(), time, unconfirmed: 0, renewals_per_second }
+        Self {
+            leases: DenseMap::new(),
+            queue: BTreeSet::new(),
+            time,
+            overdue: Overdue::default(),
+            unconfirmed: 0,
+            suspect: 0,
+            suspecting: Suspecting::default(),
+            renewals_per_second,
+        }
     }
 
     /// Lets time pass. Gives the stall that was added to all terms, where there was one.
     pub fn advance(&mut self, now: Duration) -> Option<Duration> {
-        self.time.advance(now)
+        let stall = self.time.advance(now);
+        self.overdue.advance(self.time.millis());
+        self.suspecting.look();
+        stall
+    }
+
+    /// For how long the lookup has run, time in which it stood still left out.
+    pub fn running(&self) -> Duration {
+        Duration::from_millis(self.time.millis())
     }
 
     /// How many leases there are.
@@ -94,6 +126,21 @@ impl LeaseTable {
         self.unconfirmed
     }
 
+    /// How many are suspect.
+    pub const fn suspect(&self) -> usize {
+        self.suspect
+    }
+
+    /// How many are overdue.
+    pub const fn overdue(&self) -> usize {
+        self.overdue.count()
+    }
+
+    /// The renewals a second that the lookup will bear.
+    pub const fn renewals_per_second(&self) -> f64 {
+        self.renewals_per_second
+    }
+
     /// A lease that has not been taken out, by its id.
     pub fn get(&self, id: LeaseId) -> Option<&Lease> {
         self.leases.get(&id)
@@ -101,7 +148,7 @@ impl LeaseTable {
 
     /// How long a lease will still run.
     pub fn remaining(&self, lease: &Lease) -> Duration {
-        Duration::from_millis(lease.expires.saturating_sub(self.time.millis()))
+        Duration::from_millis(self.expires(lease).saturating_sub(self.time.millis()))
     }
 
     /// What would be granted now among `leases` leases.
@@ -133,24 +180,36 @@ impl LeaseTable {
         self.insert(id, service, asked, granted, LeaseState::Unconfirmed);
     }
 
+    /// Gives back a lease that was taken out: it runs from now, as if it were renewed.
+    pub fn reinstate(&mut self, id: LeaseId, service: Id, asked: Duration) -> (LeaseId, Duration) {
+        let granted = self.terms(asked, self.leases.len() + 1).unwrap_or(asked);
+        let id = self.free_name(id);
+        self.insert(id, service, asked, granted, LeaseState::Live);
+        (id, granted)
+    }
+
     /// Renews a lease: it runs from now, for what is right for the number of leases now, never for more than was asked.
     pub fn renew(&mut self, id: LeaseId) -> Option<Renewal> {
         let count = self.leases.len();
         let lease = self.leases.get_mut(&id)?;
         let asked = Duration::from_millis(lease.asked_ms.into());
         let granted = lease::grant(asked, count, self.renewals_per_second).unwrap_or(asked);
+        self.overdue.remove(lease.overdue_second());
         lease.granted_ms = millis(granted);
-        lease.expires = self.time.millis() + u64::from(lease.granted_ms);
-        if lease.expires < lease.queued {
+        lease.renewed = self.time.millis();
+        self.overdue.add(lease.overdue_second());
+        if lease.term_ends() < lease.queued {
             self.queue.remove(&(lease.queued, id));
-            self.queue.insert((lease.expires, id));
-            lease.queued = lease.expires;
+            lease.queued = lease.term_ends();
+            self.queue.insert((lease.queued, id));
         }
-        let confirmed = lease.state == LeaseState::Unconfirmed;
-        if confirmed {
-            lease.state = LeaseState::Live;
-            self.unconfirmed -= 1;
+        let before = std::mem::replace(&mut lease.state, LeaseState::Live);
+        match before {
+            LeaseState::Live => {}
+            LeaseState::Unconfirmed => self.unconfirmed -= 1,
+            LeaseState::Suspect => self.suspect -= 1,
         }
+        let confirmed = before != LeaseState::Live;
         let rewrite = lease.granted_ms.abs_diff(lease.kept_ms) > lease.kept_ms / 4;
         Some(Renewal { granted: Duration::from_millis(lease.granted_ms.into()), confirmed, rewrite })
     }
@@ -179,40 +238,39 @@ impl LeaseTable {
     pub fn remove(&mut self, id: LeaseId) -> Option<Lease> {
         let lease = self.leases.remove(&id)?;
         self.queue.remove(&(lease.queued, id));
-        if lease.state == LeaseState::Unconfirmed {
-            self.unconfirmed -= 1;
+        self.overdue.remove(lease.overdue_second());
+        match lease.state {
+            LeaseState::Live => {}
+            LeaseState::Unconfirmed => self.unconfirmed -= 1,
+            LeaseState::Suspect => self.suspect -= 1,
         }
         Some(lease)
     }
 
-    /// Takes out the next lease that has run out, in the order in which they ran out.
-    pub fn pop_expired(&mut self) -> Option<(LeaseId, Lease)> {
-        loop {
-            let (at, id) = *self.queue.first().filter(|(at, _)| *at <= self.time.millis())?;
-            let lease = self.leases.get_mut(&id).expect("invariant: what is queued is in the table");
-            if lease.expires <= at {
-                return self.remove(id).map(|lease| (id, lease));
-            }
-            self.queue.remove(&(at, id));
-            lease.queued = lease.expires;
-            self.queue.insert((lease.queued, id));
+    fn requeue(&mut self, id: LeaseId, at: u64) {
+        if let Some(lease) = self.leases.get_mut(&id) {
+            self.queue.remove(&(lease.queued, id));
+            lease.queued = at;
+            self.queue.insert((at, id));
         }
     }
 
     fn insert(&mut self, id: LeaseId, service: Id, asked: Duration, granted: Duration, state: LeaseState) {
         let granted_ms = millis(granted);
-        let expires = self.time.millis() + u64::from(granted_ms);
+        let renewed = self.time.millis();
+        let queued = renewed + u64::from(granted_ms);
         let lease = Lease {
             service,
             state,
             asked_ms: millis(asked),
             granted_ms,
             kept_ms: granted_ms,
-            expires,
-            queued: expires,
+            renewed,
+            queued,
         };
         self.unconfirmed += usize::from(state == LeaseState::Unconfirmed);
-        self.queue.insert((expires, id));
+        self.overdue.add(lease.overdue_second());
+        self.queue.insert((queued, id));
         self.leases.insert(id, lease);
     }
 
@@ -230,6 +288,19 @@ impl Lease {
     pub fn granted(&self) -> Duration {
         Duration::from_millis(self.granted_ms.into())
     }
+
+    /// The term that was asked for.
+    pub fn asked(&self) -> Duration {
+        Duration::from_millis(self.asked_ms.into())
+    }
+
+    const fn term_ends(&self) -> u64 {
+        self.renewed + self.granted_ms as u64
+    }
+
+    const fn overdue_second(&self) -> u64 {
+        overdue::second(self.renewed, self.granted_ms)
+    }
 }
 
 /// Milliseconds of a term; a longer ask than the ceiling is an ask for the ceiling.
@@ -238,93 +309,4 @@ fn millis(term: Duration) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::lease_time::TICK;
-
-    const S: fn(u64) -> Duration = Duration::from_secs;
-
-    fn table(renewals_per_second: f64) -> LeaseTable {
-        LeaseTable::new(renewals_per_second, S(100))
-    }
-
-    fn run(table: &mut LeaseTable, from: &mut Duration, to: Duration) -> Vec<LeaseId> {
-        let mut gone = Vec::new();
-        while *from < to {
-            *from = (*from + TICK).min(to);
-            assert_eq!(table.advance(*from), None);
-            gone.extend(std::iter::from_fn(|| table.pop_expired()).map(|(id, _)| id));
-        }
-        gone
-    }
-
-    #[test]
-    fn leases_run_out_in_order_and_a_renewed_one_later() {
-        let mut table = table(10_000.0);
-        let mut now = S(100);
-        for n in 1..=3 {
-            assert_eq!(table.grant(LeaseId(n), Id([0; 16]), S(60)), Ok((LeaseId(n), S(10))));
-            assert_eq!(run(&mut table, &mut now, S(100 + n)), []);
-        }
-        assert!(table.renew(LeaseId(1)).is_some(), "renewed at 103, runs until 113");
-        assert_eq!(run(&mut table, &mut now, S(120)), [LeaseId(2), LeaseId(3), LeaseId(1)]);
-        assert_eq!(table.renew(LeaseId(1)), None);
-        assert_eq!((table.count(), table.queue.len()), (0, 0));
-    }
-
-    #[test]
-    fn terms_follow_the_number_of_leases_but_never_exceed_the_ask() {
-        let mut table = table(1.0);
-        for n in 1..=5 {
-            table.grant(LeaseId(n), Id([0; 16]), S(15)).unwrap();
-        }
-        let asked_too_little = table.grant(LeaseId(6), Id([0; 16]), S(15));
-        assert_eq!(asked_too_little, Err(TooShort { asked: S(15), needed: S(18) }));
-        table.grant(LeaseId(6), Id([0; 16]), S(60)).unwrap();
-        let first = table.renew(LeaseId(1)).unwrap();
-        assert_eq!(first.granted, S(15), "18 s would be right, 15 s were asked");
-        assert!(first.rewrite, "on disk stand 10 s");
-        assert_eq!(table.keep(LeaseId(1)), Some((S(15), S(15))));
-        assert!(!table.renew(LeaseId(1)).unwrap().rewrite);
-        assert!(!table.renew(LeaseId(5)).unwrap().rewrite, "15 s stand there");
-    }
-
-    #[test]
-    fn a_shorter_term_after_a_renewal_runs_out_earlier_than_was_queued() {
-        let mut table = table(1.0);
-        for n in 1..=20 {
-            table.grant(LeaseId(n), Id([0; 16]), S(600)).unwrap();
-        }
-        for n in 1..20 {
-            table.remove(LeaseId(n)).unwrap();
-        }
-        assert_eq!(table.renew(LeaseId(20)).unwrap().granted, S(10));
-        assert_eq!(run(&mut table, &mut S(100), S(110)), [LeaseId(20)]);
-    }
-
-    #[test]
-    fn a_stall_is_added_to_all_terms() {
-        let mut table = table(10_000.0);
-        table.grant(LeaseId(1), Id([0; 16]), S(60)).unwrap();
-        assert!(table.advance(S(400)).is_some());
-        assert!(table.pop_expired().is_none(), "the lookup stood still, nobody could renew");
-        assert_eq!(run(&mut table, &mut S(400), S(409)), []);
-        assert_eq!(run(&mut table, &mut S(409), S(411)), [LeaseId(1)]);
-    }
-
-    #[test]
-    fn names_are_never_zero_and_never_given_twice() {
-        let mut table = table(10_000.0);
-        assert_eq!(table.grant(LeaseId(0), Id([0; 16]), S(60)).unwrap().0, LeaseId(1));
-        assert_eq!(table.grant(LeaseId(1), Id([0; 16]), S(60)).unwrap().0, LeaseId(2));
-    }
-
-    #[test]
-    fn a_lease_takes_less_than_400_bytes() {
-        // At worst a hash table holds as many empty places as half-full ones and a B-tree is half empty.
-        let table = 16.0 / 7.0 * (size_of::<(LeaseId, Lease)>() + 1) as f64;
-        let queue = 2.5 * size_of::<(u64, LeaseId)>() as f64;
-        assert!(table + queue < 400.0, "{table} + {queue}");
-    }
-}
+mod tests;

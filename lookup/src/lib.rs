@@ -19,6 +19,8 @@ mod lease_time;
 mod leases;
 mod lookup;
 mod mesh_file;
+mod overdue;
+mod rate;
 mod refusal;
 mod registry;
 mod replaced;
@@ -31,7 +33,7 @@ mod watchers;
 
 pub use admission::MAX_BODY_BYTES;
 pub use clock::{Clock, RuntimeClock};
-pub use directory::{Bounds, Counters, Revision};
+pub use directory::{Bounds, Census, Counters, Revision};
 pub use documents::{
     DocumentBounds, DocumentCounters, DocumentStatus, DocumentsError, DocumentsService, LOOSE_FOR,
     MAX_AHEAD_MS, MAX_DOCUMENT_WATCHERS, MAX_UPLOADS,
@@ -43,5 +45,7 @@ pub use service::{LookupService, MAX_PAGE, MAX_RENEWALS};
 pub use store::{StoreCounters, StoreError};
 pub use transitions::LogBounds;
 
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod testing;

@@ -3,17 +3,17 @@
 
 use crate::admission::Rules;
 use crate::clock::{Clock, RuntimeClock};
-use crate::directory::{Bounds, Counters, Directory, Effects, Revision};
+use crate::directory::{Bounds, Census, Counters, Directory, Effects, LOOKUP_KIND, Revision};
 use crate::documents::{DocumentBounds, DocumentStatus, Documents, DocumentsError, DocumentsService};
 use crate::lease_time::TICK;
 use crate::mesh_file::{self, MeshError};
-use crate::service::LookupService;
+use crate::service::{LookupService, MAX_PAGE_BYTES};
 use crate::snapshots::SnapshotBudget;
 use crate::store::{Loaded, Store, StoreCounters, StoreError};
-use crate::watchers::{Event, MAX_WATCHERS, WatcherId};
+use crate::watchers::{Event, MAX_WATCHERS, Sight, WatcherId};
 use hashbrown::HashMap;
 use hedgerow_model::registration::{Id, Mesh};
-use hedgerow_model::template::Matcher;
+use hedgerow_model::template::{Matcher, Operation, Template, Term};
 use hedgerow_proto::lookup::documents_server::DocumentsServer;
 use hedgerow_proto::lookup::lookup_server::LookupServer;
 use parking_lot::Mutex;
@@ -23,6 +23,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+
+/// Most other lookups that the status names; a mesh has a few.
+const MAX_PEERS: usize = 100;
 
 /// What a lookup is opened with.
 pub struct LookupOptions {
@@ -79,14 +82,12 @@ pub enum LookupError {
 }
 
 /// How a lookup is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LookupStatus {
     /// Where its log stands.
     pub revision: Revision,
-    /// How many leases it holds.
-    pub leases: usize,
-    /// How many of them are unconfirmed.
-    pub unconfirmed: usize,
+    /// How its leases are.
+    pub leases: Census,
     /// How many watch.
     pub watchers: usize,
     /// What happened since the start.
@@ -242,19 +243,24 @@ impl Inner {
 
     pub(crate) fn status(&self) -> LookupStatus {
         let documents = self.documents.status();
-        self.act(|directory, now| {
-            let (leases, unconfirmed) = directory.count();
-            LookupStatus {
-                revision: directory.revision(),
-                leases,
-                unconfirmed,
-                watchers: directory.watching(),
-                counters: directory.counters,
-                store: self.store.counters(),
-                documents,
-                uptime: now.saturating_sub(self.started),
-            }
+        self.act(|directory, now| LookupStatus {
+            revision: directory.revision(),
+            leases: directory.census(now),
+            watchers: directory.watching(),
+            counters: directory.counters,
+            store: self.store.counters(),
+            documents,
+            uptime: now.saturating_sub(self.started),
         })
+    }
+
+    /// The other lookups that are registered here, at most [`MAX_PEERS`].
+    pub(crate) fn peers(&self) -> Vec<Sight> {
+        let kind = Term { key: "kind".into(), operation: Operation::Is(vec![LOOKUP_KIND.into()]) };
+        let me = Term { key: "id".into(), operation: Operation::IsNot(vec![self.id.to_string()]) };
+        let others = Template { terms: vec![kind, me] }.compile();
+        let others = others.expect("invariant: a kind and an id are plain words");
+        self.act(|directory, now| directory.find(now, &others, None, MAX_PEERS, MAX_PAGE_BYTES).sights)
     }
 }
 

@@ -2,8 +2,10 @@
 
 use crate::leases::TooShort;
 use hedgerow_model::duration;
-use hedgerow_model::registration::{Id, Instance, Mesh};
+use hedgerow_model::registration::{Id, Instance, Mesh, Registration};
 use hedgerow_proto::signed::SignedError;
+use std::fmt;
+use std::time::Duration;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
@@ -11,6 +13,9 @@ use tonic::{Code, Status};
 pub const RETRY_AFTER_METADATA: &str = "retry-after";
 /// What [`RETRY_AFTER_METADATA`] says where the directory is full.
 const FULL_RETRY_AFTER_SECONDS: u64 = 60;
+
+/// Most addresses of a service that are named to people.
+const MAX_URLS: usize = 4;
 
 /// Why a registration is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +58,9 @@ pub enum Refusal {
         /// What was offered.
         offered: (Instance, u64),
     },
+    /// Two live holders of one id are proven, and the older one holds it.
+    #[error("{0}")]
+    Cloned(Box<Clones>),
     /// A lease this short would cost too many renewals.
     #[error(
         "a lease of {} is too short: the shortest here and now is {}",
@@ -62,6 +70,54 @@ pub enum Refusal {
     /// No room.
     #[error("this lookup holds {0} registrations, its bound: use another lookup, or raise the bound")]
     Full(usize),
+}
+
+/// Two holders of one id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clones {
+    /// Their id.
+    pub id: Id,
+    /// Who has it.
+    pub older: Holder,
+    /// Who is refused.
+    pub newer: Holder,
+    /// How long the older one's lease will still run.
+    pub remaining: Duration,
+}
+
+/// One of several runs of a service, as people tell it from the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    start: u64,
+    at: String,
+}
+
+impl Holder {
+    /// The run that says this.
+    pub fn of(registration: &Registration) -> Self {
+        let urls: Vec<&str> =
+            registration.endpoints.iter().take(MAX_URLS).map(|endpoint| endpoint.url.as_str()).collect();
+        let at = if urls.is_empty() { "an address it does not tell".to_owned() } else { urls.join(", ") };
+        Self { start: registration.instance.start, at }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "start {} at {}", self.start, self.at)
+    }
+}
+
+impl fmt::Display for Clones {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, older, newer, .. } = self;
+        write!(
+            f,
+            "cloned_id: two services run with the id {id}: the older ({older}) keeps it, the newer ({newer}) is refused. \
+             Stop one of them; to keep both, move the file `identity` out of the data folder of the copy while it is \
+             stopped: it gets an id of its own at its next start"
+        )
+    }
 }
 
 impl From<TooShort> for Refusal {
@@ -76,12 +132,14 @@ impl Refusal {
             Self::Signed(_) | Self::BodySize(_) | Self::Endpoint { .. } => Code::InvalidArgument,
             Self::OtherMesh { .. } | Self::Older { .. } => Code::FailedPrecondition,
             Self::OtherKey(_) => Code::PermissionDenied,
+            Self::Cloned(_) => Code::AlreadyExists,
             Self::TooShort(_) | Self::Full(_) => Code::ResourceExhausted,
         }
     }
 
-    const fn retry_after_seconds(&self) -> Option<u64> {
+    fn retry_after_seconds(&self) -> Option<u64> {
         match self {
+            Self::Cloned(clones) => Some(clones.remaining.as_millis().div_ceil(1000).max(1) as u64),
             Self::TooShort(short) => Some(short.needed.as_secs()),
             Self::Full(_) => Some(FULL_RETRY_AFTER_SECONDS),
             _ => None,

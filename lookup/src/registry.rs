@@ -86,6 +86,14 @@ impl Registry {
         self.records.mark(slot, lease, number);
     }
 
+    /// Notes that a service's had this transition, and stands as it is.
+    pub fn mark(&mut self, id: Id, number: u64) {
+        if let Some(slot) = self.records.slot(id) {
+            let lease = self.records.get(slot).lease;
+            self.records.mark(slot, lease, number);
+        }
+    }
+
     /// Takes one out.
     pub fn remove(&mut self, id: Id) -> Option<Listed> {
         let slot = self.records.slot(id)?;

@@ -86,17 +86,17 @@ impl LookupService {
         if registered.is_err() {
             self.0.act(|directory, _| directory.counters.refused += 1);
         }
-        let (granted, revision) = registered?;
+        let (granted, revision, lookups_version) = registered?;
         Ok(RegisterResponse {
             lease: granted.lease.0,
             granted_ms: wire::millis(granted.term),
             revision: Some(wire::revision(revision)),
             lookup_id: registration::id_to_wire(self.0.id),
-            lookups_version: 0,
+            lookups_version,
         })
     }
 
-    fn take(&self, request: &RegisterRequest) -> Result<(Granted, Revision), Status> {
+    fn take(&self, request: &RegisterRequest) -> Result<(Granted, Revision, u64), Status> {
         let offered = request.registration.as_ref();
         let offered = offered.ok_or_else(|| Status::invalid_argument("registration: missing"))?;
         let entry = self.0.rules.admit(offered)?;
@@ -104,7 +104,7 @@ impl LookupService {
         let fresh = getrandom::u64().map_err(|_| Status::internal("the system gives no random bits"))?;
         let granted = self.0.act(|directory, now| {
             let granted = directory.register(now, entry, asked, LeaseId(fresh))?;
-            Ok::<_, Refusal>((granted, directory.revision()))
+            Ok::<_, Refusal>((granted, directory.revision(), directory.lookups_version()))
         })?;
         Ok(granted)
     }

@@ -36,6 +36,11 @@ impl<T> Slab<T> {
         self.chunks.get_mut(slot as usize / CHUNK)?.get_mut(slot as usize % CHUNK)?.as_mut()
     }
 
+    /// All values, in the order of their slots.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten().flatten()
+    }
+
     /// Puts a value into a free slot.
     pub fn insert(&mut self, value: T) -> u32 {
         self.len += 1;

@@ -2,7 +2,7 @@
 //! on the watcher's template.
 
 use crate::admission::Entry;
-use crate::leases::{LeaseId, LeaseState};
+use crate::leases::{LeaseId, LeaseState, Suspicion};
 use hedgerow_model::template::Matcher;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,6 +20,8 @@ pub enum Happened {
     Cancelled,
     /// A lease ran out.
     Expired,
+    /// The lookup suspects itself or the network, or no longer does: of no registration, and told to all.
+    Suspicion(Suspicion),
 }
 
 /// One change of the directory.
@@ -56,11 +58,16 @@ pub enum Seen {
     Expired,
     /// Disappeared: it changed and matches no more.
     Unmatched,
+    /// Of the lookup itself.
+    Suspicion(Suspicion),
 }
 
 impl Transition {
     /// What this is to a watcher with this template; `None`: nothing.
     pub fn seen_by(&self, template: &Matcher) -> Option<Seen> {
+        if let Happened::Suspicion(suspicion) = self.happened {
+            return Some(Seen::Suspicion(suspicion));
+        }
         let matches = |entry: &Option<Arc<Entry>>| {
             entry.as_ref().is_some_and(|entry| template.matches(&entry.registration))
         };

@@ -2,13 +2,17 @@
 //! its queue and is told so, by a reset.
 
 use crate::admission::Entry;
-use crate::leases::LeaseState;
-use crate::transitions::{Seen, Transition};
+use crate::leases::{LeaseState, Suspicion};
+use crate::transitions::{Happened, Seen, Transition};
 use hashbrown::HashMap;
 use hedgerow_model::template::Matcher;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+
+mod index;
+
+use index::Index;
 
 /// Most transitions that wait for one watcher; with more it is reset.
 pub const MAX_PENDING: usize = 4096;
@@ -55,6 +59,8 @@ pub enum Told {
     SnapshotEnd,
     /// A transition.
     Seen(Seen, Sight),
+    /// The lookup suspects itself or the network, or no longer does; in a snapshot: it does.
+    Suspicion(Suspicion),
     /// Nothing of interest up to here.
     Idle,
 }
@@ -64,6 +70,8 @@ struct Watcher {
     template: Matcher,
     pending: VecDeque<(Arc<Transition>, Seen)>,
     lost: bool,
+    /// The number of the last transition it was asked about.
+    asked: u64,
 }
 
 /// What waits for a watcher.
@@ -79,6 +87,7 @@ pub enum Pending {
 #[derive(Debug)]
 pub struct Watchers {
     watchers: HashMap<WatcherId, Watcher>,
+    index: Index,
     next: u64,
     max_pending: usize,
 }
@@ -86,7 +95,7 @@ pub struct Watchers {
 impl Watchers {
     /// Nobody yet; at most `max_pending` transitions will wait for each.
     pub fn new(max_pending: usize) -> Self {
-        Self { watchers: HashMap::new(), next: 0, max_pending }
+        Self { watchers: HashMap::new(), index: Index::default(), next: 0, max_pending }
     }
 
     /// How many watch.
@@ -98,13 +107,16 @@ impl Watchers {
     pub fn add(&mut self, template: Matcher) -> WatcherId {
         self.next += 1;
         let id = WatcherId(self.next);
-        self.watchers.insert(id, Watcher { template, pending: VecDeque::new(), lost: false });
+        self.index.add(id, &template);
+        self.watchers.insert(id, Watcher { template, pending: VecDeque::new(), lost: false, asked: 0 });
         id
     }
 
     /// Takes a watcher out.
     pub fn remove(&mut self, id: WatcherId) {
-        self.watchers.remove(&id);
+        if let Some(watcher) = self.watchers.remove(&id) {
+            self.index.remove(id, &watcher.template);
+        }
     }
 
     /// The template of a watcher.
@@ -113,23 +125,19 @@ impl Watchers {
     }
 
     /// Queues a transition for those whom it concerns, and names those who have to be woken.
-    ///
-    /// Asks every watcher; an index from what changed to templates would stand here.
     pub fn offer(&mut self, transition: &Arc<Transition>, woken: &mut Vec<WatcherId>) {
-        for (id, watcher) in &mut self.watchers {
-            if watcher.lost {
-                continue;
+        let Self { watchers, index, max_pending, .. } = self;
+        if matches!(transition.happened, Happened::Suspicion(_)) {
+            watchers.iter_mut().for_each(|(id, watcher)| watcher.offer(*id, transition, *max_pending, woken));
+            return;
+        }
+        let mut ask = |id: WatcherId| {
+            if let Some(watcher) = watchers.get_mut(&id) {
+                watcher.offer(id, transition, *max_pending, woken);
             }
-            let Some(seen) = transition.seen_by(&watcher.template) else { continue };
-            if watcher.pending.is_empty() {
-                woken.push(*id);
-            }
-            if watcher.pending.len() < self.max_pending {
-                watcher.pending.push_back((Arc::clone(transition), seen));
-            } else {
-                watcher.pending = VecDeque::new();
-                watcher.lost = true;
-            }
+        };
+        for entry in [&transition.before, &transition.after].into_iter().flatten() {
+            index.candidates(&entry.registration, &mut ask);
         }
     }
 
@@ -141,5 +149,30 @@ impl Watchers {
         }
         let count = watcher.pending.len().min(most);
         Pending::Transitions(watcher.pending.drain(..count).collect())
+    }
+}
+
+impl Watcher {
+    fn offer(
+        &mut self,
+        id: WatcherId,
+        transition: &Arc<Transition>,
+        max_pending: usize,
+        woken: &mut Vec<WatcherId>,
+    ) {
+        // The index names a watcher once for each thing by which it found it.
+        if self.lost || std::mem::replace(&mut self.asked, transition.number) == transition.number {
+            return;
+        }
+        let Some(seen) = transition.seen_by(&self.template) else { return };
+        if self.pending.is_empty() {
+            woken.push(id);
+        }
+        if self.pending.len() < max_pending {
+            self.pending.push_back((Arc::clone(transition), seen));
+        } else {
+            self.pending = VecDeque::new();
+            self.lost = true;
+        }
     }
 }

@@ -12,6 +12,25 @@ pub struct Revision {
     pub number: u64,
 }
 
+/// How the leases are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Census {
+    /// How many there are.
+    pub leases: usize,
+    /// How many of them are unconfirmed.
+    pub unconfirmed: usize,
+    /// How many are suspect.
+    pub suspect: usize,
+    /// How many are past half their term.
+    pub overdue: usize,
+    /// Whether the lookup suspects itself or the network.
+    pub suspects: bool,
+    /// Renewals a second, over the last ten.
+    pub renewals_per_second: f64,
+    /// What the lookup will bear.
+    pub max_renewals_per_second: f64,
+}
+
 /// What happened since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
@@ -25,6 +44,8 @@ pub struct Counters {
     pub expired: u64,
     /// Registrations refused.
     pub refused: u64,
+    /// Services refused as `cloned_id`.
+    pub cloned: u64,
     /// Watchers who fell behind, or could not resume, and were reset.
     pub resets: u64,
     /// Times the lookup stood still.
@@ -49,4 +70,6 @@ pub enum Renewed {
     Unknown,
     /// A newer instance of the same service took its place.
     Replaced,
+    /// An older instance of the same service was proven to live, and was given its place again.
+    Cloned,
 }

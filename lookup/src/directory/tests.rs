@@ -28,6 +28,11 @@ fn run(directory: &mut Directory, from: Duration, to: Duration) {
     }
 }
 
+fn count(directory: &mut Directory, now: Duration) -> (usize, usize) {
+    let census = directory.census(now);
+    (census.leases, census.unconfirmed)
+}
+
 /// What a watcher was told, in short: `+` appeared, `~` changed, `-` disappeared.
 fn told(events: &[Event]) -> Vec<String> {
     let word = |event: &Event| match &event.told {
@@ -36,6 +41,7 @@ fn told(events: &[Event]) -> Vec<String> {
         Told::SnapshotEnd => "end".to_owned(),
         Told::Idle => "idle".to_owned(),
         Told::Seen(seen, sight) => format!("{seen:?} {}", sight.entry.registration.name),
+        Told::Suspicion(said) => format!("suspicion {} {}/{}", said.begun, said.overdue, said.leases),
     };
     events.iter().map(word).collect()
 }
@@ -134,7 +140,7 @@ fn what_was_kept_over_a_restart_is_unconfirmed_for_one_term_until_renewed() {
         let entry = Arc::new(Author::new(n).entry(1, 0));
         directory.restore(Kept { entry, lease: LeaseId(n.into()), asked: S(60), granted: S(20) });
     }
-    assert_eq!(directory.count(), (2, 2));
+    assert_eq!(count(&mut directory, NOW), (2, 2));
     let (watcher, snapshot) = directory.watch(NOW, template("name=farm-1"), None);
     let Told::Present(sight) = &snapshot[0].told else { panic!("{snapshot:?}") };
     assert_eq!((sight.state, sight.remaining), (LeaseState::Unconfirmed, S(20)));
@@ -145,7 +151,7 @@ fn what_was_kept_over_a_restart_is_unconfirmed_for_one_term_until_renewed() {
     let Told::Seen(Seen::State, sight) = &events[0].told else { panic!("{events:?}") };
     assert_eq!((sight.state, sight.remaining), (LeaseState::Live, S(10)));
     run(&mut directory, NOW + S(15), NOW + S(20));
-    assert_eq!(directory.count(), (1, 0), "farm-2 was not renewed");
+    assert_eq!(count(&mut directory, NOW + S(20)), (1, 0), "farm-2 was not renewed");
 }
 
 #[test]
@@ -213,4 +219,299 @@ fn pages_are_ordered_complete_and_bounded_by_bytes() {
     assert_eq!(page(Some(2), 3, 1 << 20), (vec![3, 4, 5], 5, false));
     assert_eq!(page(Some(2), 3, 1), (vec![3], 5, true), "at least one");
     assert_eq!(page(Some(5), 3, 1), (vec![], 5, false));
+}
+
+/// As many farms, of two bytes of id, under leases named from 1.
+fn farms(directory: &mut Directory, count: u16) {
+    for n in 1..=count {
+        let mut author = Author::new(1);
+        author.registration.id.0[..2].copy_from_slice(&n.to_be_bytes());
+        author.registration.name = format!("farm-{n}");
+        register(directory, author.entry(1, 0), n.into()).unwrap();
+    }
+}
+
+/// Lets time pass, while those that live renew every three seconds. Gives when each went, in milliseconds.
+fn live(
+    directory: &mut Directory,
+    watcher: crate::watchers::WatcherId,
+    from: Duration,
+    to: Duration,
+    living: impl Fn(u64, Duration) -> bool,
+) -> Vec<(String, u128)> {
+    let mut said = Vec::new();
+    let mut now = from;
+    while now < to {
+        now += TICK;
+        directory.tick(now);
+        if (now - NOW).as_millis().is_multiple_of(3000) {
+            let living: Vec<LeaseId> = (1..=100).filter(|n| living(*n, now)).map(LeaseId).collect();
+            directory.renew(now, &living);
+        }
+        let events = told(&directory.drain(now, watcher, 1000));
+        said.extend(events.into_iter().map(|event| (event, (now - NOW).as_millis())));
+    }
+    said
+}
+
+#[test]
+fn three_quarters_of_a_hundred_farms_silent_at_once_are_suspect_and_none_is_dropped_early() {
+    let mut directory = directory();
+    farms(&mut directory, 100);
+    let (watcher, _) = directory.watch(NOW, template("name=farm-*"), None);
+    let (elsewhere, _) = directory.watch(NOW, template("kind=lookup"), None);
+    let said = live(&mut directory, watcher, NOW, NOW + S(49), |n, _| n <= 25);
+    assert_eq!(said[0], ("suspicion true 75/100".into(), 10_000));
+    assert_eq!(said.len(), 76, "one notice, and one for each: {said:?}");
+    assert!(said[1..].iter().all(|(event, at)| event.starts_with("State farm-") && *at == 10_000));
+    let census = directory.census(NOW + S(49));
+    assert_eq!((census.leases, census.suspect, census.overdue, census.suspects), (100, 75, 75, true));
+    assert_eq!(told(&directory.drain(NOW + S(49), elsewhere, 100)), ["suspicion true 75/100"]);
+    let (late, first) = directory.watch(NOW + S(49), template("name=farm-30"), None);
+    assert_eq!(told(&first), ["present farm-30", "suspicion true 75/100", "end"]);
+    assert_eq!(directory.renew(NOW + S(49), &[LeaseId(30)]), [Renewed::For(S(10))]);
+    assert_eq!(told(&directory.drain(NOW + S(49), late, 100)), ["State farm-30"], "live again");
+
+    let said = live(&mut directory, watcher, NOW + S(49), NOW + S(70), |n, _| n <= 30);
+    let gone: Vec<_> = said.iter().filter(|(event, _)| event.starts_with("Expired")).collect();
+    assert_eq!(gone.len(), 74, "five terms are the end: {said:?}");
+    assert!(gone.iter().all(|(_, at)| *at == 50_000), "{gone:?}");
+    let over: Vec<_> = said.iter().filter(|(event, _)| event.starts_with("suspicion false")).collect();
+    assert_eq!(over.len(), 1, "it ended once no more than half were overdue: {said:?}");
+}
+
+#[test]
+fn farms_that_die_one_by_one_go_when_their_lease_runs_out_and_nothing_is_suspected() {
+    let mut directory = directory();
+    farms(&mut directory, 100);
+    let (watcher, _) = directory.watch(NOW, template(""), None);
+    // Farm n last renews at 3 n seconds.
+    let said = live(&mut directory, watcher, NOW, NOW + S(120), |n, now| n > 25 || now <= NOW + S(3 * n));
+    assert_eq!(said.len(), 25, "{said:?}");
+    for (n, (event, at)) in (1..).zip(said) {
+        assert_eq!(event, format!("Expired farm-{n}"));
+        let ran_out = 3000 * n + 10_000;
+        assert!((ran_out..=ran_out + 2000).contains(&at), "{event} at {at}, ran out at {ran_out}");
+    }
+}
+
+#[test]
+fn after_a_suspicion_who_is_still_suspect_has_one_more_term() {
+    let mut directory = directory();
+    farms(&mut directory, 100);
+    let (watcher, _) = directory.watch(NOW, template(""), None);
+    // Half of the silent ones come back after 20 s: at 21 s the suspicion is over.
+    let back = |n, now| n <= 25 || n <= 60 && now >= NOW + S(20);
+    let said = live(&mut directory, watcher, NOW, NOW + S(60), back);
+    let at = |what: &str| -> Vec<u128> {
+        said.iter().filter(|(event, _)| event.starts_with(what)).map(|(_, at)| *at).collect()
+    };
+    assert_eq!(at("suspicion true"), [10_000]);
+    let [over] = at("suspicion false")[..] else { panic!("{said:?}") };
+    assert!((20_000..22_000).contains(&over), "{over}");
+    assert_eq!(at("Expired"), [over + 10_000; 40]);
+}
+
+#[test]
+fn few_leases_are_never_suspected_and_cancels_are_never_held_back() {
+    let mut directory = directory();
+    farms(&mut directory, 20);
+    assert!(directory.cancel(NOW, LeaseId(20)));
+    let (watcher, _) = directory.watch(NOW, template(""), None);
+    let said = live(&mut directory, watcher, NOW, NOW + S(11), |n, _| n == 1);
+    assert_eq!(said.len(), 18, "{said:?}");
+    assert!(said.iter().all(|(event, _)| event.starts_with("Expired")));
+
+    let mut directory = self::directory();
+    farms(&mut directory, 20);
+    let (watcher, _) = directory.watch(NOW, template(""), None);
+    assert_eq!(live(&mut directory, watcher, NOW, NOW + S(15), |n, _| n == 1).len(), 20);
+    assert!(directory.cancel(NOW + S(15), LeaseId(7)));
+    let said = told(&directory.drain(NOW + S(15), watcher, 9));
+    assert_eq!(said, ["Cancelled farm-7", "suspicion false 18/19"], "fewer than 20 are left");
+}
+
+#[test]
+fn what_is_unconfirmed_after_a_restart_becomes_suspect_like_others_and_a_stall_makes_nobody_so() {
+    let mut directory = directory();
+    for n in 1..=100 {
+        let entry = Arc::new(Author::new(n).entry(1, 0));
+        directory.restore(Kept { entry, lease: LeaseId(n.into()), asked: S(60), granted: S(20) });
+    }
+    let (watcher, _) = directory.watch(NOW, template(""), None);
+    run(&mut directory, NOW, NOW + S(9));
+    assert!(directory.tick(NOW + S(500)).is_some(), "stood still");
+    assert_eq!(directory.census(NOW + S(500)).overdue, 0);
+    assert!(directory.drain(NOW + S(500), watcher, 1000).is_empty());
+    run(&mut directory, NOW + S(500), NOW + S(511));
+    let said = told(&directory.drain(NOW + S(511), watcher, 1000));
+    assert_eq!((said.len(), &*said[0]), (101, "suspicion true 100/100"));
+    let census = directory.census(NOW + S(511));
+    assert_eq!((census.unconfirmed, census.suspect), (0, 100));
+}
+
+#[test]
+fn more_leases_than_can_be_marked_at_once_are_marked_the_next_times() {
+    let mut directory = directory();
+    let count = u64::try_from(crate::leases::MARKED_AT_ONCE).unwrap() + 10;
+    for n in 1..=count {
+        let mut author = Author::new(1);
+        author.registration.id.0[..8].copy_from_slice(&n.to_be_bytes());
+        let entry = Arc::new(author.entry(1, 0));
+        directory.restore(Kept {
+            entry,
+            lease: LeaseId(n),
+            asked: S(60),
+            granted: S(if n <= 10 { 10 } else { 18 }),
+        });
+    }
+    run(&mut directory, NOW, NOW + S(10));
+    assert_eq!(directory.census(NOW + S(10)).suspects, true);
+    run(&mut directory, NOW + S(10), NOW + S(11));
+    assert_eq!(directory.census(NOW + S(11)).suspect as u64, count);
+}
+
+/// The same service in two places.
+fn copies() -> (Author, Author) {
+    let (mut one, mut other) = (Author::new(1), Author::new(1));
+    one.registration.endpoints[0].url = "http://127.0.0.1:1111".into();
+    other.registration.endpoints[0].url = "http://127.0.0.1:2222".into();
+    (one, other)
+}
+
+#[test]
+fn of_two_live_holders_of_one_id_the_older_is_restored_and_the_newer_refused_naming_both() {
+    let mut directory = directory();
+    let (one, copy) = copies();
+    register(&mut directory, one.entry(5, 3), 1).unwrap();
+    let (watcher, _) = directory.watch(NOW, template(""), None);
+    register(&mut directory, copy.entry(6, 0), 2).unwrap();
+    let (old, new) = (LeaseId(1), LeaseId(2));
+    run(&mut directory, NOW, NOW + S(3));
+    assert_eq!(
+        directory.renew(NOW + S(3), &[old, old, new]),
+        [Renewed::Replaced, Renewed::Replaced, Renewed::For(S(10))]
+    );
+    let problem = directory.problem(old).unwrap();
+    assert!(
+        problem.contains("http://127.0.0.1:1111") && problem.contains("http://127.0.0.1:2222"),
+        "{problem}"
+    );
+    run(&mut directory, NOW + S(3), NOW + S(6));
+    assert_eq!(directory.renew(NOW + S(6), &[old, new]), [Renewed::For(S(10)), Renewed::Cloned], "proven");
+    let events = directory.drain(NOW + S(6), watcher, 9);
+    assert_eq!(told(&events), ["Body farm-1", "Body farm-1"]);
+    let Told::Seen(Seen::Body, sight) = &events[1].told else { panic!("{events:?}") };
+    assert_eq!(sight.entry.signed, one.signed(5, 3), "the older, as it was");
+    let problem = directory.problem(new).unwrap();
+    for part in ["cloned_id", "http://127.0.0.1:1111", "http://127.0.0.1:2222", "`identity`"] {
+        assert!(problem.contains(part), "{part} in {problem}");
+    }
+    for start in [6, 7] {
+        let refusal = directory.register(NOW + S(6), copy.entry(start, 1), S(60), LeaseId(9)).unwrap_err();
+        let status = tonic::Status::from(refusal);
+        assert_eq!(
+            (status.code(), status.metadata().get("retry-after").unwrap().to_str().unwrap()),
+            (tonic::Code::AlreadyExists, "10")
+        );
+        assert!(status.message().starts_with("cloned_id"), "{status}");
+    }
+    let changed = directory.register(NOW + S(6), one.entry(5, 4), S(60), LeaseId(9));
+    assert_eq!(changed.unwrap().lease, old, "the older may change what it says");
+    assert_eq!(directory.counters.cloned, 1);
+    assert!(directory.cancel(NOW + S(6), old));
+    assert_eq!(directory.renew(NOW + S(6), &[new]), [Renewed::Unknown], "the older went: register again");
+    assert_eq!(
+        directory.register(NOW + S(6), copy.entry(6, 1), S(60), LeaseId(9)).unwrap().lease,
+        LeaseId(9)
+    );
+}
+
+#[test]
+fn a_service_that_restarts_after_a_crash_is_refused_for_one_term_at_most_and_without_a_proof_never() {
+    let mut directory = directory();
+    let (one, copy) = copies();
+    for start in 1..=20 {
+        let lease = register(&mut directory, one.entry(start, 0), start).unwrap().lease;
+        assert_eq!(lease, LeaseId(start), "a storm of restarts");
+        // What was under way when it crashed.
+        directory.renew(NOW, &[LeaseId(start - 1)]);
+        directory.renew(NOW, &[LeaseId(start.saturating_sub(2))]);
+    }
+    register(&mut directory, copy.entry(30, 0), 30).unwrap();
+    directory.renew(NOW, &[LeaseId(20)]);
+    run(&mut directory, NOW, NOW + S(2));
+    assert_eq!(directory.renew(NOW + S(2), &[LeaseId(20)]), [Renewed::For(S(10))]);
+    // It crashes now, and comes back as another run.
+    run(&mut directory, NOW + S(2), NOW + S(11));
+    assert!(matches!(
+        directory.register(NOW + S(11), one.entry(21, 0), S(60), LeaseId(21)),
+        Err(Refusal::Cloned(_))
+    ));
+    run(&mut directory, NOW + S(11), NOW + S(12));
+    directory.register(NOW + S(12), one.entry(21, 0), S(60), LeaseId(21)).unwrap();
+}
+
+#[test]
+fn a_suspect_lease_keeps_no_newer_run_out() {
+    let mut directory = directory();
+    farms(&mut directory, 100);
+    let mut again = Author::new(1);
+    again.registration.id.0[..2].copy_from_slice(&[0, 1]);
+    register(&mut directory, again.entry(2, 0), 200).unwrap();
+    run(&mut directory, NOW, NOW + S(1));
+    directory.renew(NOW + S(1), &[LeaseId(1)]);
+    run(&mut directory, NOW + S(1), NOW + S(3));
+    assert_eq!(directory.renew(NOW + S(3), &[LeaseId(1)]), [Renewed::For(S(10))]);
+    assert!(matches!(
+        directory.register(NOW + S(3), again.entry(3, 0), S(60), LeaseId(201)),
+        Err(Refusal::Cloned(_))
+    ));
+    run(&mut directory, NOW + S(3), NOW + S(13));
+    assert_eq!(directory.census(NOW + S(13)).suspect, 100);
+    directory.register(NOW + S(13), again.entry(3, 0), S(60), LeaseId(201)).unwrap();
+}
+
+#[test]
+fn what_dead_processes_left_in_the_sockets_of_a_lookup_that_stood_still_proves_nothing() {
+    let mut directory = directory();
+    let (one, _) = copies();
+    register(&mut directory, one.entry(1, 0), 1).unwrap();
+    register(&mut directory, one.entry(2, 0), 2).unwrap();
+    assert_eq!(directory.renew(NOW, &[LeaseId(1)]), [Renewed::Replaced]);
+    assert_eq!(directory.renew(NOW + S(600), &[LeaseId(1)]), [Renewed::Replaced]);
+}
+
+#[test]
+fn another_key_that_took_a_free_id_cannot_be_displaced_by_its_former_holder() {
+    let mut directory = directory();
+    let one = Author::new(1);
+    register(&mut directory, one.entry(1, 0), 1).unwrap();
+    register(&mut directory, one.entry(2, 0), 2).unwrap();
+    assert!(directory.cancel(NOW, LeaseId(2)));
+    let mut other = Author::new(2);
+    other.registration = one.registration;
+    register(&mut directory, other.entry(9, 0), 9).unwrap();
+    assert_eq!(directory.renew(NOW, &[LeaseId(1)]), [Renewed::Unknown]);
+}
+
+#[test]
+fn the_version_of_the_known_lookups_changes_as_they_come_change_and_go_and_with_nothing_else() {
+    let mut directory = directory();
+    let mut lookup = Author::new(9);
+    lookup.registration.kind = LOOKUP_KIND.into();
+    let mut versions = vec![directory.lookups_version()];
+    register(&mut directory, lookup.entry(1, 0), 1).unwrap();
+    versions.push(directory.lookups_version());
+    register(&mut directory, lookup.entry(1, 0), 1).unwrap();
+    register(&mut directory, Author::new(1).entry(1, 0), 2).unwrap();
+    directory.renew(NOW, &[LeaseId(1)]);
+    assert_eq!(directory.lookups_version(), versions[1]);
+    register(&mut directory, lookup.entry(1, 1), 1).unwrap();
+    versions.push(directory.lookups_version());
+    assert!(directory.cancel(NOW, LeaseId(1)));
+    versions.push(directory.lookups_version());
+    versions.sort_unstable();
+    versions.dedup();
+    assert_eq!(versions.len(), 4);
 }

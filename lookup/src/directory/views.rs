@@ -131,8 +131,10 @@ impl Directory {
             .registry
             .page(&matches, None, usize::MAX)
             .map(|listed| Event { number: 0, told: Told::Present(self.sight(listed)) });
+        let suspicion = self.leases.suspicion();
+        let suspicion = suspicion.map(|suspicion| Event { number: 0, told: Told::Suspicion(suspicion) });
         let end = Event { number: self.log.head(), told: Told::SnapshotEnd };
-        reset.into_iter().chain(present).chain([end]).collect()
+        reset.into_iter().chain(present).chain(suspicion).chain([end]).collect()
     }
 
     fn sight(&self, listed: Listed) -> Sight {
@@ -147,6 +149,9 @@ impl Directory {
     }
 
     fn event(&self, transition: &Transition, seen: Seen) -> Event {
+        if let Seen::Suspicion(suspicion) = seen {
+            return Event { number: transition.number, told: Told::Suspicion(suspicion) };
+        }
         let lease = self.leases.get(transition.lease);
         let entry = transition.after.as_ref().or(transition.before.as_ref());
         let sight = Sight {

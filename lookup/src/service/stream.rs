@@ -50,17 +50,25 @@ fn renew(lookup: &Inner, request: &RenewRequest) -> Result<RenewResponse, Status
         )));
     }
     let leases: Vec<LeaseId> = request.leases.iter().copied().map(LeaseId).collect();
-    let renewed = lookup.act(|directory, now| directory.renew(now, &leases));
+    let (renewed, lookups_version, problem) = lookup.act(|directory, now| {
+        let renewed = directory.renew(now, &leases);
+        // One text serves for all: those who share a stream are of one process.
+        let refused = |renewed: &Renewed| matches!(renewed, Renewed::Replaced | Renewed::Cloned);
+        let first = renewed.iter().position(refused).and_then(|first| leases.get(first));
+        let problem = first.and_then(|lease| directory.problem(*lease));
+        (renewed, directory.lookups_version(), problem.unwrap_or_default())
+    });
     let to_wire = |renewed| {
         let (state, term) = match renewed {
             Renewed::For(term) => (RenewState::Renewed, term),
             Renewed::Unknown => (RenewState::Unknown, Duration::ZERO),
             Renewed::Replaced => (RenewState::Replaced, Duration::ZERO),
+            Renewed::Cloned => (RenewState::Cloned, Duration::ZERO),
         };
         renew_response::Renewed { state: state.into(), granted_ms: wire::millis(term) }
     };
     let renewed = renewed.into_iter().map(to_wire).collect();
-    Ok(RenewResponse { renewed, lookups_version: 0, problem: String::new() })
+    Ok(RenewResponse { renewed, lookups_version, problem })
 }
 
 /// A watcher and what is on its way to it. Gone when dropped.

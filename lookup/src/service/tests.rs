@@ -179,7 +179,7 @@ async fn a_restarted_lookup_keeps_its_directory_unconfirmed_until_renewed() {
     assert_eq!(watch.told().await, ["state farm-1"]);
     assert_eq!(watch.told().await, ["expired 2"], "one full term after the restart");
     served.restart().await;
-    assert_eq!(served.lookup.status().leases, 1, "what expired does not come back");
+    assert_eq!(served.lookup.status().leases.leases, 1, "what expired does not come back");
     assert_eq!(served.lookup.mesh(), &mesh());
 }
 

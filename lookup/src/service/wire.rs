@@ -1,12 +1,13 @@
 //! From what the directory says to the wire.
 
 use crate::directory::Revision;
-use crate::leases::LeaseState;
+use crate::leases::{LeaseState, Suspicion};
 use crate::lookup::Inner;
 use crate::transitions::Seen;
 use crate::watchers::{Event, Sight, Told};
 use hedgerow_proto::convert::registration::{id_to_wire, instance_to_wire};
 use hedgerow_proto::lookup as wire;
+use hedgerow_proto::lookup::status_response;
 use hedgerow_proto::lookup::watch_response::{self, appeared, changed, disappeared, event};
 use std::time::Duration;
 
@@ -18,15 +19,19 @@ pub fn millis(term: Duration) -> u64 {
     u64::try_from(term.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A registration that was looked at `age` ago.
-pub fn held(sight: &Sight, epoch: u64, age: Duration) -> wire::Held {
-    let state = match sight.state {
+const fn lease_state(state: LeaseState) -> wire::LeaseState {
+    match state {
         LeaseState::Live => wire::LeaseState::Live,
         LeaseState::Unconfirmed => wire::LeaseState::Unconfirmed,
-    };
+        LeaseState::Suspect => wire::LeaseState::Suspect,
+    }
+}
+
+/// A registration that was looked at `age` ago.
+pub fn held(sight: &Sight, epoch: u64, age: Duration) -> wire::Held {
     wire::Held {
         registration: Some(sight.entry.signed.clone()),
-        state: state.into(),
+        state: lease_state(sight.state).into(),
         lease_remaining_ms: millis(sight.remaining.saturating_sub(age)),
         granted_ms: millis(sight.granted),
         revision: Some(wire::Revision { epoch, number: sight.number }),
@@ -44,11 +49,20 @@ pub fn event(event: &Event, lookup: &Inner, age: Duration) -> watch_response::Ev
         }
         Told::Idle => event::Event::Idle(watch_response::Idle {}),
         Told::Seen(seen, sight) => transition(*seen, sight, epoch, age),
+        Told::Suspicion(said) => suspicion(*said),
     };
     watch_response::Event {
         revision: Some(wire::Revision { epoch, number: event.number }),
         event: Some(told),
     }
+}
+
+fn suspicion(said: Suspicion) -> event::Event {
+    event::Event::Suspicion(watch_response::Suspicion {
+        begun: said.begun,
+        overdue: said.overdue as u64,
+        leases: said.leases as u64,
+    })
 }
 
 fn transition(seen: Seen, sight: &Sight, epoch: u64, age: Duration) -> event::Event {
@@ -77,6 +91,17 @@ fn transition(seen: Seen, sight: &Sight, epoch: u64, age: Duration) -> event::Ev
         Seen::Cancelled => disappeared(disappeared::Cause::Cancelled),
         Seen::Expired => disappeared(disappeared::Cause::Expired),
         Seen::Unmatched => disappeared(disappeared::Cause::Unmatched),
+        Seen::Suspicion(said) => suspicion(said),
+    }
+}
+
+fn peer(sight: &Sight) -> status_response::Peer {
+    let registration = &sight.entry.registration;
+    status_response::Peer {
+        id: id_to_wire(registration.id),
+        name: registration.name.clone(),
+        urls: registration.endpoints.iter().map(|endpoint| endpoint.url.clone()).collect(),
+        state: lease_state(sight.state).into(),
     }
 }
 
@@ -89,18 +114,25 @@ pub fn status(lookup: &Inner) -> wire::StatusResponse {
         mesh_id: id_to_wire(mesh.id),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         revision: Some(revision(status.revision)),
-        leases: status.leases as u64,
-        unconfirmed: status.unconfirmed as u64,
-        suspect: 0,
+        leases: status.leases.leases as u64,
+        unconfirmed: status.leases.unconfirmed as u64,
+        suspect: status.leases.suspect as u64,
+        overdue: status.leases.overdue as u64,
+        suspects: status.leases.suspects,
+        renewals_per_second: status.leases.renewals_per_second,
+        max_renewals_per_second: status.leases.max_renewals_per_second,
         watchers: status.watchers as u64,
         registrations: status.counters.registrations,
         renewals: status.counters.renewals,
         cancelled: status.counters.cancelled,
         expired: status.counters.expired,
         refused: status.counters.refused,
+        cloned: status.counters.cloned,
+        resets: status.counters.resets,
+        stalls: status.counters.stalls,
         uptime_ms: millis(status.uptime),
         documents: status.documents.documents as u64,
         document_bytes: status.documents.bytes,
-        ..wire::StatusResponse::default()
+        peers: lookup.peers().iter().map(peer).collect(),
     }
 }

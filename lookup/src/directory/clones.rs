@@ -1,0 +1,96 @@
+//! Law 1, two live holders of one id: the holder that was replaced and still renews is restored, the newer one refused.
+
+use super::{Directory, Happened, LEASE_IS_LISTED, LISTED_HAS_LEASE, Renewed};
+use crate::admission::Entry;
+use crate::leases::{LeaseId, LeaseState};
+use crate::refusal::{Clones, Holder, Refusal};
+use crate::registry::Standing;
+use hedgerow_model::registration::Id;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+impl Directory {
+    /// Refuses a newer run while the older of two live holders keeps the id. A suspect lease keeps nobody out: a restart
+    /// after a crash waits for one term of the old lease at most.
+    pub(super) fn refuse_clone(&self, standing: Standing, entry: &Entry) -> Result<(), Refusal> {
+        let id = entry.registration.id;
+        if standing != Standing::NewInstance || !self.replaced.is_contested(id) {
+            return Ok(());
+        }
+        let lease = self.leases.get(self.lease_of(id)).expect(LISTED_HAS_LEASE);
+        if lease.state == LeaseState::Suspect {
+            return Ok(());
+        }
+        Err(Refusal::Cloned(Box::new(self.clones(id, entry))))
+    }
+
+    /// Takes the lease of an id from its holder, and remembers it.
+    pub(super) fn displace(&mut self, id: Id) {
+        let listed = self.registry.get(id).expect(LEASE_IS_LISTED);
+        let (entry, lease) = (Arc::clone(&listed.entry), listed.lease);
+        let held = self.leases.remove(lease).expect(LISTED_HAS_LEASE);
+        self.replaced.remember(self.leases.running(), lease, entry, held.asked(), held.granted());
+    }
+
+    /// Answers who renews a lease that is none: one that was taken from him, perhaps.
+    pub(super) fn renew_former(&mut self, lease: LeaseId) -> Renewed {
+        match self.standing_of_former(lease) {
+            None | Some(Ordering::Equal) => Renewed::Unknown,
+            Some(Ordering::Less) => Renewed::Cloned,
+            Some(Ordering::Greater) if self.replaced.proves(self.leases.running(), lease) => {
+                self.restore_older(lease)
+            }
+            Some(Ordering::Greater) => Renewed::Replaced,
+        }
+    }
+
+    /// For people: why a lease is answered [`Renewed::Replaced`] or [`Renewed::Cloned`], naming both holders.
+    pub fn problem(&self, lease: LeaseId) -> Option<String> {
+        let standing = self.standing_of_former(lease)?;
+        let former = &self.replaced.get(lease)?.entry;
+        let id = former.registration.id;
+        let held = &self.registry.get(id)?.entry;
+        match standing {
+            Ordering::Equal => None,
+            Ordering::Less => Some(self.clones(id, former).to_string()),
+            Ordering::Greater => Some(format!(
+                "{id} was registered by a newer run of this service ({}), which took the place of this one ({}): if you \
+                 did not start it again, somebody has a copy of its identity",
+                Holder::of(&held.registration),
+                Holder::of(&former.registration),
+            )),
+        }
+    }
+
+    /// What the run that holds the id now is to the one that held it under this lease; `None`: nobody does, or with
+    /// another key, or nothing is known of such a lease.
+    fn standing_of_former(&self, lease: LeaseId) -> Option<Ordering> {
+        let former = &self.replaced.get(lease)?.entry;
+        let held = &self.registry.get(former.registration.id)?.entry;
+        let same_key = held.signed.public_key == former.signed.public_key;
+        same_key.then(|| held.registration.instance.cmp(&former.registration.instance))
+    }
+
+    fn restore_older(&mut self, lease: LeaseId) -> Renewed {
+        let Some(former) = self.replaced.take(lease) else { return Renewed::Unknown };
+        let id = former.entry.registration.id;
+        self.displace(id);
+        self.replaced.contest(id);
+        let (lease, term) = self.leases.reinstate(lease, id, former.asked);
+        self.counters.cloned += 1;
+        self.counters.renewals += 1;
+        self.list(Happened::Body, former.entry, lease);
+        Renewed::For(term)
+    }
+
+    fn clones(&self, id: Id, newer: &Entry) -> Clones {
+        let older = self.registry.get(id).expect(LEASE_IS_LISTED);
+        let lease = self.leases.get(older.lease).expect(LISTED_HAS_LEASE);
+        Clones {
+            id,
+            older: Holder::of(&older.entry.registration),
+            newer: Holder::of(&newer.registration),
+            remaining: self.leases.remaining(lease),
+        }
+    }
+}
