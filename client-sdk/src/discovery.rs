@@ -14,6 +14,7 @@ use crate::error::ClientError;
 use hedgerow_model::registration::Id;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -78,6 +79,8 @@ pub struct Sources {
     pub mdns: bool,
     /// Addresses that were known the last time: a way back while no configured one answers.
     pub remembered: Vec<String>,
+    /// As of [`LeaseKeeperOptions`](crate::lease::LeaseKeeperOptions): for services; programs that people start have zero.
+    pub start_delay: Duration,
 }
 
 /// The lookups as they are known now. Cheap to clone; all clones see the same. When the last is dropped, nobody is asked

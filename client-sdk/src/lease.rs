@@ -1,16 +1,20 @@
-//! Keeps a service registered with every lookup it knows: registers, renews at a third of the term, registers again where
-//! a lookup has forgotten, cancels at the end.
+//! Keeps a service registered with every lookup there is: registers, renews at a third of the term, registers again where
+//! a lookup has forgotten, cancels at the end. Lookups that appear later are registered with, those gone are left.
 //!
 //! Each lookup has a task of its own, so that one that hangs never delays another's renewals.
 
 mod at_lookup;
 mod core;
+pub(crate) mod start;
 
-use self::at_lookup::{ANSWER_PATIENCE, AtLookup, CANCEL};
+pub use self::start::{AFTER_BOOT, START_DELAY};
+
+use self::at_lookup::{ANSWER_PATIENCE, AtLookup, CANCEL, Kept};
+use crate::backoff::random;
 use crate::channel::Caller;
+use crate::discovery::Lookups;
 use crate::error::ClientError;
 use crate::identity::Identity;
-use futures_util::StreamExt as _;
 use hedgerow_model::lease::DEFAULT_ASKED;
 use hedgerow_model::registration::{Endpoint, Id, Mesh};
 use std::collections::BTreeMap;
@@ -44,25 +48,34 @@ pub struct Body {
 /// What a [`LeaseKeeper`] keeps, and where.
 #[derive(Debug)]
 pub struct LeaseKeeperOptions {
-    /// The addresses of all lookups.
-    pub lookups: Vec<String>,
-    /// Who calls: the token; and the mesh, or it is taken from the first lookup that answers.
+    /// The lookups to register with, as they come and go.
+    pub lookups: Lookups,
+    /// Who calls: the token; and the mesh, or it is taken from the first lookup that answers. The one that `lookups` has.
     pub caller: Caller,
     /// The services of this process, each with what it says of itself; a change is told at once.
     pub registrations: Vec<(Identity, watch::Receiver<Body>)>,
     /// The longest lease that is wanted.
     pub asked: Duration,
+    /// Soon after this machine booted, the first call to lookups off loopback waits a random while of at most this, so that
+    /// a whole site does not register in one moment after a power cut. Zero: never. See [`START_DELAY`].
+    pub start_delay: Duration,
 }
 
 impl LeaseKeeperOptions {
     /// For one service, asking for a lease of 60 s.
     pub fn new(
-        lookups: Vec<String>,
+        lookups: impl Into<Lookups>,
         caller: Caller,
         identity: Identity,
         body: watch::Receiver<Body>,
     ) -> Self {
-        Self { lookups, caller, registrations: vec![(identity, body)], asked: DEFAULT_ASKED }
+        Self {
+            lookups: lookups.into(),
+            caller,
+            registrations: vec![(identity, body)],
+            asked: DEFAULT_ASKED,
+            start_delay: START_DELAY,
+        }
     }
 }
 
@@ -85,12 +98,17 @@ pub struct LookupLease {
 #[derive(Debug)]
 pub struct LeaseKeeper {
     caller: Caller,
-    states: Vec<watch::Receiver<State>>,
-    stop: watch::Sender<bool>,
-    tasks: JoinSet<Vec<ClientError>>,
+    lookups: Lookups,
+    states: watch::Receiver<States>,
+    stop: watch::Sender<Stop>,
+    /// Follows the lookups; ends with the keeper.
+    follower: JoinSet<Vec<ClientError>>,
     /// Follows the bodies; ends with the keeper.
     _scribe: JoinSet<()>,
 }
+
+/// By address.
+type States = BTreeMap<String, State>;
 
 #[derive(Debug, Clone)]
 struct State {
@@ -98,6 +116,16 @@ struct State {
     id: Option<Id>,
     until: Option<Instant>,
     last_error: Option<String>,
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    No,
+    /// The lookup is left: no more calls.
+    Leave,
+    /// Cancel all leases, until then at most.
+    Cancel(Instant),
 }
 
 /// What is said now: of each registration its serial and its body.
@@ -109,32 +137,30 @@ impl LeaseKeeper {
     /// # Errors
     /// Where an address is none.
     pub fn start(options: LeaseKeeperOptions) -> Result<Self, ClientError> {
-        let LeaseKeeperOptions { lookups, caller, registrations, asked } = options;
+        let LeaseKeeperOptions { lookups, caller, registrations, asked, start_delay } = options;
+        for at in lookups.known().iter() {
+            caller.connect(&at.url)?;
+        }
         let (identities, bodies): (Vec<_>, Vec<_>) = registrations.into_iter().unzip();
-        let identities: Arc<[Identity]> = identities.into();
         let first: Said = bodies.iter().map(|body| (1, body.borrow().clone())).collect();
         let (said_by, said) = watch::channel(first);
-        let (stop, stopped) = watch::channel(false);
-        let (mut states, mut tasks, mut scribe) = (Vec::new(), JoinSet::new(), JoinSet::new());
-        for url in lookups {
-            let (state_by, state) =
-                watch::channel(State { url: url.clone(), id: None, until: None, last_error: None });
-            states.push(state);
-            let connection = caller.connect(&url)?;
-            let at_lookup = AtLookup::new(
-                connection,
-                caller.clone(),
-                Arc::clone(&identities),
-                said.clone(),
-                asked,
-                state_by,
-            );
-            tasks.spawn(at_lookup.keep(stopped.clone()));
-        }
+        let (stop, stopped) = watch::channel(Stop::No);
+        let (states_by, states) = watch::channel(States::new());
+        let kept = Kept {
+            caller: caller.clone(),
+            lookups: lookups.clone(),
+            identities: identities.into(),
+            said,
+            asked,
+            start: Instant::now() + start::delay(start_delay, random()),
+            states: states_by,
+        };
+        let (mut follower, mut scribe) = (JoinSet::new(), JoinSet::new());
+        follower.spawn(follow(kept, stopped));
         for (which, body) in bodies.into_iter().enumerate() {
             scribe.spawn(write_down(which, body, said_by.clone()));
         }
-        Ok(Self { caller, states, stop, tasks, _scribe: scribe })
+        Ok(Self { caller, lookups, states, stop, follower, _scribe: scribe })
     }
 
     /// The mesh, once it is known.
@@ -142,24 +168,35 @@ impl LeaseKeeper {
         self.caller.mesh()
     }
 
-    /// How the leases are, per lookup.
+    /// The lookups it follows.
+    pub fn lookups(&self) -> &Lookups {
+        &self.lookups
+    }
+
+    /// How the leases are, per lookup; those of other meshes, which are never registered with, come last.
     pub fn state(&self) -> Vec<LookupLease> {
         let now = Instant::now();
-        self.states.iter().map(|state| state.borrow().seen_at(now)).collect()
+        let (known, states) = (self.lookups.known(), self.states.borrow());
+        let kept = known.iter().map(|at| match states.get(&at.url) {
+            Some(state) => state.seen_at(now),
+            None => State::new(&at.url, at.id).seen_at(now),
+        });
+        let problems = self.lookups.problems();
+        let others = problems.iter().filter_map(|problem| match problem {
+            ClientError::OtherMesh { at, .. } => {
+                let last_error = Some(problem.to_string());
+                Some(State { last_error, ..State::new(at, None) }.seen_at(now))
+            }
+            _ => None,
+        });
+        kept.chain(others).collect()
     }
 
     /// Waits until at least one lookup holds all registrations.
     pub async fn registered(&self) {
-        let any = self.states.iter().map(|state| {
-            let mut state = state.clone();
-            Box::pin(async move {
-                if state.wait_for(|state| state.until.is_some()).await.is_err() {
-                    std::future::pending::<()>().await;
-                }
-            })
-        });
-        let mut any: futures_util::stream::FuturesUnordered<_> = any.collect();
-        if any.next().await.is_none() {
+        let mut states = self.states.clone();
+        let any = |states: &States| states.values().any(|state| state.until.is_some());
+        if states.wait_for(any).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -167,22 +204,66 @@ impl LeaseKeeper {
     /// Ends all leases at once and waits for the lookups' answers, until `deadline` at most. What could not be cancelled
     /// is told; it runs out by itself.
     pub async fn cancel_all(mut self, deadline: Instant) -> Vec<ClientError> {
-        self.stop.send_replace(true);
-        let mut errors = Vec::new();
-        let all = async {
-            while let Some(ended) = self.tasks.join_next().await {
-                errors.extend(ended.unwrap_or_default());
-            }
-        };
-        if tokio::time::timeout_at(deadline, all).await.is_err() {
-            let at = format!("{} lookups", self.tasks.len());
-            errors.push(ClientError::TimedOut { tried: CANCEL, at, within: ANSWER_PATIENCE });
+        self.stop.send_replace(Stop::Cancel(deadline));
+        match self.follower.join_next().await {
+            Some(Ok(errors)) => errors,
+            _ => Vec::new(),
         }
-        errors
     }
 }
 
+/// Keeps a task for each lookup that is known, until told to stop; gives what could not be cancelled.
+async fn follow(kept: Kept, mut stopped: watch::Receiver<Stop>) -> Vec<ClientError> {
+    let mut lookups = kept.lookups.clone();
+    let mut tasks: JoinSet<Vec<ClientError>> = JoinSet::new();
+    let mut stops: BTreeMap<String, watch::Sender<Stop>> = BTreeMap::new();
+    let stop = loop {
+        let known = lookups.known();
+        stops.retain(|url, stop| {
+            let stays = known.iter().any(|at| at.url == *url);
+            if !stays {
+                stop.send_replace(Stop::Leave);
+                kept.states.send_modify(|states| drop(states.remove(url)));
+            }
+            stays
+        });
+        for at in known.iter().filter(|at| !stops.contains_key(&at.url)).collect::<Vec<_>>() {
+            // Those that came by themselves were looked at when they were taken in.
+            let Ok(connection) = kept.caller.connect(&at.url) else { continue };
+            let (stop, stopped) = watch::channel(Stop::No);
+            stops.insert(at.url.clone(), stop);
+            kept.states.send_modify(|states| drop(states.insert(at.url.clone(), State::new(&at.url, at.id))));
+            tasks.spawn(AtLookup::new(connection, kept.clone()).keep(stopped));
+        }
+        tokio::select! {
+            _ = lookups.changed() => {}
+            // A keeper that is dropped takes this task with it.
+            _ = stopped.changed() => break *stopped.borrow_and_update(),
+            Some(_) = tasks.join_next() => {}
+        }
+    };
+    for each in stops.values() {
+        each.send_replace(stop);
+    }
+    let mut errors = Vec::new();
+    let Stop::Cancel(deadline) = stop else { return errors };
+    let all = async {
+        while let Some(ended) = tasks.join_next().await {
+            errors.extend(ended.unwrap_or_default());
+        }
+    };
+    if tokio::time::timeout_at(deadline, all).await.is_err() {
+        let at = format!("{} lookups", tasks.len());
+        errors.push(ClientError::TimedOut { tried: CANCEL, at, within: ANSWER_PATIENCE });
+    }
+    errors
+}
+
 impl State {
+    fn new(url: &str, id: Option<Id>) -> Self {
+        Self { url: url.to_owned(), id, until: None, last_error: None }
+    }
+
     fn seen_at(&self, now: Instant) -> LookupLease {
         let remaining = self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         LookupLease {

@@ -9,6 +9,7 @@ use crate::backoff::random;
 use crate::channel::{Caller, Connection, in_time};
 use crate::directory::of_kind;
 use crate::error::ClientError;
+use crate::lease::start;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -48,7 +49,8 @@ impl Asking {
         said: watch::Sender<Said>,
     ) -> Self {
         let now = Instant::now();
-        let core = Core::new(&sources.configured, &sources.remembered, sources.domain.is_some(), now);
+        let mut core = Core::new(&sources.configured, &sources.remembered, sources.domain.is_some(), now);
+        core.hold_back(now + start::delay(sources.start_delay, random()));
         let domain = Domain::new(sources.domain, sources.nameserver);
         let mut asking = Self { core, caller, domain, local: LocalNetwork::new(sources.mdns), known, said };
         asking.tell();
@@ -134,14 +136,22 @@ async fn ask(caller: Caller, url: String) -> Asked {
 /// believed, and not followed.
 async fn peers(lookup: &Connection, caller: &Caller) -> Result<Vec<(Id, Vec<String>)>, ClientError> {
     const TRIED: &str = "find the other lookups";
-    let request = FindRequest {
+    let mut request = FindRequest {
         template: Some(convert::template::to_wire(&of_kind(LOOKUP_KIND, &Template::default()))),
-        // One more than is taken, so that it shows.
-        limit: u32::try_from(MAX_LOOKUPS + 1).unwrap_or(u32::MAX),
         ..FindRequest::default()
     };
-    let mut client = lookup.lookup();
-    let found = in_time(TRIED, lookup.url(), ANSWER_PATIENCE, client.find(request)).await?.into_inner();
+    let mut held = Vec::new();
+    // One more than is taken, so that it shows.
+    while held.len() <= MAX_LOOKUPS {
+        let mut client = lookup.lookup();
+        let call = client.find(request.clone());
+        let found = in_time(TRIED, lookup.url(), ANSWER_PATIENCE, call).await?.into_inner();
+        held.extend(found.held);
+        if found.cursor.is_empty() {
+            break;
+        }
+        request.cursor = found.cursor;
+    }
     let mesh = caller.mesh().map(|mesh| mesh.id);
     let believed = |held: hedgerow_proto::lookup::Held| -> Option<Registration> {
         let registration = signed::open_registration(&held.registration?).ok()?;
@@ -152,6 +162,5 @@ async fn peers(lookup: &Connection, caller: &Caller) -> Result<Vec<(Id, Vec<Stri
         let urls = direct.map(|endpoint| endpoint.url).filter(|url| caller.connect(url).is_ok());
         (said.id, urls.collect())
     };
-    let held = found.held.into_iter().take(MAX_LOOKUPS + 1);
-    Ok(held.filter_map(believed).map(peer).collect())
+    Ok(held.into_iter().filter_map(believed).map(peer).collect())
 }

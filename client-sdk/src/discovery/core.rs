@@ -39,6 +39,8 @@ pub(super) struct Core {
     overfull: BTreeSet<Source>,
     /// Whether an unknown mesh is only taken from those who were named by configuration or by the domain.
     named: bool,
+    /// Nobody off loopback is asked before this.
+    start: Instant,
 }
 
 #[derive(Debug)]
@@ -94,10 +96,20 @@ impl Core {
     /// Knows the configured ones, and those of the last time. `named`: there is a domain to ask, too.
     pub(super) fn new(configured: &[String], remembered: &[String], named: bool, now: Instant) -> Self {
         let named = named || !configured.is_empty();
-        let mut core = Self { candidates: BTreeMap::new(), overfull: BTreeSet::new(), named };
+        let mut core = Self { candidates: BTreeMap::new(), overfull: BTreeSet::new(), named, start: now };
         core.names(Source::Configured, configured, now);
         core.names(Source::Remembered, remembered, now);
         core
+    }
+
+    /// Asks nobody off loopback before `start`.
+    pub(super) fn hold_back(&mut self, start: Instant) {
+        self.start = start;
+        for (url, candidate) in &mut self.candidates {
+            if !leads_to_loopback(url) {
+                candidate.ask_at = candidate.ask_at.max(start);
+            }
+        }
     }
 
     /// Everything that a source names now, in its order; what it named before and not now, it names no more.
@@ -125,7 +137,7 @@ impl Core {
                 backoff: Backoff::default(),
                 asking: false,
                 asked: None,
-                ask_at: now,
+                ask_at: if leads_to_loopback(url) { now } else { now.max(self.start) },
                 again: None,
                 version: None,
             });

@@ -4,7 +4,6 @@ use super::*;
 use hedgerow_model::registration::Mesh;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use std::time::Duration;
 use tokio::time::Instant;
 
 fn url(n: usize) -> String {
@@ -209,6 +208,17 @@ fn news_is_asked_for_at_once_and_never_in_a_loop() {
     core.failed(&url(2), start + S(20), silent(2), u64::MAX / 2);
     core.lost(&url(2), start + S(20));
     assert_eq!(core.ask(start + S(20), true), None, "one that fails is asked again when its wait is over");
+}
+
+#[test]
+fn after_a_power_cut_nobody_off_loopback_is_asked_before_the_delay() {
+    let start = Instant::now();
+    let here = "http://127.0.0.1:1".to_owned();
+    let mut core = Core::new(&[url(1), here.clone()], &[], false, start);
+    core.hold_back(start + S(4));
+    core.names(Source::Domain, &urls([2]), start + S(1));
+    assert_eq!(all_asked(&mut core, start + S(3)), BTreeSet::from([here]));
+    assert_eq!(all_asked(&mut core, start + S(4)), BTreeSet::from([url(1), url(2)]));
 }
 
 #[test]

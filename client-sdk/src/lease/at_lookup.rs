@@ -1,101 +1,135 @@
-//! The calls to one lookup: greet, register, renew, cancel, as [`Leases`] says when. One call is under way at a time.
+//! The calls to one lookup: greet, register, renew, cancel, as [`Leases`] says when. Registrations are on their way side by
+//! side, within a bound; renewals one message at a time, on a stream that stays open for all of them.
 
-use super::core::{Answer, Leases, Next};
-use super::{Said, State};
-use crate::backoff;
+mod renewals;
+
+use self::renewals::Renewals;
+use super::core::{Answer, DISPUTED_EVERY, Leases, MAX_REGISTERING};
+use super::{Said, State, States, Stop};
+use crate::backoff::{self, random};
 use crate::channel::{Caller, Connection, in_time, leads_to_loopback};
+use crate::discovery::Lookups;
 use crate::error::ClientError;
 use crate::identity::Identity;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use hedgerow_model::registration::{Id, Registration};
 use hedgerow_proto::lookup::{
-    CancelRequest, RegisterRequest, RenewRequest, RenewResponse, RenewState, Signed, renew_response,
+    CancelRequest, RegisterRequest, RegisterResponse, RenewResponse, RenewState, Signed,
 };
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
-use tonic::Streaming;
+use tonic::Code;
 
 /// How long a lookup may take to answer one call; then it counts as failed and is made again.
 pub(super) const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 
 const REGISTER: &str = "register with the lookup";
-const RENEW: &str = "renew the lease";
 pub(super) const CANCEL: &str = "cancel the lease";
+/// Said where the lookup says nothing itself.
+const REPLACED: &str = "another instance of this service took its place: if you did not start one, somebody has a copy of its \
+                        identity";
+
+/// What is kept, the same at every lookup.
+#[derive(Clone)]
+pub(super) struct Kept {
+    pub caller: Caller,
+    pub lookups: Lookups,
+    pub identities: Arc<[Identity]>,
+    pub said: watch::Receiver<Said>,
+    pub asked: Duration,
+    /// No call off loopback before this.
+    pub start: Instant,
+    pub states: watch::Sender<States>,
+}
 
 /// One lookup, and the leases there.
 pub(super) struct AtLookup {
+    kept: Kept,
     connection: Connection,
     on_loopback: bool,
-    caller: Caller,
-    identities: Arc<[Identity]>,
-    said: watch::Receiver<Said>,
-    asked: Duration,
     leases: Leases,
+    registering: FuturesUnordered<BoxFuture<'static, Registered>>,
     renewals: Option<Renewals>,
-    state: watch::Sender<State>,
+    renewing: Option<BoxFuture<'static, Renewed>>,
+    /// What it told last of the lookups it knows.
+    version: Option<u64>,
 }
 
-struct Renewals {
-    requests: mpsc::Sender<RenewRequest>,
-    answers: Streaming<RenewResponse>,
+/// A registration that is answered, or was given up.
+struct Registered {
+    which: usize,
+    serial: u64,
+    sent: Instant,
+    answer: Result<RegisterResponse, ClientError>,
+}
+
+/// A message of renewals that is answered, or was given up.
+struct Renewed {
+    due: Vec<(usize, u64)>,
+    sent: Instant,
+    answer: Result<(Renewals, RenewResponse), ClientError>,
 }
 
 impl AtLookup {
-    pub(super) fn new(
-        connection: Connection,
-        caller: Caller,
-        identities: Arc<[Identity]>,
-        said: watch::Receiver<Said>,
-        asked: Duration,
-        state: watch::Sender<State>,
-    ) -> Self {
+    pub(super) fn new(connection: Connection, kept: Kept) -> Self {
         Self {
             on_loopback: leads_to_loopback(connection.url()),
-            leases: Leases::new(identities.len(), Instant::now()),
+            leases: Leases::new(kept.identities.len(), Instant::now()),
+            registering: FuturesUnordered::new(),
             renewals: None,
+            renewing: None,
+            version: None,
             connection,
-            caller,
-            identities,
-            said,
-            asked,
-            state,
+            kept,
         }
     }
 
-    /// Keeps the leases until stopped, then cancels them; gives what could not be cancelled.
-    pub(super) async fn keep(mut self, mut stopped: watch::Receiver<bool>) -> Vec<ClientError> {
-        self.greet(&mut stopped).await;
-        while !*stopped.borrow() {
-            for (which, (serial, _)) in self.said.borrow_and_update().iter().enumerate() {
-                self.leases.changed(which, *serial);
-            }
-            match self.leases.next(Instant::now()) {
-                Next::Register(which) => self.register(which).await,
-                Next::Renew(due) => self.renew(due).await,
-                Next::Wait(until) => {
-                    let timer = async {
-                        match until {
-                            Some(until) => sleep_until(until).await,
-                            None => std::future::pending().await,
-                        }
-                    };
-                    tokio::select! {
-                        () = timer => {}
-                        _ = stopped.changed() => {}
-                        Ok(()) = self.said.changed() => {}
-                    }
+    /// Keeps the leases until stopped; gives what could not be cancelled.
+    pub(super) async fn keep(mut self, mut stop: watch::Receiver<Stop>) -> Vec<ClientError> {
+        tokio::select! {
+            () = self.greet() => {}
+            _ = stop.wait_for(|stop| *stop != Stop::No) => {}
+        }
+        self.listen();
+        while *stop.borrow() == Stop::No {
+            self.call();
+            let next = self.leases.next(self.renewing.is_some());
+            let timer = async {
+                match next {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
                 }
+            };
+            let renewed = async {
+                match &mut self.renewing {
+                    Some(renewing) => renewing.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = timer => {}
+                _ = stop.changed() => {}
+                Ok(()) = self.kept.said.changed() => self.listen(),
+                Some(registered) = self.registering.next() => self.registered(registered),
+                renewed = renewed => self.renewed(renewed),
             }
         }
-        self.cancel().await
+        // One that is left is not told: it is gone, or reached in another way, and these leases are in use there.
+        if *stop.borrow() == Stop::Leave { Vec::new() } else { self.cancel().await }
     }
 
     /// Waits until the lookup has told its mesh, and it is ours.
-    async fn greet(&mut self, stopped: &mut watch::Receiver<bool>) {
+    async fn greet(&mut self) {
+        if !self.on_loopback {
+            sleep_until(self.kept.start).await;
+        }
         let mut failures = backoff::Backoff::default();
-        while !*stopped.borrow() {
-            let error = match self.connection.greet(&self.caller, ANSWER_PATIENCE).await {
+        loop {
+            let error = match self.connection.greet(&self.kept.caller, ANSWER_PATIENCE).await {
                 Ok(status) => {
                     self.tell(|state| state.id = Id::from_slice(&status.lookup_id));
                     return;
@@ -105,48 +139,90 @@ impl AtLookup {
             // Another mesh may be put right, but not within seconds.
             let wait = match error {
                 ClientError::OtherMesh { .. } => backoff::LONGEST,
-                _ => failures.failed(backoff::random()),
+                _ => failures.failed(random()),
             };
             self.fail(&error);
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                _ = stopped.changed() => {}
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Takes in what the services say now.
+    fn listen(&mut self) {
+        let now = Instant::now();
+        for (which, (serial, _)) in self.kept.said.borrow_and_update().iter().enumerate() {
+            self.leases.changed(which, *serial, now);
+        }
+    }
+
+    /// Makes the calls that are due.
+    fn call(&mut self) {
+        let now = Instant::now();
+        while let Some(which) = self.leases.register(now) {
+            match self.register(which, now) {
+                Some(call) => self.registering.push(call),
+                None => drop(self.leases.unanswered(which, now, random())),
+            }
+        }
+        if self.renewing.is_none() {
+            let due = self.leases.renew(now);
+            if !due.is_empty() {
+                let renewals = self.renewals.take();
+                self.renewing = Some(Box::pin(renew(self.connection.clone(), renewals, due, now)));
             }
         }
     }
 
-    async fn register(&mut self, which: usize) {
-        let Some((serial, signed)) = self.signed(which) else { return };
-        let asked_ms = u64::try_from(self.asked.as_millis()).unwrap_or(u64::MAX);
-        let sent = Instant::now();
-        let mut client = self.connection.lookup();
-        let call = client.register(RegisterRequest { registration: Some(signed), asked_ms });
-        match in_time(REGISTER, self.connection.url(), ANSWER_PATIENCE, call).await {
+    fn register(&self, which: usize, sent: Instant) -> Option<BoxFuture<'static, Registered>> {
+        let (serial, signed) = self.signed(which)?;
+        let asked_ms = u64::try_from(self.kept.asked.as_millis()).unwrap_or(u64::MAX);
+        let connection = self.connection.clone();
+        Some(Box::pin(async move {
+            let mut client = connection.lookup();
+            let call = client.register(RegisterRequest { registration: Some(signed), asked_ms });
+            let answer = in_time(REGISTER, connection.url(), ANSWER_PATIENCE, call).await;
+            Registered { which, serial, sent, answer: answer.map(tonic::Response::into_inner) }
+        }))
+    }
+
+    fn registered(&mut self, registered: Registered) {
+        let Registered { which, serial, sent, answer } = registered;
+        match answer {
             Ok(answer) => {
-                let answer = answer.into_inner();
-                let granted = Duration::from_millis(answer.granted_ms).min(self.asked);
+                let granted = Duration::from_millis(answer.granted_ms).min(self.kept.asked);
                 self.leases.registered(which, serial, sent, answer.lease, granted);
+                self.versioned(answer.lookups_version);
                 self.tell(|state| {
                     state.id = Id::from_slice(&answer.lookup_id).or(state.id);
                     state.last_error = None;
                 });
             }
             Err(error) => {
-                let earliest = Instant::now() + error.retry_after().unwrap_or_default();
-                self.leases.refused(which, earliest, backoff::random());
+                let now = Instant::now();
+                match (&error, error.retry_after()) {
+                    (_, Some(after)) => self.leases.refused(which, now + after, true, random()),
+                    // A newer instance, or an older that lives: that changes when the other goes.
+                    (ClientError::Call { code: Code::FailedPrecondition, .. }, _) => {
+                        self.leases.refused(which, now + DISPUTED_EVERY, false, random());
+                    }
+                    _ if error.is_transient() => {
+                        let answered = self.leases.unanswered(which, now, random());
+                        self.lost_if(answered);
+                    }
+                    _ => self.leases.refused(which, now, false, random()),
+                }
                 self.fail(&error);
             }
         }
     }
 
     fn signed(&self, which: usize) -> Option<(u64, Signed)> {
-        let identity = self.identities.get(which)?;
-        let (serial, body) = self.said.borrow().get(which)?.clone();
+        let identity = self.kept.identities.get(which)?;
+        let (serial, body) = self.kept.said.borrow().get(which)?.clone();
         let mut endpoints = body.endpoints;
         endpoints.retain(|endpoint| self.on_loopback || !leads_to_loopback(&endpoint.url));
         let registration = Registration {
             id: identity.id(),
-            mesh: self.caller.mesh()?.clone(),
+            mesh: self.kept.caller.mesh()?.clone(),
             name: body.name,
             kind: body.kind,
             groups: body.groups,
@@ -161,93 +237,93 @@ impl AtLookup {
         Some((serial, identity.sign(&registration)))
     }
 
-    async fn renew(&mut self, due: Vec<(usize, u64)>) {
-        let sent = Instant::now();
-        match self.exchange(due.iter().map(|(_, lease)| *lease).collect()).await {
-            Ok(answers) => {
-                let mut error = None;
-                for ((which, _), answer) in due.into_iter().zip(answers) {
+    fn renewed(&mut self, renewed: Renewed) {
+        self.renewing = None;
+        let Renewed { due, sent, answer } = renewed;
+        match answer {
+            Ok((renewals, answer)) => {
+                self.renewals = Some(renewals);
+                let mut disputed = false;
+                for (asked, answer) in due.into_iter().zip(&answer.renewed) {
                     let answer = match answer.state() {
                         RenewState::Renewed => Answer::Renewed(Duration::from_millis(answer.granted_ms)),
-                        RenewState::Replaced | RenewState::Cloned => Answer::Replaced,
+                        RenewState::Replaced => Answer::Replaced,
+                        RenewState::Cloned => Answer::Cloned,
                         RenewState::Unknown | RenewState::Unspecified => Answer::Unknown,
                     };
-                    if answer == Answer::Replaced {
-                        error = Some(
-                            "another instance of this service took its place: if you did not start one, somebody has a \
-                             copy of its identity"
-                                .to_owned(),
-                        );
-                    }
-                    self.leases.answered(which, sent, answer);
+                    disputed |= matches!(answer, Answer::Replaced | Answer::Cloned);
+                    self.leases.answered(asked, sent, answer);
                 }
-                self.tell(|state| state.last_error = error);
+                self.versioned(answer.lookups_version);
+                let said = if answer.problem.is_empty() { REPLACED.to_owned() } else { answer.problem };
+                self.tell(|state| state.last_error = disputed.then_some(said));
             }
             Err(error) => {
-                self.renewals = None;
-                self.leases.unanswered(&due, Instant::now(), backoff::random());
+                let answered = self.leases.silent(Instant::now(), random());
+                self.lost_if(answered);
                 self.fail(&error);
             }
         }
     }
 
-    /// One message of renewals and its answer, on the stream that stays open for all of them.
-    async fn exchange(&mut self, leases: Vec<u64>) -> Result<Vec<renew_response::Renewed>, ClientError> {
-        let asked = leases.len();
-        let mut client = self.connection.lookup();
-        let renewals = &mut self.renewals;
-        let call = async {
-            let request = RenewRequest { leases };
-            if renewals.is_none() {
-                // One message is under way at a time: the next waits for the answer to this one.
-                let (requests, mut waiting) = mpsc::channel(1);
-                let outgoing = async_stream::stream! {
-                    while let Some(request) = waiting.recv().await { yield request; }
-                };
-                // The request goes first: a lookup may answer with headers only once it has seen one.
-                let _ = requests.try_send(request);
-                let answers = client.renew(outgoing).await?.into_inner();
-                *renewals = Some(Renewals { requests, answers });
-            } else if let Some(open) = renewals {
-                let ended = |_| tonic::Status::unavailable("the stream of renewals has ended");
-                open.requests.send(request).await.map_err(ended)?;
+    async fn cancel(&mut self) -> Vec<ClientError> {
+        let mut errors = self.cancel_held().await;
+        // What was on its way may have arrived, and would be held until it runs out.
+        while let Some(registered) = self.registering.next().await {
+            self.registered(registered);
+        }
+        errors.extend(self.cancel_held().await);
+        self.tell(|_| ());
+        errors
+    }
+
+    async fn cancel_held(&mut self) -> Vec<ClientError> {
+        let connection = &self.connection;
+        let calls = self.leases.let_go().into_iter().map(|lease| {
+            let mut client = connection.lookup();
+            async move {
+                let call = client.cancel(CancelRequest { lease });
+                in_time(CANCEL, connection.url(), ANSWER_PATIENCE, call).await
             }
-            match renewals {
-                Some(open) => open.answers.message().await,
-                None => Ok(None),
-            }
-        };
-        let at = self.connection.url();
-        let answer = in_time(RENEW, at, ANSWER_PATIENCE, call).await?;
-        match answer.map(|answer| answer.renewed) {
-            Some(renewed) if renewed.len() == asked => Ok(renewed),
-            _ => {
-                let status = tonic::Status::unavailable("the lookup ended the stream of renewals");
-                Err(ClientError::of_status(RENEW, at, &status))
-            }
+        });
+        let answers = futures_util::stream::iter(calls).buffer_unordered(MAX_REGISTERING);
+        answers.filter_map(|answer| std::future::ready(answer.err())).collect().await
+    }
+
+    fn versioned(&mut self, version: u64) {
+        if self.version.replace(version) != Some(version) {
+            self.kept.lookups.version(self.connection.url(), version);
         }
     }
 
-    async fn cancel(&mut self) -> Vec<ClientError> {
-        let at = self.connection.url();
-        let calls = self.leases.held().map(|lease| {
-            let mut client = self.connection.lookup();
-            async move { in_time(CANCEL, at, ANSWER_PATIENCE, client.cancel(CancelRequest { lease })).await }
-        });
-        let answers = futures_util::future::join_all(calls).await;
-        self.state.send_modify(|state| state.until = None);
-        answers.into_iter().filter_map(Result::err).collect()
+    fn lost_if(&self, lost: bool) {
+        if lost {
+            self.kept.lookups.lost(self.connection.url());
+        }
     }
 
     fn tell(&self, change: impl FnOnce(&mut State)) {
         let until = self.leases.all_held_until();
-        self.state.send_modify(|state| {
-            state.until = until;
-            change(state);
+        self.kept.states.send_modify(|states| {
+            if let Some(state) = states.get_mut(self.connection.url()) {
+                state.until = until;
+                change(state);
+            }
         });
     }
 
     fn fail(&self, error: &ClientError) {
         self.tell(|state| state.last_error = Some(error.to_string()));
     }
+}
+
+async fn renew(
+    connection: Connection,
+    renewals: Option<Renewals>,
+    due: Vec<(usize, u64)>,
+    sent: Instant,
+) -> Renewed {
+    let leases = due.iter().map(|(_, lease)| *lease).collect();
+    let answer = renewals::exchange(&connection, renewals, leases).await;
+    Renewed { due, sent, answer }
 }

@@ -122,6 +122,15 @@ pub struct Directory {
     pub messages: usize,
     pub streams: usize,
     pub cancelled: usize,
+    /// As it is told with every lease.
+    pub lookups_version: u64,
+    /// What renewals are answered, in place of what is held.
+    pub disputed: Option<(lookup::RenewState, String)>,
+    /// Most registrations that were under way at once, and how long one takes.
+    pub side_by_side: usize,
+    pub registering: Duration,
+    under_way: usize,
+    pub found: usize,
     next: u64,
 }
 
@@ -139,6 +148,12 @@ impl FakeLookup {
             messages: 0,
             streams: 0,
             cancelled: 0,
+            lookups_version: 0,
+            disputed: None,
+            side_by_side: 0,
+            registering: Duration::ZERO,
+            under_way: 0,
+            found: 0,
             next: 1,
         };
         Self(Arc::new(LookupState { inner: Mutex::new(inner), grown: watch::channel(0).0 }))
@@ -230,8 +245,18 @@ impl lookup_server::Lookup for FakeLookup {
         let signed = request.registration.unwrap();
         let registration =
             signed::open_registration(&signed).map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let takes = {
+            let mut inner = self.inner();
+            inner.under_way += 1;
+            inner.side_by_side = inner.side_by_side.max(inner.under_way);
+            inner.registering
+        };
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
         let lease = self.hold_signed(signed);
         let mut inner = self.inner();
+        inner.under_way -= 1;
         inner.registered.push(registration);
         let granted_ms = u64::try_from(inner.granted.as_millis()).unwrap().min(request.asked_ms);
         let lookup_id = inner.id.0.to_vec().into();
@@ -240,7 +265,7 @@ impl lookup_server::Lookup for FakeLookup {
             granted_ms,
             revision: None,
             lookup_id,
-            lookups_version: 0,
+            lookups_version: inner.lookups_version,
         }))
     }
 
@@ -255,10 +280,16 @@ impl lookup_server::Lookup for FakeLookup {
             let renewed = request?.leases.into_iter().map(|lease| {
                 let known = inner.held.contains_key(&lease);
                 inner.renewed += usize::from(known);
-                let state = if known { lookup::RenewState::Renewed } else { lookup::RenewState::Unknown };
+                let state = match &inner.disputed {
+                    Some((state, _)) => *state,
+                    None if known => lookup::RenewState::Renewed,
+                    None => lookup::RenewState::Unknown,
+                };
                 lookup::renew_response::Renewed { state: state.into(), granted_ms }
             });
-            Ok(lookup::RenewResponse { renewed: renewed.collect(), ..Default::default() })
+            let renewed = renewed.collect();
+            let problem = inner.disputed.as_ref().map(|(_, problem)| problem.clone()).unwrap_or_default();
+            Ok(lookup::RenewResponse { renewed, lookups_version: inner.lookups_version, problem })
         });
         Ok(Response::new(answers.boxed()))
     }
@@ -271,7 +302,8 @@ impl lookup_server::Lookup for FakeLookup {
     }
 
     async fn find(&self, request: Request<lookup::FindRequest>) -> Answer<lookup::FindResponse> {
-        let inner = self.inner();
+        let mut inner = self.inner();
+        inner.found += 1;
         // Pages of two, so that paging is always played.
         let at: usize = std::str::from_utf8(&request.into_inner().cursor).unwrap().parse().unwrap_or(0);
         let held: Vec<_> = inner.held.values().skip(at).take(2).map(|signed| inner.held_as(signed)).collect();

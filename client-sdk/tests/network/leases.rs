@@ -3,6 +3,7 @@
 use crate::fakes::{FakeLookup, anywhere, mesh, soon, until};
 use hedgerow_client::lease::{Body, LeaseKeeper, LeaseKeeperOptions};
 use hedgerow_client::model::registration::{Endpoint, Id, Mesh};
+use hedgerow_client::proto::lookup::RenewState;
 use hedgerow_client::{Caller, Identity};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -93,7 +94,7 @@ async fn a_lookup_of_another_mesh_is_refused_naming_both() {
     let servers = [ours.serve(anywhere()), other.serve(anywhere())];
     let (_folder, identity) = identity();
     let (_say, said) = watch::channel(body("one"));
-    let urls = servers.iter().map(crate::fakes::Server::url).collect();
+    let urls: Vec<String> = servers.iter().map(crate::fakes::Server::url).collect();
     let caller = Caller::new(None, Some(mesh()));
     let keeper = LeaseKeeper::start(LeaseKeeperOptions::new(urls, caller, identity, said)).unwrap();
     soon(keeper.registered()).await;
@@ -101,4 +102,58 @@ async fn a_lookup_of_another_mesh_is_refused_naming_both() {
     let error = keeper.state()[1].last_error.clone().unwrap();
     assert!(error.contains("mesh other (0808") && error.contains("test (0909"), "{error}");
     assert!(other.inner().registered.is_empty());
+}
+
+#[tokio::test]
+async fn many_are_registered_side_by_side_within_a_bound_and_renewed_in_batches() {
+    const MANY: usize = 300;
+    let lookup = FakeLookup::new(1);
+    lookup.inner().granted = Duration::from_secs(3);
+    lookup.inner().registering = Duration::from_millis(10);
+    let server = lookup.serve(anywhere());
+    let folder = tempfile::tempdir().unwrap();
+    let (_say, said) = watch::channel(body("one"));
+    let registrations = (0..MANY).map(|n| {
+        let path = folder.path().join(n.to_string());
+        std::fs::create_dir(&path).unwrap();
+        (Identity::open(&path).unwrap(), said.clone())
+    });
+    let options = LeaseKeeperOptions {
+        registrations: registrations.collect(),
+        ..LeaseKeeperOptions::new(vec![server.url()], Caller::default(), identity().1, said.clone())
+    };
+    let keeper = LeaseKeeper::start(options).unwrap();
+    soon(keeper.registered()).await;
+    assert_eq!(lookup.inner().held.len(), MANY);
+    let most = lookup.inner().side_by_side;
+    assert!((2..=32).contains(&most), "{most} at once");
+    until(|| lookup.inner().renewed >= MANY).await;
+    let inner = lookup.inner();
+    assert!(inner.messages < inner.renewed / 2, "{} messages for {}", inner.messages, inner.renewed);
+    drop(inner);
+    let errors = keeper.cancel_all(Instant::now() + Duration::from_secs(20)).await;
+    assert!(errors.is_empty() && lookup.inner().held.is_empty(), "{errors:?}");
+}
+
+#[tokio::test]
+async fn a_cloned_identity_is_said_naming_both_and_it_is_seen_when_the_other_goes() {
+    let lookup = FakeLookup::new(1);
+    lookup.inner().granted = Duration::from_millis(300);
+    let server = lookup.serve(anywhere());
+    let (_folder, identity) = identity();
+    let (_say, said) = watch::channel(body("one"));
+    let options = LeaseKeeperOptions::new(vec![server.url()], Caller::default(), identity, said);
+    let keeper = LeaseKeeper::start(options).unwrap();
+    soon(keeper.registered()).await;
+    let both = "two have this identity, at 10.0.0.1:7403 and 10.0.0.2:7403";
+    lookup.inner().disputed = Some((RenewState::Replaced, both.into()));
+    until(|| keeper.state()[0].last_error.is_some()).await;
+    let state = keeper.state();
+    assert_eq!((state[0].last_error.as_deref(), state[0].registered), (Some(both), false));
+    let before = lookup.inner().messages;
+    let registered = lookup.inner().registered.len();
+    until(|| lookup.inner().messages > before + 5).await;
+    assert_eq!(lookup.inner().registered.len(), registered, "it goes on asking, and takes nothing back");
+    lookup.inner().disputed = None;
+    until(|| keeper.state()[0].registered && keeper.state()[0].last_error.is_none()).await;
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod directory;
+mod discovery;
 mod fakes;
 mod farm;
 mod leases;
