@@ -80,6 +80,8 @@ pub struct FarmSettings {
     pub groups: Vec<String>,
     /// Known ones are lat, lon, city, country, tz, contact, url; any other may be added.
     pub attributes: BTreeMap<String, String>,
+    /// Where it says it is reached; empty: where it listens.
+    pub advertise: Vec<String>,
 }
 
 /// Where the farm registers.
@@ -87,6 +89,12 @@ pub struct FarmSettings {
 pub struct LookupSettings {
     /// Lookups it registers with, each once, as written.
     pub urls: Vec<String>,
+    /// The DNS domain that names more of them.
+    pub domain: Option<String>,
+    /// Whether those that announce themselves on the local network are followed, where the farm listens off loopback.
+    pub mdns: bool,
+    /// The longest wait before the first registration soon after a boot.
+    pub start_delay: Duration,
     /// The lease it asks for.
     pub lease: Duration,
 }

@@ -1,5 +1,7 @@
 //! A farm, put together: its parts are made in the order of the way of a sample, and ended in the other.
 
+mod lookups;
+
 use crate::api::{CacheFile, Configured, FarmApi};
 use crate::config::{CacheSettings, ConfigWatch, FarmConfig, Refused};
 use crate::door::TrapDoor;
@@ -9,6 +11,7 @@ use crate::self_measure::{PERIOD, SelfMeasure};
 use crate::snmp::Snmp;
 use hedgerow_cache::{Bounds as CacheBounds, Cache, CacheError, CacheOptions};
 use hedgerow_client::channel::Caller;
+use hedgerow_client::discovery::Lookups;
 use hedgerow_client::error::ClientError;
 use hedgerow_client::identity::{Identity, IdentityError};
 use hedgerow_client::lease::{Body, LeaseKeeper, LeaseKeeperOptions};
@@ -25,7 +28,6 @@ use hedgerow_service::clock::unix_millis;
 use hedgerow_service::drain::Drain;
 use hedgerow_service::listener::serve;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -93,6 +95,9 @@ pub enum FarmError {
     /// The port.
     #[error("the farm's port: {0}")]
     Port(std::io::Error),
+    /// Where it is reached.
+    #[error("{0}")]
+    Address(String),
     /// What the configuration asks of collection cannot be.
     #[error("{0}")]
     Collect(String),
@@ -118,6 +123,8 @@ impl Farm {
         let (config, watch) = ConfigWatch::open(&options.config, &options.host).map_err(FarmError::Config)?;
         warn_of(&config);
         let name = config.farm.name.clone();
+        let address = options.listener.local_addr().map_err(FarmError::Port)?;
+        let body = register::body(&config, &name, address).map_err(FarmError::Address)?;
         let node = Name::new(&name).map_err(FarmError::Name)?;
         let identity = Identity::open(&options.folder)?;
         let id = identity.id();
@@ -152,18 +159,15 @@ impl Farm {
             tracing::warn!(event = "door_shut", error = shut);
         }
 
-        let address = options.listener.local_addr().map_err(FarmError::Port)?;
-        let (body, bodies) = watch::channel(register::body(&config, &name, address));
+        let (body, bodies) = watch::channel(body);
         let mesh = match options.mesh {
             Some(mesh) => Some(mesh),
             None => register::kept_mesh(&options.folder).map_err(FarmError::Mesh)?,
         };
-        let configured = config.lookup.urls.clone();
-        let lookups = if configured.is_empty() { options.lookups } else { configured };
-        let mut lease_options =
-            LeaseKeeperOptions::new(lookups, Caller::new(options.token, mesh), identity, bodies);
-        lease_options.asked = config.lookup.lease;
+        let sources = lookups::sources(&config, options.lookups, &options.folder, address);
+        let caller = Caller::new(options.token, mesh);
 
+        let (lease, start_delay) = (config.lookup.lease, config.lookup.start_delay);
         let (told, configured) = watch::channel(Configured { running: Arc::new(config), error: shut });
         let leases = Arc::new(Mutex::new(None));
         let api = FarmApi {
@@ -187,7 +191,12 @@ impl Farm {
             }
         });
         // Registered only now: who finds the farm can call it.
-        *leases.lock() = Some(LeaseKeeper::start(lease_options)?);
+        let lookups = Lookups::start(sources, caller.clone())?;
+        *leases.lock() = Some(LeaseKeeper::start(LeaseKeeperOptions {
+            asked: lease,
+            start_delay,
+            ..LeaseKeeperOptions::new(lookups.clone(), caller, identity, bodies)
+        })?);
 
         let reload = Reload {
             watch,
@@ -201,7 +210,8 @@ impl Farm {
         };
         tasks.spawn(reload.run());
         tasks.spawn(keep_mesh(options.folder.clone(), Arc::clone(&leases)));
-        tasks.spawn(tell_of_lookups(Arc::clone(&leases)));
+        tasks.spawn(lookups::keep(options.folder.clone(), lookups.clone()));
+        tasks.spawn(lookups::tell(Arc::clone(&leases), lookups));
         tasks.spawn(tick(Arc::clone(&hub)));
         tasks.spawn(measure(SelfMeasure::new(hub, node, snmp, traps)));
         Ok(Self { api, name, address, folder: options.folder, leases, tasks, server })
@@ -273,26 +283,6 @@ async fn keep_mesh(folder: PathBuf, leases: Arc<Mutex<Option<LeaseKeeper>>>) {
         }
     };
     let _ = tokio::task::spawn_blocking(move || write_mesh(&folder, &mesh)).await;
-}
-
-/// Says on standard error what keeps the farm from being found, once for each change: who cannot find it cannot ask it.
-async fn tell_of_lookups(leases: Arc<Mutex<Option<LeaseKeeper>>>) {
-    let mut looks = tokio::time::interval(Duration::from_secs(2));
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    // A lookup that starts beside the farm answers by then.
-    looks.reset();
-    let mut told: BTreeMap<String, String> = BTreeMap::new();
-    loop {
-        looks.tick().await;
-        let state = leases.lock().as_ref().map(LeaseKeeper::state).unwrap_or_default();
-        for lease in state {
-            let error = lease.last_error.filter(|_| !lease.registered).unwrap_or_default();
-            let before = told.insert(lease.url.clone(), error.clone()).unwrap_or_default();
-            if !error.is_empty() && error != before {
-                tracing::warn!(event = "not_registered", lookup = lease.url, error);
-            }
-        }
-    }
 }
 
 /// Writes the mesh down, unless it stands there already.
@@ -413,17 +403,25 @@ impl Reload {
             LifeRules { lifetime: config.series.lifetime },
             config.views.clone(),
         );
-        self.body.send_if_modified(|body| {
-            let new = register::body(&config, &self.name, self.address);
-            let changed = *body != new;
-            *body = new;
-            changed
-        });
+        let unreachable = match register::body(&config, &self.name, self.address) {
+            Ok(new) => {
+                self.body.send_if_modified(|body| {
+                    let changed = *body != new;
+                    *body = new;
+                    changed
+                });
+                None
+            }
+            Err(problem) => Some(problem),
+        };
         // A door that stays as it was keeps nothing else from being applied.
         let shut = self.traps.apply(config.traps.clone()).await.err();
         let fixed = [
             ("farm.name", before.farm.name != config.farm.name),
             ("lookup.urls", before.lookup.urls != config.lookup.urls),
+            ("lookup.domain", before.lookup.domain != config.lookup.domain),
+            ("lookup.mdns", before.lookup.mdns != config.lookup.mdns),
+            ("lookup.start_delay", before.lookup.start_delay != config.lookup.start_delay),
             ("lookup.lease", before.lookup.lease != config.lookup.lease),
             ("cache.commit", before.cache.commit != config.cache.commit),
         ];
@@ -441,7 +439,7 @@ impl Reload {
             let fixed = fixed.join(", ");
             format!("{fixed} can be changed only by a restart of the farm; everything else is applied")
         });
-        let problems: Vec<String> = fixed.into_iter().chain(shut).collect();
+        let problems: Vec<String> = fixed.into_iter().chain(unreachable).chain(shut).collect();
         if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
     }
 }

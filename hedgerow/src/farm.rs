@@ -69,13 +69,6 @@ async fn serve(args: Args, data: PathBuf) -> Result<Outcome, CommandError> {
     let data = shared.path();
     let folder = Folder::open(&data.join(FOLDER), FOLDER).map_err(|error| CommandError::failed(&error))?;
     let listener = args.role.bind(args.listen, "--listen")?;
-    if args.listen.ip().is_unspecified() {
-        let text = format!(
-            "--listen {}: others must be told where this is: expected one address, not all",
-            args.listen
-        );
-        return Err(CommandError::Misuse(text));
-    }
     let (token, access) = hosting::token()?;
     let known = KnownMesh::read(data)?;
     let config = hosting::ensure_farm_toml(data, &hosting::host_name())?;
@@ -86,7 +79,7 @@ async fn serve(args: Args, data: PathBuf) -> Result<Outcome, CommandError> {
         listener,
         access,
         token: Some(token),
-        lookups: hosting::lookups_or_known(&args.lookup, known.as_ref()),
+        lookups: hosting::lookups_or_known(&args.lookup, known.as_ref(), args.role.loopback_only()),
         mesh: known.map(|known| known.mesh),
         keeper: hosting::keeper(),
         drain: ending.clone(),

@@ -201,11 +201,13 @@ pub fn default_data() -> Result<PathBuf, CommandError> {
     Ok(token.with_file_name("up"))
 }
 
-/// The lookups a role registers with: those given, those the folder knows, those of `up`.
-pub fn lookups_or_known(given: &[String], known: Option<&KnownMesh>) -> Vec<String> {
+/// The lookups a role registers with: those given, those the folder knows, those of `up`; where others can reach the role,
+/// it is not taken for granted that there is an `up`.
+pub fn lookups_or_known(given: &[String], known: Option<&KnownMesh>, loopback_only: bool) -> Vec<String> {
     match known {
         _ if !given.is_empty() => given.to_vec(),
         Some(known) if !known.lookups.is_empty() => known.lookups.clone(),
+        _ if !loopback_only => Vec::new(),
         _ => DEFAULT_LOOKUPS.map(str::to_owned).to_vec(),
     }
 }
@@ -274,9 +276,10 @@ mod tests {
             lookups: lookups.iter().map(|url| (*url).to_owned()).collect(),
         };
         let given = ["http://a:1".to_owned()];
-        assert_eq!(lookups_or_known(&given, Some(&known(&["http://b:1"]))), ["http://a:1"]);
-        assert_eq!(lookups_or_known(&[], Some(&known(&["http://b:1"]))), ["http://b:1"]);
-        assert_eq!(lookups_or_known(&[], Some(&known(&[]))), DEFAULT_LOOKUPS);
-        assert_eq!(lookups_or_known(&[], None), DEFAULT_LOOKUPS);
+        assert_eq!(lookups_or_known(&given, Some(&known(&["http://b:1"])), true), ["http://a:1"]);
+        assert_eq!(lookups_or_known(&[], Some(&known(&["http://b:1"])), true), ["http://b:1"]);
+        assert_eq!(lookups_or_known(&[], Some(&known(&[])), true), DEFAULT_LOOKUPS);
+        assert_eq!(lookups_or_known(&[], None, true), DEFAULT_LOOKUPS);
+        assert!(lookups_or_known(&[], None, false).is_empty(), "found on the local network, or nowhere");
     }
 }

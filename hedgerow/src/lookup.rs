@@ -4,10 +4,11 @@ use crate::hosting::{self, KnownMesh, RoleOptions};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::{Out, say};
 use hedgerow_client::channel::Caller;
-use hedgerow_client::directory::Directory;
+use hedgerow_client::discovery::{Lookups, Sources};
+use hedgerow_client::error::ClientError;
 use hedgerow_client::identity::Identity;
-use hedgerow_client::lease::{Body, LeaseKeeper, LeaseKeeperOptions};
-use hedgerow_lookup::{Lookup, LookupOptions};
+use hedgerow_client::lease::{Body, LeaseKeeper, LeaseKeeperOptions, START_DELAY};
+use hedgerow_lookup::{Announcement, Lookup, LookupOptions};
 use hedgerow_model::lease::DEFAULT_ASKED;
 use hedgerow_model::registration::{Endpoint, Mesh};
 use hedgerow_proto::{DOCUMENTS_SERVICE, LOOKUP_API, LOOKUP_SERVICE};
@@ -15,7 +16,7 @@ use hedgerow_service::access::Access;
 use hedgerow_service::drain::Drain;
 use hedgerow_service::folder::Folder;
 use hedgerow_service::listener::serve;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -45,6 +46,15 @@ pub struct Args {
     /// Another lookup of the mesh: registers there, too, and takes its mesh; may be given several times
     #[arg(long, value_name = "URL")]
     peer: Vec<String>,
+    /// A DNS domain whose SRV records _hedgerow-lookup._tcp.DOMAIN name lookups of the mesh: as if each were a --peer
+    #[arg(long, value_name = "DOMAIN")]
+    domain: Option<String>,
+    /// Where others reach it, if that is not where it listens; may be given several times
+    #[arg(long, value_name = "URL")]
+    advertise: Vec<String>,
+    /// Neither announce it on the local network, nor listen to others there; on loopback nothing of the kind is done anyway
+    #[arg(long)]
+    no_mdns: bool,
     /// Its name, and that of its folder
     #[arg(long, default_value = "lookup", value_parser = folder_name)]
     name: String,
@@ -80,25 +90,42 @@ async fn serve_one(args: Args) -> Result<Outcome, CommandError> {
     let listener = args.role.bind(args.listen, "--listen")?;
     let address =
         listener.local_addr().map_err(|error| CommandError::Failed(format!("--listen: {error}")))?;
-    if address.ip().is_unspecified() {
-        let text =
-            format!("--listen {address}: others must be told where this is: expected one address, not all");
+    for url in &args.advertise {
+        Caller::default().connect(url).map_err(|error| CommandError::Misuse(format!("--advertise: {error}")))?;
+    }
+    if address.ip().is_unspecified() && args.advertise.is_empty() {
+        let text = format!(
+            "--listen {address}: others must be told where this is: expected one address, not all, or --advertise \
+             http://HOST:{}",
+            address.port()
+        );
         return Err(CommandError::Misuse(text));
     }
     let (token, access) = hosting::token()?;
     let known = KnownMesh::read(&args.data)?.map(|known| known.mesh);
     let mesh = match known {
         Some(mesh) => Some(mesh),
-        None => mesh_of_peers(&args.peer).await?,
+        None => mesh_of_peers(&args.peer, args.domain.as_ref()).await?,
     };
-    let make = args.peer.is_empty().then(hosting::host_name);
+    let alone = args.peer.is_empty() && args.domain.is_none();
+    let make = alone.then(hosting::host_name);
     let (drain_start, drain) = hedgerow_service::drain::drain();
-    let place = Place { name: &args.name, folder, listener, loopback_only: args.role.loopback_only() };
+    let loopback_only = args.role.loopback_only();
+    let place =
+        Place { name: &args.name, folder, listener, advertise: args.advertise.clone(), loopback_only };
     let running = Running::open(place, mesh, make, access, drain)?;
-    let mut urls = vec![running.url()];
-    urls.extend(args.peer.iter().cloned());
     let mesh = running.lookup.mesh().clone();
-    let leases = register(urls, Caller::new(Some(token), Some(mesh.clone())), vec![running.registration()])?;
+    let mdns = !args.no_mdns && !address.ip().is_loopback();
+    let sources = Sources {
+        configured: std::iter::once(running.own_url()).chain(args.peer.iter().cloned()).collect(),
+        domain: args.domain.clone(),
+        mdns,
+        start_delay: START_DELAY,
+        ..Sources::default()
+    };
+    let caller = Caller::new(Some(token), Some(mesh.clone()));
+    let leases = register(sources, caller, vec![running.registration()])?;
+    let announcement = if mdns { running.announce() } else { None };
     let mut out = Out::new();
     let _ = out
         .line(format!("lookup {} of mesh {} at {}; Ctrl-C stops", args.name, mesh.name, running.url()))
@@ -107,7 +134,11 @@ async fn serve_one(args: Args) -> Result<Outcome, CommandError> {
     let stopping = ending.clone();
     hosting::stop(ending, async move {
         stopping.begun().await;
-        cancel(leases).await;
+        tokio::join!(cancel(leases), async {
+            if let Some(announcement) = announcement {
+                announcement.end().await;
+            }
+        });
         running.lookup.close().await;
         drain_start.begin();
         running.ended().await;
@@ -116,24 +147,26 @@ async fn serve_one(args: Args) -> Result<Outcome, CommandError> {
     Ok(Outcome::Done)
 }
 
-/// The mesh of the peers; `None`: there are no peers.
-async fn mesh_of_peers(peers: &[String]) -> Result<Option<Mesh>, CommandError> {
-    if peers.is_empty() {
+/// The mesh of the peers; `None`: there are no peers, or none answers.
+async fn mesh_of_peers(peers: &[String], domain: Option<&String>) -> Result<Option<Mesh>, CommandError> {
+    if peers.is_empty() && domain.is_none() {
         return Ok(None);
     }
-    let mut directory = Directory::new(peers, Caller::default())
+    let sources =
+        Sources { configured: peers.to_vec(), domain: domain.cloned(), ..Sources::default() };
+    let caller = Caller::default();
+    let lookups = Lookups::start(sources, caller.clone())
         .map_err(|error| CommandError::Misuse(format!("--peer: {error}")))?;
-    match directory.join_mesh().await {
-        Ok((mesh, problems)) => {
-            problems.iter().for_each(|problem| say(&format!("hedgerow: {problem}")));
-            Ok(Some(mesh))
-        }
-        // One that has been in the mesh before knows it without peers.
-        Err(error) => {
-            say(&format!("hedgerow: no peer tells its mesh, taking the one kept here, if any: {error}"));
-            Ok(None)
-        }
+    lookups.settled().await;
+    let problems = lookups.problems();
+    if let Some(mesh) = caller.mesh() {
+        problems.iter().for_each(|problem| say(&format!("hedgerow: {problem}")));
+        return Ok(Some(mesh.clone()));
     }
+    // One that has been in the mesh before knows it without peers.
+    let error = ClientError::NoLookup(problems.iter().map(ToString::to_string).collect());
+    say(&format!("hedgerow: no peer tells its mesh, taking the one kept here, if any: {error}"));
+    Ok(None)
 }
 
 /// The folder of the lookup of this name.
@@ -152,6 +185,8 @@ pub struct Place<'a> {
     pub folder: Folder,
     /// Its port.
     pub listener: TcpListener,
+    /// Where it says it is reached; empty: where it listens.
+    pub advertise: Vec<String>,
     /// Whether only this machine can reach it.
     pub loopback_only: bool,
 }
@@ -163,6 +198,7 @@ pub struct Running {
     name: String,
     identity: Identity,
     address: SocketAddr,
+    advertise: Vec<String>,
     server: JoinHandle<()>,
     _folder: Folder,
 }
@@ -179,7 +215,7 @@ impl Running {
         access: Access,
         drain: Drain,
     ) -> Result<Self, CommandError> {
-        let Place { name, folder, listener, loopback_only } = place;
+        let Place { name, folder, listener, advertise, loopback_only } = place;
         let identity = Identity::open(folder.path()).map_err(|error| CommandError::failed(&error))?;
         let options = LookupOptions {
             mesh,
@@ -198,20 +234,41 @@ impl Running {
                 say(&format!("hedgerow: the port of a lookup at {address} is lost: {error}"));
             }
         });
-        Ok(Self { lookup, name: name.to_owned(), identity, address, server, _folder: folder })
+        Ok(Self { lookup, name: name.to_owned(), identity, address, advertise, server, _folder: folder })
     }
 
     /// Where it is reached.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.advertise.first().cloned().unwrap_or_else(|| self.own_url())
+    }
+
+    /// Where this process reaches it.
+    fn own_url(&self) -> String {
+        let mut address = self.address;
+        match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("http://{address}")
+    }
+
+    /// Announces it on the local network. Where that cannot be, it is said; the lookup serves all the same.
+    fn announce(&self) -> Option<Announcement> {
+        let announced = Announcement::start(&self.name, self.identity.id(), self.lookup.mesh(), self.address);
+        announced
+            .inspect_err(|error| say(&format!("hedgerow: not announced on the local network: {error}")))
+            .ok()
     }
 
     /// What it says of itself: a lookup is a registration, too.
     pub fn registration(&self) -> (Identity, watch::Receiver<Body>) {
+        let urls = if self.advertise.is_empty() { vec![self.url()] } else { self.advertise.clone() };
+        let endpoints = urls.into_iter().map(|url| Endpoint { url, via_relay: None }).collect();
         let body = Body {
             name: self.name.clone(),
             kind: "lookup".to_owned(),
-            endpoints: vec![Endpoint { url: self.url(), via_relay: None }],
+            endpoints,
             apis: vec![LOOKUP_API.to_owned()],
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..Body::default()
@@ -226,17 +283,22 @@ impl Running {
     }
 }
 
-/// Keeps services of this process registered at `lookups`.
+/// Keeps services of this process registered with all lookups that `sources` lead to.
 ///
 /// # Errors
 /// Where an address is none.
 pub fn register(
-    lookups: Vec<String>,
+    sources: Sources,
     caller: Caller,
     registrations: Vec<(Identity, watch::Receiver<Body>)>,
 ) -> Result<LeaseKeeper, CommandError> {
-    let options = LeaseKeeperOptions { lookups, caller, registrations, asked: DEFAULT_ASKED };
-    LeaseKeeper::start(options).map_err(|error| CommandError::Misuse(format!("--peer: {error}")))
+    let start_delay = sources.start_delay;
+    let start = || {
+        let lookups = Lookups::start(sources, caller.clone())?;
+        let asked = DEFAULT_ASKED;
+        LeaseKeeper::start(LeaseKeeperOptions { lookups, caller, registrations, asked, start_delay })
+    };
+    start().map_err(|error| CommandError::Misuse(format!("--peer: {error}")))
 }
 
 /// Ends leases; a lookup that does not answer lets them run out.

@@ -7,6 +7,7 @@ use crate::lookup::{self, Place, Running};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::Out;
 use hedgerow_client::channel::Caller;
+use hedgerow_client::discovery::Sources;
 use hedgerow_farm_monitor::farm::{Farm, FarmOptions};
 use hedgerow_model::registration::Mesh;
 use hedgerow_service::access::Access;
@@ -72,7 +73,8 @@ async fn serve(args: Args) -> Result<Outcome, CommandError> {
     let lookups = open_lookups(&data, ports.lookups, args.role, &mesh, &access, &lookups_stop)?;
     let urls = lookup_urls(args.base_port);
     let caller = Caller::new(Some(token.clone()), Some(mesh.clone()));
-    let leases = lookup::register(urls.clone(), caller, lookups.iter().map(Running::registration).collect())?;
+    let sources = Sources { configured: urls.clone(), ..Sources::default() };
+    let leases = lookup::register(sources, caller, lookups.iter().map(Running::registration).collect())?;
     let farm_toml = hosting::ensure_farm_toml(&data, &hosting::host_name())?;
     let farm_folder =
         Folder::open(&data.join(FARM.0), FARM.0).map_err(|error| CommandError::failed(&error))?;
@@ -157,7 +159,8 @@ fn open_lookups(
 ) -> Result<Vec<Running>, CommandError> {
     let open = |((name, _), listener)| {
         let folder = lookup::open_folder(data, name)?;
-        let place = Place { name, folder, listener, loopback_only: role.loopback_only() };
+        let loopback_only = role.loopback_only();
+        let place = Place { name, folder, listener, advertise: Vec::new(), loopback_only };
         Running::open(place, Some(mesh.clone()), None, access.clone(), stop.clone())
     };
     LOOKUPS.into_iter().zip(listeners).map(open).collect()

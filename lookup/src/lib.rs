@@ -10,6 +10,7 @@
 //! It must never vouch for what it forwards beyond its signature, wait for a watcher, or put absolute times on the wire.
 
 mod admission;
+mod announcement;
 mod clock;
 mod dense_map;
 mod directory;
@@ -31,6 +32,7 @@ mod store;
 mod transitions;
 mod watchers;
 
+pub use announcement::{AnnounceError, Announcement};
 pub use admission::MAX_BODY_BYTES;
 pub use clock::{Clock, RuntimeClock};
 pub use directory::{Bounds, Census, Counters, Revision};

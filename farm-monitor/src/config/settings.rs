@@ -12,6 +12,12 @@ use std::time::Duration;
 const MAX_SAID_BYTES: usize = 12 * 1024;
 /// Most lookups a farm registers with; a longer list is refused.
 const MAX_LOOKUPS: usize = 32;
+/// Most addresses a farm says of itself; a longer list is refused.
+const MAX_ADVERTISED: usize = 8;
+/// The longest wait before the first registration that can be asked for.
+const MAX_START_DELAY: Duration = Duration::from_secs(600);
+/// Most bytes of a DNS name.
+const MAX_DOMAIN_BYTES: usize = 253;
 /// Most runs at once that can be allowed: each is a process or a socket.
 const MAX_RUNS: usize = 10_000;
 /// Most series that can be allowed: ids are 32 bits, memory is less.
@@ -46,6 +52,7 @@ pub(super) fn farm(mut section: Section<'_>, host: &str) -> FarmSettings {
     let groups = section.list("groups", "a list of names, as [\"alice\", \"cms\"]", |node| {
         a_name(node, "the name of a group in quotes")
     });
+    let advertise = addresses(&mut section, "advertise", MAX_ADVERTISED, "addresses");
     let inner = section.inner("attributes");
     let (path, at, findings) = (inner.path.clone(), inner.at, section.findings);
     let mut attributes = BTreeMap::new();
@@ -77,7 +84,7 @@ pub(super) fn farm(mut section: Section<'_>, host: &str) -> FarmSettings {
         findings.error(section.at, &section.path, Wrong::new(problem, expected));
     }
     section.finish();
-    FarmSettings { name, description, groups, attributes }
+    FarmSettings { name, description, groups, attributes, advertise }
 }
 
 fn short(text: String) -> Result<String, Wrong> {
@@ -121,31 +128,51 @@ fn attribute(key: &str, node: &Node) -> Result<String, Wrong> {
 }
 
 pub(super) fn lookup(mut section: Section<'_>) -> LookupSettings {
-    let expected = "a list of addresses, as [\"http://127.0.0.1:7401\"]";
-    let found = section.list("urls", expected, url);
-    let mut urls: Vec<String> = Vec::new();
-    if let Got::Is(list, at) = found {
-        let path = section.path.child("urls");
-        let mut known = BTreeSet::new();
-        for url in &list {
-            if !known.insert(url.trim_end_matches('/')) {
-                section.findings.error(
-                    at,
-                    &path,
-                    Wrong::new(format!("`{url}` is given twice"), "each lookup once"),
-                );
-            }
-        }
-        if list.len() > MAX_LOOKUPS {
-            let wrong =
-                Wrong::new(format!("{} lookups are too many", list.len()), format!("at most {MAX_LOOKUPS}"));
-            section.findings.error(at, &path, wrong);
-        }
-        urls = list;
-    }
+    let urls = addresses(&mut section, "urls", MAX_LOOKUPS, "lookups");
+    let domain = section.read("domain", domain).ok();
+    let mdns = section.read("mdns", |node| match &node.value {
+        Value::Boolean(flag) => Ok(*flag),
+        other => Err(Wrong::kind(other, "true or false")),
+    });
+    let start_delay = section.duration("start_delay", Duration::ZERO..=MAX_START_DELAY);
     let lease = section.duration("lease", lease::FLOOR..=lease::CEILING).or(lease::DEFAULT_ASKED);
     section.finish();
-    LookupSettings { urls, lease }
+    let start_delay = start_delay.or(hedgerow_client::lease::START_DELAY);
+    LookupSettings { urls, domain, mdns: mdns.or(true), start_delay, lease }
+}
+
+/// A list of addresses of services, each once.
+fn addresses(section: &mut Section<'_>, key: &'static str, most: usize, what: &str) -> Vec<String> {
+    let Got::Is(list, at) = section.list(key, "a list of addresses, as [\"http://127.0.0.1:7401\"]", url) else {
+        return Vec::new();
+    };
+    let path = section.path.child(key);
+    let mut known = BTreeSet::new();
+    for url in &list {
+        if !known.insert(url.trim_end_matches('/')) {
+            let wrong = Wrong::new(format!("`{url}` is given twice"), "each address once");
+            section.findings.error(at, &path, wrong);
+        }
+    }
+    if list.len() > most {
+        let wrong = Wrong::new(format!("{} {what} are too many", list.len()), format!("at most {most}"));
+        section.findings.error(at, &path, wrong);
+    }
+    list
+}
+
+fn domain(node: &Node) -> Result<String, Wrong> {
+    let expected = "a DNS domain, as \"site.example\"";
+    let text = text(node, expected)?;
+    let bare = text.strip_suffix('.').unwrap_or(&text);
+    let is_label = |label: &str| {
+        let of_names = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        (1..=63).contains(&label.len()) && label.chars().all(of_names)
+    };
+    if bare.len() <= MAX_DOMAIN_BYTES && bare.split('.').all(is_label) {
+        return Ok(bare.to_owned());
+    }
+    Err(Wrong::new(format!("`{text}` is not the name of a domain"), expected))
 }
 
 /// `http://HOST:PORT`; the client's own parser has the last word.
@@ -154,7 +181,7 @@ fn url(node: &Node) -> Result<String, Wrong> {
     let url = text(node, expected)?;
     let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
     let Some(rest) = rest else {
-        let wrong = Wrong::new(format!("`{url}` is not the address of a lookup"), expected);
+        let wrong = Wrong::new(format!("`{url}` is not the address of a service"), expected);
         let likely = Some(format!("`http://{url}`")).filter(|_| !url.contains("://") && url.contains(':'));
         return Err(wrong.meant(likely));
     };
@@ -163,7 +190,7 @@ fn url(node: &Node) -> Result<String, Wrong> {
     let plain =
         !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) && !host.contains(char::is_control);
     if !plain || !port.parse::<u16>().is_ok_and(|port| port > 0) {
-        return Err(Wrong::new(format!("`{url}` is not the address of a lookup"), expected));
+        return Err(Wrong::new(format!("`{url}` is not the address of a service"), expected));
     }
     Ok(url)
 }
