@@ -91,7 +91,9 @@ async fn serve_one(args: Args) -> Result<Outcome, CommandError> {
     let address =
         listener.local_addr().map_err(|error| CommandError::Failed(format!("--listen: {error}")))?;
     for url in &args.advertise {
-        Caller::default().connect(url).map_err(|error| CommandError::Misuse(format!("--advertise: {error}")))?;
+        Caller::default()
+            .connect(url)
+            .map_err(|error| CommandError::Misuse(format!("--advertise: {error}")))?;
     }
     if address.ip().is_unspecified() && args.advertise.is_empty() {
         let text = format!(
@@ -152,8 +154,7 @@ async fn mesh_of_peers(peers: &[String], domain: Option<&String>) -> Result<Opti
     if peers.is_empty() && domain.is_none() {
         return Ok(None);
     }
-    let sources =
-        Sources { configured: peers.to_vec(), domain: domain.cloned(), ..Sources::default() };
+    let sources = Sources { configured: peers.to_vec(), domain: domain.cloned(), ..Sources::default() };
     let caller = Caller::default();
     let lookups = Lookups::start(sources, caller.clone())
         .map_err(|error| CommandError::Misuse(format!("--peer: {error}")))?;

@@ -109,7 +109,12 @@ mod tests {
             assert!("m".repeat(255).starts_with(service.get_property_val_str("mesh").unwrap()));
             assert!(service.get_fullname().contains('~') && !service.is_addr_auto());
         }
-        let all = service("lookup", Id([1; 16]), &Mesh { name: "m".into(), id: Id([7; 16]) }, "[::]:1".parse().unwrap());
+        let all = service(
+            "lookup",
+            Id([1; 16]),
+            &Mesh { name: "m".into(), id: Id([7; 16]) },
+            "[::]:1".parse().unwrap(),
+        );
         assert!(all.unwrap().is_addr_auto());
     }
 }

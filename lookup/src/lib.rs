@@ -32,8 +32,8 @@ mod store;
 mod transitions;
 mod watchers;
 
-pub use announcement::{AnnounceError, Announcement};
 pub use admission::MAX_BODY_BYTES;
+pub use announcement::{AnnounceError, Announcement};
 pub use clock::{Clock, RuntimeClock};
 pub use directory::{Bounds, Census, Counters, Revision};
 pub use documents::{

@@ -143,7 +143,8 @@ pub(super) fn lookup(mut section: Section<'_>) -> LookupSettings {
 
 /// A list of addresses of services, each once.
 fn addresses(section: &mut Section<'_>, key: &'static str, most: usize, what: &str) -> Vec<String> {
-    let Got::Is(list, at) = section.list(key, "a list of addresses, as [\"http://127.0.0.1:7401\"]", url) else {
+    let Got::Is(list, at) = section.list(key, "a list of addresses, as [\"http://127.0.0.1:7401\"]", url)
+    else {
         return Vec::new();
     };
     let path = section.path.child(key);

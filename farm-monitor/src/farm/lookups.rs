@@ -14,7 +14,12 @@ use std::time::Duration;
 
 /// Where the farm looks for lookups. One that listens on loopback looks for none on the local network: it is of no use to
 /// them.
-pub(super) fn sources(config: &FarmConfig, started_with: Vec<String>, folder: &Path, address: SocketAddr) -> Sources {
+pub(super) fn sources(
+    config: &FarmConfig,
+    started_with: Vec<String>,
+    folder: &Path,
+    address: SocketAddr,
+) -> Sources {
     let LookupSettings { urls, domain, mdns, start_delay, .. } = config.lookup.clone();
     let names_none = urls.is_empty() && domain.is_none();
     Sources {
@@ -32,8 +37,7 @@ pub(super) async fn keep(folder: PathBuf, mut lookups: Lookups) {
     let mut kept = register::kept_lookups(&folder);
     loop {
         let known = lookups.known();
-        let urls: Vec<String> =
-            known.iter().filter(|at| at.id.is_some()).map(|at| at.url.clone()).collect();
+        let urls: Vec<String> = known.iter().filter(|at| at.id.is_some()).map(|at| at.url.clone()).collect();
         if !urls.is_empty() && urls != kept {
             kept.clone_from(&urls);
             let folder = folder.clone();
