@@ -6,6 +6,7 @@ use crate::api::{CacheFile, Configured, FarmApi};
 use crate::config::{CacheSettings, ConfigWatch, FarmConfig, Refused};
 use crate::door::TrapDoor;
 use crate::hub::{Bounds, Hub, HubOptions, LifeRules};
+use crate::metrics;
 use crate::register;
 use crate::self_measure::{PERIOD, SelfMeasure};
 use crate::snmp::Snmp;
@@ -184,9 +185,10 @@ impl Farm {
         let mut server = JoinSet::new();
         let routes = Routes::new(api.clone().into_server());
         let (listener, access, drain) = (options.listener, options.access, options.drain.clone());
+        let pages = metrics::pages(&name, Arc::clone(&hub));
         server.spawn(async move {
-            if let Err(error) = serve(listener, routes, &[hedgerow_proto::FARM_SERVICE], access, drain).await
-            {
+            let names = [hedgerow_proto::FARM_SERVICE];
+            if let Err(error) = serve(listener, routes, &names, pages, access, drain).await {
                 tracing::error!(event = "port_lost", %error);
             }
         });

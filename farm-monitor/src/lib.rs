@@ -9,6 +9,7 @@ pub mod config;
 mod door;
 pub mod farm;
 pub mod hub;
+mod metrics;
 pub mod register;
 pub mod self_measure;
 pub mod snmp;

@@ -228,10 +228,10 @@ impl Running {
         let address =
             listener.local_addr().map_err(|error| CommandError::Failed(format!("{name}: {error}")))?;
         let routes = Routes::new(lookup.service()).add_service(lookup.documents_service());
+        let pages = lookup.pages(name);
         let server = tokio::spawn(async move {
-            if let Err(error) =
-                serve(listener, routes, &[LOOKUP_SERVICE, DOCUMENTS_SERVICE], access, drain).await
-            {
+            let names = [LOOKUP_SERVICE, DOCUMENTS_SERVICE];
+            if let Err(error) = serve(listener, routes, &names, pages, access, drain).await {
                 say(&format!("hedgerow: the port of a lookup at {address} is lost: {error}"));
             }
         });

@@ -21,6 +21,7 @@ mod leases;
 mod lookup;
 mod mesh_file;
 mod overdue;
+mod pages;
 mod rate;
 mod refusal;
 mod registry;

@@ -113,6 +113,8 @@ pub(crate) struct Inner {
     pub(crate) snapshots: Arc<SnapshotBudget>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) documents: Documents,
+    /// Whether the file that was there could not be read, or not all of it.
+    pub(crate) began_anew: bool,
     core: Arc<Mutex<Core>>,
     store: Store,
     started: Duration,
@@ -139,6 +141,7 @@ impl Lookup {
         let mut directory = Directory::new(epoch, &bounds, started);
         let (store, loaded) = Store::open(&folder, mesh.id, |kept| directory.restore(kept))?;
         report(&loaded);
+        let began_anew = loaded.set_aside.is_some() || loaded.spoiled > 0;
         if loaded.set_aside.is_some() {
             // What could be read of it before it broke.
             directory.write_all();
@@ -157,6 +160,7 @@ impl Lookup {
             snapshots: Arc::default(),
             clock,
             documents,
+            began_anew,
             core,
             store,
             started,

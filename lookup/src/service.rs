@@ -2,7 +2,7 @@
 
 mod facets;
 mod stream;
-mod wire;
+pub(crate) mod wire;
 
 use crate::directory::{Granted, Revision};
 use crate::leases::LeaseId;

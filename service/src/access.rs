@@ -65,7 +65,13 @@ impl Access {
         Err(Box::new(Status::permission_denied(text)))
     }
 
-    fn is_token(&self, given: &[u8]) -> bool {
+    /// Where the token is kept, to be said in refusals.
+    pub(crate) fn kept_in(&self) -> &str {
+        &self.kept_in
+    }
+
+    /// Whether this `authorization` is the right one.
+    pub(crate) fn is_token(&self, given: &[u8]) -> bool {
         let Some(given) = given.strip_prefix(b"Bearer ").or_else(|| given.strip_prefix(b"bearer ")) else {
             return false;
         };

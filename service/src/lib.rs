@@ -1,5 +1,5 @@
-//! What every long-running role shares: who may call ([`access`]), where it listens ([`listener`]), where it keeps what it
-//! keeps ([`folder`]), what it says ([`telemetry`]), and how it ends ([`drain`]).
+//! What every long-running role shares: who may call ([`access`]), where it listens ([`listener`]), what tools read there
+//! ([`http`]), where it keeps what it keeps ([`folder`]), what it says ([`telemetry`]), and how it ends ([`drain`]).
 //!
 //! No role's own logic lives here.
 
@@ -7,5 +7,6 @@ pub mod access;
 pub mod clock;
 pub mod drain;
 pub mod folder;
+pub mod http;
 pub mod listener;
 pub mod telemetry;

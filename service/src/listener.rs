@@ -1,15 +1,18 @@
-//! One port of one role: gRPC with the health service, reflection, access, and every limit said.
+//! One port of one role: gRPC with the health service, reflection, access, and every limit said; beside it, told apart by
+//! the first bytes of a connection, the role's pages over HTTP/1.1 ([`crate::http`]).
+
+mod incoming;
 
 use crate::access::Access;
 use crate::drain::Drain;
+use crate::http::{Door, Pages};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
 
@@ -25,6 +28,11 @@ pub const MAX_CONNECTIONS: usize = 16_384;
 pub const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How long it has to answer.
 pub const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(10);
+/// How long a connection may take to say whether it is gRPC or HTTP; then it is closed. One that says nothing at all must
+/// not hold a place.
+pub const FIRST_BYTES_PATIENCE: Duration = Duration::from_secs(10);
+/// Connections of gRPC that wait to be taken; who accepts waits with the next.
+const ACCEPTED: usize = 16;
 /// How long open calls may go on once the drain has begun.
 pub const DRAIN_PATIENCE: Duration = Duration::from_millis(1500);
 
@@ -79,7 +87,7 @@ fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
 
-/// Serves `routes` until the drain; then lets open calls end, for [`DRAIN_PATIENCE`] at most.
+/// Serves `routes` and `pages` until the drain; then lets open calls end, for [`DRAIN_PATIENCE`] at most.
 /// `names` are the services' full names, for the health service.
 ///
 /// # Errors
@@ -88,6 +96,7 @@ pub async fn serve(
     listener: StdListener,
     routes: Routes,
     names: &[&str],
+    pages: Pages,
     access: Access,
     drain: Drain,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
@@ -108,6 +117,13 @@ pub async fn serve(
         .add_service(descriptors().build_v1()?)
         .add_service(descriptors().build_v1alpha()?);
 
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let free = Arc::clone(&places);
+    let open = move || MAX_CONNECTIONS.saturating_sub(free.available_permits());
+    let door = Arc::new(Door::new(pages, access.clone(), open));
+    let (calls, incoming) = mpsc::channel(ACCEPTED);
+    let accepting = incoming::accept(TcpListener::from_std(listener)?, places, calls, door, drain.clone());
+
     let server = Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
         .http2_max_header_list_size(MAX_HEADER_BYTES)
@@ -115,85 +131,13 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(KEEP_ALIVE_ANSWER))
         .layer(access)
         .add_routes(routes)
-        .serve_with_incoming_shutdown(connections(listener)?, drain.clone().begun());
+        .serve_with_incoming_shutdown(ReceiverStream::new(incoming), drain.clone().begun());
     tokio::select! {
-        result = server => Ok(result?),
+        (result, ()) = async { tokio::join!(server, accepting) } => Ok(result?),
         () = async {
             drain.begun().await;
             tokio::time::sleep(DRAIN_PATIENCE).await;
         } => Ok(()),
-    }
-}
-
-/// Accepted connections, never more than [`MAX_CONNECTIONS`] at once.
-fn connections(listener: StdListener) -> io::Result<impl tokio_stream::Stream<Item = io::Result<Counted>>> {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let accepted = TcpListenerStream::new(TcpListener::from_std(listener)?);
-    Ok(accepted.then(move |stream| {
-        let places = Arc::clone(&places);
-        async move {
-            let stream = stream?;
-            stream.set_nodelay(true)?;
-            let place = places.acquire_owned().await.map_err(io::Error::other)?;
-            Ok(Counted { stream, _place: place })
-        }
-    }))
-}
-
-use counted::Counted;
-
-/// A connection that holds its place among [`MAX_CONNECTIONS`].
-mod counted {
-    use super::TcpStream;
-    use std::io;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-    use tokio::sync::OwnedSemaphorePermit;
-    use tonic::transport::server::{Connected, TcpConnectInfo};
-
-    pub struct Counted {
-        pub(super) stream: TcpStream,
-        pub(super) _place: OwnedSemaphorePermit,
-    }
-
-    impl Connected for Counted {
-        type ConnectInfo = TcpConnectInfo;
-        fn connect_info(&self) -> TcpConnectInfo {
-            self.stream.connect_info()
-        }
-    }
-
-    impl AsyncRead for Counted {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            buf: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_read(cx, buf)
-        }
-    }
-
-    impl AsyncWrite for Counted {
-        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-            Pin::new(&mut self.stream).poll_write(cx, buf)
-        }
-        fn poll_write_vectored(
-            mut self: Pin<&mut Self>,
-            cx: &mut Context<'_>,
-            bufs: &[io::IoSlice<'_>],
-        ) -> Poll<io::Result<usize>> {
-            Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-        }
-        fn is_write_vectored(&self) -> bool {
-            self.stream.is_write_vectored()
-        }
-        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_flush(cx)
-        }
-        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_shutdown(cx)
-        }
     }
 }
 

@@ -44,11 +44,15 @@ impl Hub {
 
     /// The series that match, ascending by id.
     pub fn matching(&self, patterns: &[PathPattern]) -> Vec<SeriesId> {
+        self.matching_from(patterns, 0).0
+    }
+
+    /// Those of them that are newer than an earlier look, and up to where this one went; the first begins at 0.
+    pub fn matching_from(&self, patterns: &[PathPattern], from: usize) -> (Vec<SeriesId>, usize) {
         let series = self.inner.lock().table.slots();
-        (0..series)
-            .step_by(SLICE)
-            .flat_map(|from| matched(&self.farm, patterns, self.slice(from, SLICE)))
-            .collect()
+        let slices = (from..series).step_by(SLICE);
+        let slice = |from: usize| self.slice(from, SLICE.min(series - from));
+        (slices.flat_map(|from| matched(&self.farm, patterns, slice(from))).collect(), series)
     }
 
     fn slice(&self, from: usize, count: usize) -> Vec<Declared> {
