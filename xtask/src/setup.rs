@@ -95,6 +95,13 @@ const NEEDS: &[Need] = &[
         packages: &["faketime"],
         services: &[],
     },
+    Need {
+        what: "prometheus with promtool (it finds a mesh by a lookup, and scrapes every role)",
+        purpose: Purpose::Test,
+        present: || process::find("prometheus").is_some() && process::find("promtool").is_some(),
+        packages: &["prometheus"],
+        services: &["prometheus"],
+    },
 ];
 
 /// Whether there is such a program, also where only root looks.
