@@ -51,7 +51,8 @@ impl Prometheus {
     }
 
     fn api(&self, question: &str) -> Value {
-        let (status, text) = http_get(&format!("{}/api/v1/{question}", self.url)).expect("Prometheus answers");
+        let (status, text) =
+            http_get(&format!("{}/api/v1/{question}", self.url)).expect("Prometheus answers");
         assert_eq!(status, 200, "{question}: {text}");
         serde_json::from_str::<Value>(&text).unwrap()["data"].take()
     }

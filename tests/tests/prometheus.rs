@@ -29,7 +29,8 @@ fn configuration(sandbox: &Sandbox) -> String {
     let page = fs::read_to_string(root().join("docs/how-to/watch-with-prometheus.md")).unwrap();
     let (_, behind) = page.split_once("```yaml\n").unwrap();
     let (block, _) = behind.split_once("```").unwrap();
-    let there = |text: &str, role: u16| text.replace(&format!("http://127.0.0.1:740{role}"), &sandbox.url(role));
+    let there =
+        |text: &str, role: u16| text.replace(&format!("http://127.0.0.1:740{role}"), &sandbox.url(role));
     let block = there(&there(block, 1), 2);
     let hurried = block.replace("scrape_interval: 15s", "scrape_interval: 1s").replace("30s", "1s");
     assert!(!hurried.contains(":7401") && !hurried.contains("15s"), "{hurried}");
@@ -39,8 +40,11 @@ fn configuration(sandbox: &Sandbox) -> String {
 fn another_farm(sandbox: &Sandbox, name: &str) -> Process {
     let data = sandbox.path(name);
     fs::create_dir(&data).unwrap();
-    fs::write(data.join("farm.toml"), format!("[farm]\nname = \"{name}\"\nattributes = {{ country = \"CH\" }}\n"))
-        .unwrap();
+    fs::write(
+        data.join("farm.toml"),
+        format!("[farm]\nname = \"{name}\"\nattributes = {{ country = \"CH\" }}\n"),
+    )
+    .unwrap();
     let (listen, lookups) = (format!("127.0.0.1:{}", sandbox.port()), sandbox.lookups());
     let words = ["farm", "--data", data.to_str().unwrap(), "--listen", &listen];
     let words = [&words[..], &["--lookup", &lookups[0], "--lookup", &lookups[1]]].concat();
@@ -104,7 +108,8 @@ fn what_roles_show_passes_prometheus_own_check_and_what_they_refuse_says_why() {
         fs::write(&file, &text).unwrap();
         let mut check = sandbox.program("/bin/sh".as_ref());
         check.args(["-c", "promtool check metrics < metrics.prom"]);
-        let checked = Process::start(check, &sandbox.path("logs"), &sandbox.unique("promtool")).finished(PATIENCE).ok();
+        let checked =
+            Process::start(check, &sandbox.path("logs"), &sandbox.unique("promtool")).finished(PATIENCE).ok();
         assert_eq!(format!("{}{}", checked.stdout, checked.stderr), "", "role {above}:\n{text}");
     }
     assert_eq!(page(3, "/prometheus/sd").0, 404, "a farm has no list");

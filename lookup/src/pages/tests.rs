@@ -58,7 +58,8 @@ async fn what_is_registered_is_a_target_with_all_that_is_known_of_it() {
     other.registration.endpoints = ["ftp://x", "http://[::1]:80/x", "http://127.0.0.1:1"]
         .map(|url| Endpoint { url: url.into(), via_relay: None })
         .into();
-    let leases = [register(&lookup, &other).await, register(&lookup, &relayed).await, register(&lookup, &first).await];
+    let leases =
+        [register(&lookup, &other).await, register(&lookup, &relayed).await, register(&lookup, &first).await];
 
     let listed = groups(&lookup, "");
     assert_eq!(names(&listed), ["farm-1"], "farms and lookups that can be reached");
