@@ -26,7 +26,7 @@ impl Lookup {
 impl Inner {
     /// Whether the directory may lack services that are there: the lookup has just started, and with less than it had.
     fn is_settling(&self, status: &crate::LookupStatus) -> bool {
-        status.uptime < targets::SETTLING && (self.began_anew || status.leases == 0)
+        status.uptime < targets::SETTLING && (self.began_anew || status.leases.leases == 0)
     }
 }
 
