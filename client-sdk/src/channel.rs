@@ -16,7 +16,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 /// Longest message that is taken from a service; a larger one ends the call.
 pub const MAX_MESSAGE_BYTES: usize = 16 * 1024 * 1024;
@@ -146,7 +146,11 @@ impl Connection {
         const TRIED: &str = "ask for the lookup's mesh";
         let mut client = self.lookup();
         let call = client.status(lookup::StatusRequest {});
-        let status = in_time(TRIED, &self.url, within, call).await?.into_inner();
+        let status = in_time(TRIED, &self.url, within, call).await.map_err(|error| match error {
+            ClientError::Call { code: Code::Unimplemented, at, .. } => ClientError::NotALookup { at },
+            error => error,
+        })?;
+        let status = status.into_inner();
         let id = Id::from_slice(&status.mesh_id).ok_or_else(|| ClientError::Wire {
             at: self.url.to_string(),
             error: hedgerow_proto::WireError::new("mesh_id", "expected 16 bytes"),

@@ -1,20 +1,29 @@
 //! Finding services through several lookups at once, none of which is needed for itself.
 //!
 //! Answers of different lookups are merged into one truth per service; every registration is verified
-//! here, so a lookup can withhold but never alter.
+//! here, so a lookup can withhold but never alter. The lookups may change all the time; and when none answers, what they
+//! said last is used, and marked stale.
 
+mod facets;
 mod find;
+pub mod kept;
 mod merge;
+mod status;
 mod watch;
 
+pub use facets::{Facet, Facets};
+pub use kept::Kept;
+pub use status::LookupStatus;
 pub use watch::Watch;
 
 use crate::channel::{Caller, Connection};
+use crate::discovery::{LookupAt, Lookups};
 use crate::error::ClientError;
 use hedgerow_model::Template;
 use hedgerow_model::registration::{Id, Mesh, Registration};
 use hedgerow_model::template::{Operation, Term};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long [`Directory::find`] waits for lookups that do not answer.
@@ -31,6 +40,8 @@ pub enum ServiceState {
     Suspect,
     /// Kept over a restart of the lookup and not renewed since, or known only from lookups that do not answer now.
     Unconfirmed,
+    /// No lookup answers, or has not for long, and its lease has run out: whether it is there nobody can say.
+    Stale,
 }
 
 impl ServiceState {
@@ -40,6 +51,7 @@ impl ServiceState {
             Self::Live => "live",
             Self::Suspect => "suspect",
             Self::Unconfirmed => "unconfirmed",
+            Self::Stale => "stale",
         }
     }
 }
@@ -80,6 +92,16 @@ pub struct Found {
     pub missing: Vec<(String, ClientError)>,
     /// Registrations that were altered on their way, belong to another mesh, or were too many.
     pub refused: u64,
+    /// No lookup answered, and this is what was known so long ago; what changed since nobody can say. All its services are
+    /// [`ServiceState::Stale`].
+    pub stale_since: Option<Duration>,
+}
+
+impl Found {
+    /// Whether this says anything at all: some lookup answered, or did so once.
+    pub fn is_known(&self) -> bool {
+        self.answered > 0 || self.stale_since.is_some()
+    }
 }
 
 /// Why a service is gone.
@@ -127,13 +149,35 @@ pub enum Transition {
         /// Why.
         error: ClientError,
     },
+    /// A lookup suspects itself or the network: more than half of its leases are overdue. Or it no longer does.
+    LookupSuspects {
+        /// Its address.
+        url: String,
+        /// False: it is over.
+        begun: bool,
+        /// Leases past half their term.
+        overdue: u64,
+        /// All its leases.
+        leases: u64,
+    },
 }
 
-/// The lookups of a mesh, asked as one.
+/// The lookups of a mesh, asked as one. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Directory {
     caller: Caller,
-    lookups: Vec<Connection>,
+    lookups: Lookups,
+    shared: Arc<Mutex<Shared>>,
+    kept: Kept,
+}
+
+/// What all copies of a directory share.
+#[derive(Debug, Default)]
+struct Shared {
+    /// By address, so that a lookup is not connected to for each question.
+    connections: BTreeMap<String, Connection>,
+    /// Lookups of another mesh: not asked again.
+    strangers: BTreeSet<String>,
 }
 
 impl Directory {
@@ -145,9 +189,17 @@ impl Directory {
         lookups: impl IntoIterator<Item = U>,
         caller: Caller,
     ) -> Result<Self, ClientError> {
-        let lookups =
-            lookups.into_iter().map(|url| caller.connect(url.as_ref())).collect::<Result<_, _>>()?;
-        Ok(Self { caller, lookups })
+        let urls: Vec<String> = lookups.into_iter().map(|url| url.as_ref().to_owned()).collect();
+        for url in &urls {
+            caller.connect(url)?;
+        }
+        Ok(Self::of(Lookups::fixed(urls), caller, Kept::default()))
+    }
+
+    /// The directory that these lookups make together, whichever they are at the time. What they say is kept in `kept`, for
+    /// when none answers; [`Kept::default`] keeps it in memory only.
+    pub fn of(lookups: Lookups, caller: Caller, kept: Kept) -> Self {
+        Self { caller, lookups, shared: Arc::default(), kept }
     }
 
     /// Asks all lookups for their mesh and takes that of the first that answers. Those of another mesh are left out from
@@ -155,36 +207,90 @@ impl Directory {
     ///
     /// # Errors
     /// Where none answers.
-    pub async fn join_mesh(&mut self) -> Result<(Mesh, Vec<ClientError>), ClientError> {
+    pub async fn join_mesh(&self) -> Result<(Mesh, Vec<ClientError>), ClientError> {
         use futures_util::StreamExt as _;
-        let mut asking: futures_util::stream::FuturesUnordered<_> = (0..)
-            .zip(&self.lookups)
-            .map(|(at, lookup)| {
-                let caller = &self.caller;
-                async move { (at, lookup.greet(caller, FIND_PATIENCE).await) }
-            })
-            .collect();
-        let (mut errors, mut others) = (Vec::new(), Vec::new());
-        while let Some((at, answer)) = asking.next().await {
-            if let Err(error) = answer {
-                if matches!(error, ClientError::OtherMesh { .. }) {
-                    others.push(at);
-                }
-                errors.push(error);
+        self.some_known().await;
+        let (connections, mut errors) = self.connections();
+        let asking = connections.iter().map(|lookup| async move {
+            let answer = lookup.greet(&self.caller, FIND_PATIENCE).await;
+            (lookup.url(), answer.err())
+        });
+        let mut asking: futures_util::stream::FuturesUnordered<_> = asking.collect();
+        let mut answered = false;
+        while let Some((url, error)) = asking.next().await {
+            if matches!(error, Some(ClientError::OtherMesh { .. })) {
+                self.shared().strangers.insert(url.to_owned());
             }
+            answered |= error.is_none();
+            errors.extend(error);
         }
-        drop(asking);
-        let mut at = 0..;
-        self.lookups.retain(|_| at.next().is_some_and(|at| !others.contains(&at)));
         match self.caller.mesh() {
-            Some(mesh) if errors.len() < self.lookups.len() + others.len() => Ok((mesh.clone(), errors)),
+            Some(mesh) if answered => Ok((mesh.clone(), errors)),
             _ => Err(ClientError::NoLookup(errors.iter().map(ToString::to_string).collect())),
         }
     }
 
-    /// How many lookups there are.
-    pub(crate) fn len(&self) -> usize {
-        self.lookups.len()
+    /// Takes the mesh of the last known directory, where nothing is known of another one; how old it is.
+    pub(crate) fn join_kept_mesh(&self) -> Option<(Mesh, Duration)> {
+        let known = self.kept.recall(&Template::default(), self.caller.mesh())?;
+        let mesh = self.kept.mesh()?;
+        self.caller.join("the last known directory", mesh.clone()).ok()?;
+        Some((mesh, known.age))
+    }
+
+    /// Waits until everybody was asked once who the lookups are.
+    pub(crate) async fn found_all(&self) {
+        self.lookups.settled().await;
+    }
+
+    /// Waits until some lookup is known, for as long as a find would.
+    async fn some_known(&self) {
+        let mut lookups = self.lookups.clone();
+        let any = async {
+            while lookups.known().is_empty() {
+                lookups.changed().await;
+            }
+        };
+        let _ = tokio::time::timeout(FIND_PATIENCE, any).await;
+    }
+
+    /// The lookups known now, and how they came to be known.
+    pub fn lookups(&self) -> Arc<[LookupAt]> {
+        self.lookups.known()
+    }
+
+    /// The addresses of the lookups known now, but those of another mesh.
+    pub fn urls(&self) -> Vec<String> {
+        let strangers = self.shared().strangers.clone();
+        let known = self.lookups.known();
+        known.iter().map(|at| at.url.clone()).filter(|url| !strangers.contains(url)).collect()
+    }
+
+    /// Connections to the lookups known now; and which addresses are none.
+    fn connections(&self) -> (Vec<Connection>, Vec<ClientError>) {
+        let urls = self.urls();
+        let shared = &mut *self.shared();
+        shared.connections.retain(|url, _| urls.contains(url));
+        let (mut connections, mut errors) = (Vec::new(), Vec::new());
+        for url in urls {
+            match shared.connections.get(&url).cloned().map_or_else(|| self.caller.connect(&url), Ok) {
+                Ok(connection) => {
+                    connections.push(connection.clone());
+                    shared.connections.insert(url, connection);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        (connections, errors)
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is kept for when no lookup answers.
+    pub fn kept(&self) -> &Kept {
+        &self.kept
     }
 
     /// Who calls.
@@ -193,15 +299,26 @@ impl Directory {
     }
 
     /// The services that match, as all lookups together know them now. Answers as soon as all lookups have, or after
-    /// [`FIND_PATIENCE`], and says which did not.
+    /// [`FIND_PATIENCE`], and says which did not. Where none answers, it gives what was known last, and says how old that is.
     pub async fn find(&self, template: &Template) -> Found {
         find::find(self, template).await
     }
 
     /// The services that match, and each change from here on, for as long as the stream is held. Lookups that go are
-    /// asked again and again; the watch itself never ends.
+    /// asked again and again; the watch itself never ends. Where none answers at first, it begins with what was known last.
     pub fn watch(&self, template: &Template) -> Watch {
         Watch::new(self, template)
+    }
+
+    /// Which values the services that match have, of these keys: `kind`, `group`, `version`, `api`, or attributes; with none,
+    /// of all there are. At most `limit` values of each.
+    pub async fn facets(&self, template: &Template, keys: &[String], limit: u32) -> Facets {
+        facets::facets(self, template, keys, limit).await
+    }
+
+    /// How each lookup is, by its own account; those that do not answer with the reason.
+    pub async fn lookup_status(&self) -> Vec<LookupStatus> {
+        status::lookup_status(self).await
     }
 }
 

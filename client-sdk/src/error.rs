@@ -70,6 +70,12 @@ pub enum ClientError {
         /// Ours.
         ours: Box<Mesh>,
     },
+    /// Somebody answers, but no lookup.
+    #[error("{at} is not a lookup: another service answers there; name the address of a lookup")]
+    NotALookup {
+        /// Who was asked.
+        at: String,
+    },
     /// Another farm answers at this address.
     #[error("{at} is now farm {found}, not {expected}: look it up again")]
     OtherFarm {

@@ -10,13 +10,15 @@ pub use answer::{Answer, Coverage, ListedSeries, MAX_LISTED, Missing, SeriesList
 pub use stream::{MeshStream, MeshUpdate, SampleStream};
 
 use crate::channel::{Caller, in_time};
-use crate::directory::{Directory, Found, Service, of_kind};
+use crate::directory::{Directory, Found, Kept, Service, of_kind};
+use crate::discovery::{Lookups, Sources};
 use crate::error::ClientError;
 use crate::subscription::{Farm, SubscribeOptions};
 use crate::token::UserToken;
 use hedgerow_model::predicate::{PathPattern, Predicate};
 use hedgerow_model::{Glob, Template, registration};
 use hedgerow_proto::farm;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,32 +32,48 @@ pub const FARM_KIND: &str = "farm";
 /// How to find a mesh.
 #[derive(Debug, Clone)]
 pub struct MeshOptions {
-    /// Addresses of lookups, as many as are known.
-    pub lookups: Vec<String>,
+    /// Where to look for lookups; those that are found tell of others. The local network is listened to only where none of
+    /// the others answers.
+    pub sources: Sources,
     /// The user's token; only calls that change something need it.
     pub token: Option<UserToken>,
     /// The mesh that is wanted; without it, that of the first lookup that answers.
     pub mesh: Option<registration::Mesh>,
     /// How long a farm may say nothing while it answers a question.
     pub patience: Duration,
+    /// A folder where the directory is kept for when no lookup answers, as [`crate::directory::kept::default_folder`] is; `None`: it is kept in
+    /// memory only.
+    pub kept_in: Option<PathBuf>,
 }
 
 impl Default for MeshOptions {
     fn default() -> Self {
-        Self {
-            lookups: DEFAULT_LOOKUPS.map(String::from).to_vec(),
-            token: None,
-            mesh: None,
-            patience: FARM_PATIENCE,
-        }
+        Self::at::<String>([])
     }
 }
 
 impl MeshOptions {
-    /// With these lookups; with none, where `hedgerow up` puts them.
+    /// With these lookups; with none, where `hedgerow up` puts them, and then what the local network tells.
     pub fn at<U: Into<String>>(lookups: impl IntoIterator<Item = U>) -> Self {
-        let lookups: Vec<String> = lookups.into_iter().map(Into::into).collect();
-        if lookups.is_empty() { Self::default() } else { Self { lookups, ..Self::default() } }
+        let mut configured: Vec<String> = lookups.into_iter().map(Into::into).collect();
+        let mdns = configured.is_empty();
+        if mdns {
+            configured = DEFAULT_LOOKUPS.map(String::from).to_vec();
+        }
+        let sources = Sources { configured, mdns, ..Sources::default() };
+        Self { sources, token: None, mesh: None, patience: FARM_PATIENCE, kept_in: None }
+    }
+
+    /// Whose lookups are asked, so that each has a kept directory of its own.
+    fn asked(&self) -> String {
+        let Sources { configured, domain, mdns, .. } = &self.sources;
+        let mut lines: Vec<String> = configured.iter().map(|url| format!("lookup {url}")).collect();
+        lines.sort();
+        lines.dedup();
+        lines.extend(domain.iter().map(|domain| format!("domain {domain}")));
+        lines.extend(mdns.then(|| "local network".to_owned()));
+        lines.extend(self.mesh.iter().map(|mesh| format!("mesh {}", mesh.id)));
+        lines.join("\n")
     }
 }
 
@@ -66,23 +84,60 @@ pub struct Mesh {
     identity: registration::Mesh,
     problems: Arc<[ClientError]>,
     patience: Duration,
+    stale_since: Option<Duration>,
 }
 
 impl Mesh {
-    /// Connects to a mesh: one lookup that answers is enough, others may come later.
+    /// Connects to a mesh: one lookup that answers is enough, others may come later; where none does, the last known directory
+    /// is.
     ///
     /// # Errors
-    /// Where an address is none, or no lookup answers: each with its reason.
+    /// Where an address is none, or no lookup answers and nothing is kept: each with its reason.
     pub async fn connect(options: MeshOptions) -> Result<Self, ClientError> {
-        let caller = Caller::new(options.token, options.mesh);
-        let mut directory = Directory::new(&options.lookups, caller)?;
-        let (identity, problems) = directory.join_mesh().await?;
-        Ok(Self { directory, identity, problems: problems.into(), patience: options.patience })
+        let kept = options
+            .kept_in
+            .as_deref()
+            .map_or_else(Kept::default, |folder| Kept::open(folder, &options.asked()));
+        let MeshOptions { sources, token, mesh, patience, .. } = options;
+        let caller = Caller::new(token, mesh);
+        let remembered = kept.lookups();
+        let begin = |mdns| {
+            let sources = Sources { mdns, remembered: remembered.clone(), ..sources.clone() };
+            Ok::<_, ClientError>(Directory::of(
+                Lookups::start(sources, caller.clone())?,
+                caller.clone(),
+                kept.clone(),
+            ))
+        };
+        let mut directory = begin(false)?;
+        let mut joined = directory.join_mesh().await;
+        if joined.is_err() && (sources.mdns || sources.domain.is_some() || !remembered.is_empty()) {
+            directory = if sources.mdns { begin(true)? } else { directory };
+            directory.found_all().await;
+            joined = directory.join_mesh().await;
+        }
+        let mut stale_since = None;
+        let (identity, problems) = match joined {
+            Ok(joined) => joined,
+            Err(error) => match directory.join_kept_mesh() {
+                Some((mesh, age)) => {
+                    stale_since = Some(age);
+                    (mesh, vec![error])
+                }
+                None => return Err(error),
+            },
+        };
+        Ok(Self { directory, identity, problems: problems.into(), patience, stale_since })
     }
 
     /// Its name and id.
     pub fn identity(&self) -> &registration::Mesh {
         &self.identity
+    }
+
+    /// No lookup answered when connecting: what is known is so old. Lookups that come later are heard all the same.
+    pub fn stale_since(&self) -> Option<Duration> {
+        self.stale_since
     }
 
     /// What was wrong with lookups when connecting. Those of another mesh are left out; the others are asked again.
@@ -138,7 +193,7 @@ impl Mesh {
     /// Where there is no such farm, or several.
     pub async fn farm(&self, name: &str) -> Result<Farm, ClientError> {
         let found = self.farms(&Template::default()).await;
-        if found.answered == 0 {
+        if !found.is_known() {
             let why = found.missing.iter().map(|(_, error)| error.to_string());
             return Err(ClientError::NoLookup(why.collect()));
         }

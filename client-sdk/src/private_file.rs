@@ -24,16 +24,16 @@ pub(crate) fn read(path: &Path) -> io::Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// Puts `text` in the place of whatever is at `path`, durably.
-pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let written = write_beside(path, text)?;
+/// Puts `text`, of any length, in the place of whatever is at `path`, durably.
+pub(crate) fn replace(path: &Path, text: impl AsRef<[u8]>) -> io::Result<()> {
+    let written = write_beside(path, text.as_ref())?;
     fs::rename(&written, path).inspect_err(|_| drop(fs::remove_file(&written)))?;
     sync_folder(path)
 }
 
 /// Makes the file at `path`, durably. `false`: another process was first, and its file stays.
 pub(crate) fn create(path: &Path, text: &str) -> io::Result<bool> {
-    let written = write_beside(path, text)?;
+    let written = write_beside(path, text.as_bytes())?;
     // A link, unlike a rename, never replaces, and shows the file only when it is complete.
     let linked = fs::hard_link(&written, path);
     fs::remove_file(&written)?;
@@ -52,12 +52,12 @@ pub(crate) fn make_folder_of(path: &Path) -> io::Result<()> {
     }
 }
 
-fn write_beside(path: &Path, text: &str) -> io::Result<PathBuf> {
+fn write_beside(path: &Path, text: &[u8]) -> io::Result<PathBuf> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.{:016x}", std::process::id(), getrandom::u64()?));
     let beside = path.with_file_name(name);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let written = file.write_all(text).and_then(|()| file.sync_all());
     written.inspect_err(|_| drop(fs::remove_file(&beside)))?;
     Ok(beside)
 }

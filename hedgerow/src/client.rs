@@ -2,9 +2,9 @@
 
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::Zone;
-use crate::output::say;
-use hedgerow_client::channel::Caller;
-use hedgerow_client::directory::{Directory, Found};
+use crate::output::{amount, say};
+use hedgerow_client::directory::{Found, kept};
+use hedgerow_client::discovery::Source;
 use hedgerow_client::error::ClientError;
 use hedgerow_client::mesh::{Coverage, DEFAULT_LOOKUPS, Mesh, MeshOptions};
 use std::time::Duration;
@@ -12,7 +12,8 @@ use std::time::Duration;
 /// Whom to ask, and how to answer.
 #[derive(Debug, clap::Args)]
 pub struct ClientOptions {
-    /// A lookup to ask; may be given several times [default: http://127.0.0.1:7401 and http://127.0.0.1:7402]
+    /// A lookup to ask; may be given several times [default: http://127.0.0.1:7401 and http://127.0.0.1:7402,
+    /// and where none answers there, those that the local network tells of]
     #[arg(long, value_name = "URL", help_heading = "Client options")]
     pub lookup: Vec<String>,
     /// Print JSON, one object a line, instead of text for people
@@ -42,32 +43,42 @@ impl ClientOptions {
         or_default(&self.lookup)
     }
 
-    /// The lookups as one directory. Nothing is asked yet.
+    /// The mesh of the lookups; or, where none answers, as it was last known, which is said.
     ///
     /// # Errors
-    /// Where an address is none.
-    pub fn directory(&self) -> Result<Directory, CommandError> {
-        // Reading takes no token; one that belongs to another user's services would be refused.
-        Directory::new(self.lookups(), Caller::default())
-            .map_err(|error| CommandError::Misuse(format!("--lookup: {error}")))
-    }
-
-    /// The mesh of the lookups.
-    ///
-    /// # Errors
-    /// Where no lookup answers: who was asked, and what to do.
+    /// Where no lookup answers and nothing is known: who was asked, and what to do.
     pub async fn mesh(&self, patience: Duration) -> Result<Mesh, CommandError> {
         let lookups = self.lookups();
-        let options = MeshOptions { patience, ..MeshOptions::at(lookups.clone()) };
+        // Reading takes no token; one that belongs to another user's services would be refused.
+        let options =
+            MeshOptions { patience, kept_in: kept::default_folder(), ..MeshOptions::at(self.lookup.clone()) };
         let mesh = Mesh::connect(options).await.map_err(|error| match error {
             ClientError::NoLookup(reasons) => no_lookup(&lookups, &reasons),
             ClientError::Address { .. } => CommandError::Misuse(format!("--lookup: {error}")),
             error => error.into(),
         })?;
-        for problem in
-            mesh.problems().iter().filter(|problem| matches!(problem, ClientError::OtherMesh { .. }))
-        {
+        let heard: Vec<String> = mesh
+            .directory()
+            .lookups()
+            .iter()
+            .filter(|at| at.source == Source::Mdns)
+            .map(|at| at.url.clone())
+            .collect();
+        if !heard.is_empty() {
+            say(&format!("hedgerow: lookups that the local network tells of: {}", heard.join(", ")));
+        }
+        for problem in mesh.problems().iter().filter(|problem| is_news(problem)) {
             say(&format!("hedgerow: left out: {problem}"));
+        }
+        if let Some(problem) = mesh.directory().kept().problem() {
+            say(&format!("hedgerow: {problem}"));
+        }
+        if let Some(age) = mesh.stale_since() {
+            let at = lookups.join(" or ");
+            let age = amount::age(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+            say(&format!(
+                "no lookup answered at {at}: using the directory of {age} ago; what changed since is unknown"
+            ));
         }
         Ok(mesh)
     }
@@ -76,6 +87,16 @@ impl ClientOptions {
     pub fn zone(&self) -> Zone {
         Zone::new(self.utc)
     }
+}
+
+/// What is wrong with a lookup for good; that one does not answer is said where it matters.
+fn is_news(problem: &ClientError) -> bool {
+    matches!(problem, ClientError::OtherMesh { .. } | ClientError::NotALookup { .. })
+}
+
+/// An outcome, which is in part where the directory was an old one.
+pub fn as_known(mesh: &Mesh, outcome: Outcome) -> Outcome {
+    if mesh.stale_since().is_some() { Outcome::InPart } else { outcome }
 }
 
 /// These addresses, or those of `up`.
@@ -88,8 +109,12 @@ pub fn or_default(lookups: &[String]) -> Vec<String> {
 /// # Errors
 /// Where none did: who was asked, and what to do.
 pub fn some_lookup_answered(found: &Found) -> Result<(), CommandError> {
-    if found.answered > 0 {
+    if found.is_known() {
         return Ok(());
+    }
+    let too_much = |(_, error): &&(String, ClientError)| matches!(error, ClientError::TooMuch { .. });
+    if let Some((_, error)) = found.missing.iter().find(too_much) {
+        return Err(CommandError::Failed(format!("{error}: add terms, or count with --facets")));
     }
     let (urls, reasons): (Vec<_>, Vec<_>) =
         found.missing.iter().map(|(url, error)| (url.clone(), error.to_string())).unzip();
@@ -97,7 +122,7 @@ pub fn some_lookup_answered(found: &Found) -> Result<(), CommandError> {
 }
 
 /// Nobody to ask: mostly because nothing runs. Other reasons are told one by one.
-fn no_lookup(urls: &[String], reasons: &[String]) -> CommandError {
+pub fn no_lookup(urls: &[String], reasons: &[String]) -> CommandError {
     let nothing_there = |reason: &String| reason.contains("Connection refused");
     let why = if reasons.iter().all(nothing_there) {
         " (connection refused)".to_owned()
@@ -112,11 +137,13 @@ fn no_lookup(urls: &[String], reasons: &[String]) -> CommandError {
 
 /// Says what an answer does not cover, if anything.
 pub fn say_coverage(coverage: &Coverage) -> Outcome {
-    for (url, error) in &coverage.lookups_missing {
-        say(&format!("lookup {url} did not answer: {}", brief(error)));
+    if coverage.stale_since.is_none() {
+        for (url, error) in &coverage.lookups_missing {
+            say(&format!("lookup {url} did not answer: {}", brief(error)));
+        }
     }
     if coverage.missing.is_empty() {
-        return Outcome::Done;
+        return if coverage.stale_since.is_some() { Outcome::InPart } else { Outcome::Done };
     }
     say(&format!("{} of {} farms answered; missing:", coverage.answered, coverage.asked));
     for missing in &coverage.missing {

@@ -1,12 +1,15 @@
-//! `find`: which services there are, as all lookups together know them.
+//! `find`: which services there are, as all lookups together know them; which values they have; and each change.
 
-use crate::client::{ClientOptions, brief, some_lookup_answered};
+mod facets;
+mod watch;
+
+use crate::client::{ClientOptions, as_known, brief, some_lookup_answered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::table::{Align, Table};
 use crate::output::{Out, amount, json, say};
 use crate::question::wrong;
+use hedgerow_client::directory::FIND_PATIENCE;
 use hedgerow_client::directory::{Found, Service};
-use hedgerow_client::error::ClientError;
 use hedgerow_model::Template;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -16,7 +19,9 @@ Examples:
   hedgerow find
   hedgerow find kind=farm 'name=cern-*'
   hedgerow find group=alice 'country!=CH' cores=64.. has:gpu
-  hedgerow find kind=lookup --json";
+  hedgerow find kind=lookup --json
+  hedgerow find --watch kind=farm                 who comes, changes and goes; Ctrl-C ends it
+  hedgerow find --facets=group,country kind=farm  which groups and countries there are";
 
 /// Find services: farms, lookups and whatever else is registered
 #[derive(Debug, clap::Args)]
@@ -26,6 +31,16 @@ pub struct Args {
     /// is a name
     #[arg(value_name = "TEMPLATE")]
     template: Vec<String>,
+    /// Then tell each change, as a line with its time
+    #[arg(long)]
+    watch: bool,
+    /// Which values the services have, counted, instead of the services: of these keys (kind, group, version, api, or
+    /// attributes), or of all
+    #[arg(long, value_name = "KEY,KEY", num_args = 0.., require_equals = true, value_delimiter = ',', conflicts_with = "watch")]
+    facets: Option<Vec<String>>,
+    /// With --watch: notices about lookups as JSON objects with an `event` field, too; implies --json
+    #[arg(long, requires = "watch", help_heading = "Client options")]
+    events: bool,
     #[command(flatten)]
     client: ClientOptions,
 }
@@ -38,14 +53,23 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     let text = args.template.join(" ");
     let template = Template::parse(&text).map_err(|error| wrong("template", &text, &error))?;
     template.compile().map_err(|fault| CommandError::Misuse(format!("template: {fault}")))?;
-    let (found, strangers) = crate::runtime::client(async {
-        let mut directory = args.client.directory()?;
-        // Those that do not answer are named below.
-        let mut strangers = directory.join_mesh().await.map(|(_, problems)| problems).unwrap_or_default();
-        strangers.retain(|error| matches!(error, ClientError::OtherMesh { .. }));
-        Ok((directory.find(&template).await, strangers))
-    })?;
-    some_lookup_answered(&found)?;
+    crate::runtime::client(async {
+        let mesh = args.client.mesh(FIND_PATIENCE).await?;
+        if args.watch {
+            return watch::run(args, &mesh, &template).await;
+        }
+        match &args.facets {
+            Some(keys) => facets::run(args, &mesh, &template, keys).await,
+            None => {
+                let found = mesh.directory().find(&template).await;
+                tell(args, &found).map(|outcome| as_known(&mesh, outcome))
+            }
+        }
+    })
+}
+
+fn tell(args: &Args, found: &Found) -> Result<Outcome, CommandError> {
+    some_lookup_answered(found)?;
     let mut out = Out::new();
     if args.client.json {
         for service in &found.services {
@@ -54,7 +78,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     } else if found.services.is_empty() {
         say("no service matches");
     } else {
-        out.lines(table(&found).lines())?;
+        out.lines(table(found).lines())?;
     }
     out.flush()?;
     let mut twins: Vec<&str> = found
@@ -69,15 +93,16 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
             "warning: several services are called {name}: shown as {name}~ and the start of their ids"
         ));
     }
-    strangers.iter().for_each(|error| say(&error.to_string()));
     // What another lookup knew, too, is not missing; whether there was more, nobody can say.
-    for (url, error) in &found.missing {
-        say(&format!("lookup {url} did not answer: {}", brief(error)));
+    if found.stale_since.is_none() {
+        for (url, error) in &found.missing {
+            say(&format!("lookup {url} did not answer: {}", brief(error)));
+        }
     }
     if found.refused > 0 {
         say(&format!("{} registrations were altered or of another mesh, and left out", found.refused));
     }
-    Ok(Outcome::Done)
+    Ok(if found.stale_since.is_some() { Outcome::InPart } else { Outcome::Done })
 }
 
 fn table(found: &Found) -> Table {

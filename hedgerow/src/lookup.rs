@@ -1,8 +1,12 @@
-//! `lookup`: one lookup service; and how one is opened, which `up` does twice.
+//! `lookup`: one lookup service; `lookup status`, which asks lookups how they are; and how one is opened, which `up` does
+//! twice.
+
+mod status;
 
 use crate::hosting::{self, KnownMesh, RoleOptions};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::{Out, say};
+use clap::Subcommand;
 use hedgerow_client::channel::Caller;
 use hedgerow_client::discovery::{Lookups, Sources};
 use hedgerow_client::error::ClientError;
@@ -31,15 +35,18 @@ const AFTER: &str = "\
 Examples:
   hedgerow lookup --data ./mesh                        a lookup for a new mesh, or the one kept there
   hedgerow lookup --data ./b --listen 127.0.0.1:7402 --peer http://127.0.0.1:7401
-  hedgerow lookup --data DIR --name lookup-1           goes on with a lookup of `hedgerow up --data DIR`";
+  hedgerow lookup --data DIR --name lookup-1           goes on with a lookup of `hedgerow up --data DIR`
+  hedgerow lookup status                               how all lookups are";
 
-/// Run a lookup service: the directory in which services register under leases
+/// Run a lookup service: the directory in which services register under leases; or ask lookups how they are
 #[derive(Debug, clap::Args)]
-#[command(after_help = AFTER)]
+#[command(after_help = AFTER, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    #[command(subcommand)]
+    ask: Option<Ask>,
     /// Folder for what it keeps; the lookup's own is NAME inside it
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    data: Option<PathBuf>,
     /// Where it listens
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7401")]
     listen: SocketAddr,
@@ -62,6 +69,11 @@ pub struct Args {
     role: RoleOptions,
 }
 
+#[derive(Debug, Subcommand)]
+enum Ask {
+    Status(status::Args),
+}
+
 fn folder_name(text: &str) -> Result<String, String> {
     hedgerow_model::name::check(text).map_err(|error| error.to_string())?;
     if text.contains('/') || text.starts_with('.') || text == "farm" {
@@ -72,21 +84,30 @@ fn folder_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Runs a lookup until it is told to stop.
+/// Runs a lookup until it is told to stop; or asks.
 ///
 /// # Errors
-/// Why it does not start, and what to do.
+/// Why it does not start or answer, and what to do.
 pub fn run(args: Args) -> Result<Outcome, CommandError> {
-    hedgerow_service::telemetry::start();
-    args.role.warn();
-    crate::runtime::role(serve_one(args))
+    match (&args.ask, &args.data) {
+        (Some(Ask::Status(asked)), _) => status::run(asked),
+        (None, Some(data)) => {
+            let data = data.clone();
+            hedgerow_service::telemetry::start();
+            args.role.warn();
+            crate::runtime::role(serve_one(args, data))
+        }
+        (None, None) => {
+            Err(CommandError::Misuse("lookup: expected --data DIR, or `lookup status`".to_owned()))
+        }
+    }
 }
 
-async fn serve_one(args: Args) -> Result<Outcome, CommandError> {
+async fn serve_one(args: Args, data: PathBuf) -> Result<Outcome, CommandError> {
     let ending = hosting::ending();
     let role = format!("lookup {}", args.name);
-    let _shared = Folder::open_beside(&args.data, &role).map_err(|error| CommandError::failed(&error))?;
-    let folder = open_folder(&args.data, &args.name)?;
+    let _shared = Folder::open_beside(&data, &role).map_err(|error| CommandError::failed(&error))?;
+    let folder = open_folder(&data, &args.name)?;
     let listener = args.role.bind(args.listen, "--listen")?;
     let address =
         listener.local_addr().map_err(|error| CommandError::Failed(format!("--listen: {error}")))?;
@@ -104,7 +125,7 @@ async fn serve_one(args: Args) -> Result<Outcome, CommandError> {
         return Err(CommandError::Misuse(text));
     }
     let (token, access) = hosting::token()?;
-    let known = KnownMesh::read(&args.data)?.map(|known| known.mesh);
+    let known = KnownMesh::read(&data)?.map(|known| known.mesh);
     let mesh = match known {
         Some(mesh) => Some(mesh),
         None => mesh_of_peers(&args.peer, args.domain.as_ref()).await?,

@@ -1,6 +1,6 @@
 //! `watch`: samples as they come, of all farms that match, those that appear later too. Also how `query` and `watch` tell.
 
-use crate::client::{ClientOptions, brief};
+use crate::client::{ClientOptions, as_known, brief};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::Zone;
 use crate::output::events::Event;
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// After so long without anything a person is told how to find out why.
 const SILENCE: Duration = Duration::from_secs(15);
 /// How often it is looked whether anybody still reads.
-const LOOK_AFTER_READER: Duration = Duration::from_millis(500);
+pub const LOOK_AFTER_READER: Duration = Duration::from_millis(500);
 
 const AFTER: &str = "\
 Without a window it gives what comes from now on; --last gives the newest value
@@ -100,8 +100,20 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
                 }
             }
         }
-        Ok(if teller.failed { Outcome::InPart } else { Outcome::Done })
+        Ok(if teller.failed { Outcome::InPart } else { as_known(&mesh, Outcome::Done) })
     })
+}
+
+/// That a lookup suspects itself, or no longer does: as an event, and for people.
+pub fn suspicion(url: &str, begun: bool, overdue: u64, leases: u64) -> (&'static str, String) {
+    if begun {
+        let text = format!(
+            "lookup {url} suspects itself or the network: {overdue} of {leases} leases are overdue; it keeps them for now"
+        );
+        ("lookup_suspects", text)
+    } else {
+        ("lookup_trusts", format!("lookup {url} no longer suspects itself or the network"))
+    }
 }
 
 /// There is no farm of that name: which there are.
@@ -208,6 +220,10 @@ impl Teller {
                 let again = !self.down.insert(url.clone());
                 let text = format!("lookup {url} does not answer: {}", brief(error));
                 self.event(&Event::new("lookup_lost", None, text).of_lookup(url).because(brief(error)), again)
+            }
+            MeshUpdate::LookupSuspects { url, begun, overdue, leases } => {
+                let (name, text) = suspicion(url, *begun, *overdue, *leases);
+                self.event(&Event::new(name, None, text).of_lookup(url), false)
             }
             MeshUpdate::Lookup { url, error: None } => {
                 let quiet = !self.down.remove(url);

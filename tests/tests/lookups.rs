@@ -66,8 +66,9 @@ fn both_lookups_die_under_a_watch_and_the_stream_goes_on() {
     }
     let dead = Stopwatch::new();
     let nobody = roles.sandbox.client(&["find"]);
-    assert_eq!(nobody.code(), 1, "{}", nobody.told());
+    assert_eq!(nobody.code(), 3, "{}", nobody.told());
     assert!(nobody.stderr.contains("no lookup answered"), "{}", nobody.told());
+    assert!(nobody.stderr.contains("using the directory of"), "{}", nobody.told());
 
     // Longer than any lease that the dead lookups vouched for.
     let enough = Duration::from_millis(remaining) + Duration::from_secs(3);

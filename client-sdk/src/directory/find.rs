@@ -10,43 +10,75 @@ use hedgerow_model::Template;
 use hedgerow_model::registration::Id;
 use hedgerow_proto::convert;
 use hedgerow_proto::lookup::{self, FindRequest, Held};
+use std::collections::BTreeSet;
 use tokio::time::{Duration, Instant};
 
 pub(super) async fn find(directory: &Directory, template: &Template) -> Found {
-    let template = convert::template::to_wire(template);
-    let mut merge = Merge::new(directory.lookups.len(), directory.caller.mesh().map(|mesh| mesh.id));
-    let mut found = Found { asked: directory.lookups.len(), ..Found::default() };
-    let mut asking: FuturesUnordered<_> = (0..)
-        .zip(&directory.lookups)
-        .map(|(which, lookup)| {
-            let template = &template;
-            async move { (which, ask(lookup, template).await) }
-        })
-        .collect();
-    while let Some((which, answer)) = asking.next().await {
-        let now = Instant::now();
-        match answer {
-            Ok((id, held)) => {
-                found.answered += 1;
-                // Of an answer only what is there counts; transitions are for those who watch.
-                let mut ignored = Vec::new();
-                merge.hear(which, now, Heard::Reached { afresh: true }, &mut ignored);
-                for held in held {
-                    merge.hear(which, now, Heard::Held(held), &mut ignored);
-                    ignored.clear();
-                }
-                merge.hear(which, now, Heard::SnapshotEnd(id), &mut ignored);
-            }
-            Err(error) => {
-                let url = directory.lookups.get(which).map_or("", Connection::url);
-                found.missing.push((url.to_owned(), error));
-            }
+    let mut merge = Merge::new(directory.caller.mesh().map(|mesh| mesh.id));
+    // Of an answer only what is there counts; transitions are for those who watch.
+    let ignored = &mut Vec::new();
+    let mut found = asked(directory, template, &mut merge, ignored).await;
+    if found.answered > 0 {
+        if let Some(mesh) = directory.caller.mesh() {
+            let complete = found.missing.is_empty() && found.refused == 0;
+            directory.kept.refresh(&merge, template, complete, mesh, directory.urls());
+            directory.kept.write_if_due().await;
         }
+    } else if !found.missing.iter().any(|(_, error)| matches!(error, ClientError::TooMuch { .. }))
+        && let Some(known) = directory.kept.recall(template, directory.caller.mesh())
+    {
+        found.stale_since = Some(known.age);
+        merge.recall(known.services, Instant::now(), ignored);
     }
     found.services = merge.services(Instant::now());
     found.services.sort_by(|a, b| {
         (&a.registration.name, a.registration.id).cmp(&(&b.registration.name, b.registration.id))
     });
+    found
+}
+
+/// Asks the lookups that are known, and those that come to be known meanwhile.
+async fn asked(
+    directory: &Directory,
+    template: &Template,
+    merge: &mut Merge,
+    ignored: &mut Vec<super::Transition>,
+) -> Found {
+    let template = &convert::template::to_wire(template);
+    directory.some_known().await;
+    let mut lookups = directory.lookups.clone();
+    let mut found = Found::default();
+    let (mut asking, mut known) = (FuturesUnordered::new(), BTreeSet::new());
+    loop {
+        let (connections, _) = directory.connections();
+        for lookup in connections {
+            if known.insert(lookup.url().to_owned()) {
+                let which = found.asked;
+                found.asked += 1;
+                asking.push(async move { (which, ask(&lookup, template).await, lookup) });
+            }
+        }
+        tokio::select! {
+            biased;
+            answer = asking.next() => {
+                let Some((which, answer, lookup)) = answer else { break };
+                let now = Instant::now();
+                match answer {
+                    Ok((id, held)) => {
+                        found.answered += 1;
+                        merge.hear(which, now, Heard::Reached { afresh: true }, ignored);
+                        for held in held {
+                            merge.hear(which, now, Heard::Held(held), ignored);
+                            ignored.clear();
+                        }
+                        merge.hear(which, now, Heard::SnapshotEnd(id), ignored);
+                    }
+                    Err(error) => found.missing.push((lookup.url().to_owned(), error)),
+                }
+            }
+            _ = lookups.changed() => {}
+        }
+    }
     found.refused = merge.refused();
     found
 }

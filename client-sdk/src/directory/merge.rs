@@ -2,14 +2,19 @@
 //!
 //! The law: one *appeared* per service; cancelled (or unmatched) anywhere at the same or a newer serial is gone; expired
 //! somewhere is gone only when no other lookup still shows an unexpired lease; what only a lost lookup vouched for is
-//! unconfirmed until its lease has run out.
+//! unconfirmed until its lease has run out. While no lookup answers nothing is gone: it is stale, and stays so for a term
+//! (at least [`RETURN`]) after a lookup answers again, so that services have the time to register anew.
 
+mod entry;
+mod names;
+
+use self::entry::{Entry, Voucher};
+use self::names::Names;
 use super::{Gone, MAX_SERVICES, Service, ServiceState, Transition};
-use bytes::Bytes;
 use hedgerow_model::registration::{Id, Instance, Registration};
-use hedgerow_proto::lookup::{Held, LeaseState};
+use hedgerow_proto::lookup::{Held, LeaseState, Signed};
 use hedgerow_proto::signed;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,16 +23,24 @@ use tokio::time::Instant;
 const REMEMBERED: Duration = Duration::from_secs(60);
 /// The longest lease that is believed; lookups grant no longer ones.
 const LONGEST_LEASE: Duration = hedgerow_model::lease::CEILING;
+/// How long services have at least to register again, once a lookup answers after none did.
+const RETURN: Duration = Duration::from_secs(20);
+/// What runs out is looked for at most this often: looking costs as much as there are services.
+const LOOKS: Duration = Duration::from_millis(200);
 
 type Order = (Instance, u64);
+/// One of the lookups; a number is never given to another one.
+pub(super) type Which = usize;
 
-/// What a lookup tells.
+/// What a lookup tells, or what is heard of it.
 #[derive(Debug, Clone)]
 pub(super) enum Heard {
     /// It answers. Afresh: a snapshot follows; otherwise it goes on where it was.
     Reached { afresh: bool },
     /// It answers no more.
     Lost,
+    /// Nobody asks it any more.
+    Removed,
     /// This is what it holds.
     Held(Held),
     /// The snapshot is complete.
@@ -40,11 +53,11 @@ pub(super) enum Heard {
 #[derive(Debug)]
 pub(super) struct Merge {
     mesh: Option<Id>,
-    lookups: Vec<Lookup>,
+    lookups: BTreeMap<Which, Lookup>,
     services: BTreeMap<Id, Entry>,
-    /// Who is shown under each name.
-    names: HashMap<String, BTreeSet<Id>>,
+    names: Names,
     refused: u64,
+    silence: Silence,
     /// No voucher and no memory runs out before.
     next: Option<Instant>,
 }
@@ -52,40 +65,35 @@ pub(super) struct Merge {
 #[derive(Debug, Default)]
 struct Lookup {
     id: Option<Id>,
-    reached: bool,
+    /// All that it holds has been told, and its changes come.
+    answers: bool,
+    removed: bool,
     /// What the snapshot under way has told so far.
     snapshot: Option<BTreeSet<Id>>,
+    /// Something that it vouched for has run out since it was lost: its changes alone do not say what it holds.
+    incomplete: bool,
 }
 
-#[derive(Debug)]
-struct Entry {
-    /// The first key seen with this id; another one is a forgery.
-    key: Bytes,
-    /// By lookup.
-    vouchers: Vec<Option<Voucher>>,
-    /// It went: nothing at or below this order counts, until then.
-    went: Option<(Order, Instant)>,
-    shown: Option<Service>,
-}
-
-#[derive(Debug, Clone)]
-struct Voucher {
-    registration: Arc<Registration>,
-    state: ServiceState,
-    remaining: Duration,
-    granted: Duration,
-    /// Set when the lookup was lost: its lease cannot run longer.
-    until: Option<Instant>,
+/// Whether there was a time when no lookup answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    /// Never since the first answer.
+    None,
+    /// It lasts.
+    Now,
+    /// It ended then.
+    Ended(Instant),
 }
 
 impl Merge {
-    pub(super) fn new(lookups: usize, mesh: Option<Id>) -> Self {
+    pub(super) fn new(mesh: Option<Id>) -> Self {
         Self {
             mesh,
-            lookups: (0..lookups).map(|_| Lookup::default()).collect(),
+            lookups: BTreeMap::new(),
             services: BTreeMap::new(),
-            names: HashMap::new(),
+            names: Names::default(),
             refused: 0,
+            silence: Silence::None,
             next: None,
         }
     }
@@ -105,39 +113,80 @@ impl Merge {
         self.services.values().filter_map(|entry| self.seen(entry, now)).collect()
     }
 
-    pub(super) fn hear(&mut self, which: usize, now: Instant, heard: Heard, out: &mut Vec<Transition>) {
-        let Some(lookup) = self.lookups.get_mut(which) else { return };
+    /// Whether the changes since it was lost are enough to know what this lookup holds.
+    pub(super) fn may_resume(&self, which: Which) -> bool {
+        self.lookups.get(&which).is_none_or(|lookup| !lookup.incomplete)
+    }
+
+    /// What lookups that answer vouch for: as it was signed, and the longest lease it had.
+    pub(super) fn vouched_for(&self) -> impl Iterator<Item = (&Arc<Registration>, &Signed, Duration)> {
+        self.services.values().filter_map(|entry| {
+            let answers = |which| self.lookups.get(&which).is_some_and(|lookup| lookup.answers);
+            let counts = |(which, voucher): &&(Which, Voucher)| {
+                answers(*which) && entry.is_current(voucher.registration.order())
+            };
+            let vouchers = entry.vouchers.iter().filter(counts);
+            let (_, voucher) = vouchers.max_by_key(|(_, voucher)| voucher.registration.order())?;
+            Some((&voucher.registration, &voucher.signed, entry.term))
+        })
+    }
+
+    /// Takes what was known the last time, verified, while no lookup answers.
+    pub(super) fn recall(
+        &mut self,
+        kept: impl IntoIterator<Item = (Arc<Registration>, Signed, Duration)>,
+        now: Instant,
+        out: &mut Vec<Transition>,
+    ) {
+        if self.any_answers() {
+            return;
+        }
+        self.silence = Silence::Now;
+        let mut recalled = Vec::new();
+        for (registration, signed, term) in kept {
+            let id = registration.id;
+            // As if told by a lookup that is lost, and the lease has run out.
+            let (state, remaining) = (ServiceState::Unconfirmed, Duration::ZERO);
+            let voucher = Voucher { registration, signed, state, remaining, granted: term, until: None };
+            let nobody = Which::MAX;
+            if self.services.contains_key(&id) || self.admit(nobody, voucher).is_none() {
+                continue;
+            }
+            // What others are called is told below, when all have their names.
+            let ignored = &mut Vec::new();
+            self.settle(id, now, Gone::Expired, ignored);
+            self.services.get_mut(&id).into_iter().for_each(|entry| entry.drop_voucher(nobody));
+            self.settle(id, now, Gone::Expired, ignored);
+            recalled.push(id);
+        }
+        let shown = |id| self.services.get(id).and_then(|entry| entry.shown.clone());
+        out.extend(recalled.iter().filter_map(shown).map(Transition::Appeared));
+    }
+
+    pub(super) fn hear(&mut self, which: Which, now: Instant, heard: Heard, out: &mut Vec<Transition>) {
+        let lookup = self.lookups.entry(which).or_default();
         match heard {
             Heard::Reached { afresh } => {
-                lookup.reached = true;
                 lookup.snapshot = afresh.then(BTreeSet::new);
-                self.for_all_of(which, now, out, |voucher| voucher.until = None);
+                lookup.incomplete &= !afresh;
+                lookup.answers |= !afresh;
+                if !afresh {
+                    self.silence_may_end(now);
+                    self.for_all_of(which, now, out, |voucher| voucher.until = None);
+                    self.settle_twins(which, now, out);
+                }
             }
-            Heard::Lost => {
-                lookup.reached = false;
-                lookup.snapshot = None;
-                self.for_all_of(which, now, out, |voucher| {
-                    let _ = voucher.until.get_or_insert(now + voucher.granted);
-                });
-                self.look_again_at(now);
+            Heard::Lost => self.lost(which, now, out),
+            Heard::Removed => {
+                lookup.removed = true;
+                self.lost(which, now, out);
             }
             Heard::Held(held) => {
                 if let Some(id) = self.take(which, held) {
                     self.settle(id, now, Gone::Expired, out);
                 }
             }
-            Heard::SnapshotEnd(id) => {
-                lookup.id = id.or(lookup.id);
-                let told = lookup.snapshot.take().unwrap_or_default();
-                let untold = |(id, entry): (&Id, &Entry)| {
-                    (entry.voucher(which).is_some() && !told.contains(id)).then_some(*id)
-                };
-                let untold: Vec<Id> = self.services.iter().filter_map(untold).collect();
-                for id in untold {
-                    self.drop_voucher(id, which);
-                    self.settle(id, now, Gone::Expired, out);
-                }
-            }
+            Heard::SnapshotEnd(id) => self.snapshot_ended(which, id, now, out),
             Heard::Disappeared { id, order, gone } => self.disappeared(which, id, order, gone, now, out),
         }
     }
@@ -147,71 +196,122 @@ impl Merge {
         let ids: Vec<Id> = self.services.keys().copied().collect();
         for id in ids {
             if let Some(entry) = self.services.get_mut(&id) {
-                entry.went = entry.went.filter(|(_, until)| *until > now);
-                for voucher in &mut entry.vouchers {
-                    let runs = |voucher: &Voucher| voucher.until.is_none_or(|until| until > now);
-                    *voucher = voucher.take().filter(runs);
-                }
+                entry.went.take_if(|went| went.until <= now);
+                entry.vouchers.retain(|(which, voucher)| {
+                    let runs = voucher.until.is_none_or(|until| until > now);
+                    if let Some(lookup) = self.lookups.get_mut(which).filter(|_| !runs) {
+                        lookup.incomplete = true;
+                    }
+                    runs
+                });
             }
             self.settle(id, now, Gone::Expired, out);
         }
         let until = |entry: &Entry| {
-            let vouchers = entry.vouchers.iter().flatten().filter_map(|voucher| voucher.until);
-            vouchers.chain(entry.went.map(|(_, until)| until)).min()
+            let vouchers = entry.vouchers.iter().filter_map(|(_, voucher)| voucher.until);
+            let went = entry.went.as_ref().map(|went| went.until);
+            let stale = entry.shown.as_ref().filter(|shown| shown.state == ServiceState::Stale);
+            let stale = stale.and_then(|_| self.stale_until(entry));
+            vouchers.chain(went).chain(stale).min()
         };
-        self.next = self.services.values().filter_map(until).min();
+        let next = self.services.values().filter_map(until).min();
+        self.next = next.map(|next| next.max(now + LOOKS));
+        let services = &self.services;
+        self.lookups.retain(|which, lookup| {
+            !lookup.removed || services.values().any(|entry| entry.is_vouched_for_by(*which))
+        });
+    }
+
+    fn lost(&mut self, which: Which, now: Instant, out: &mut Vec<Transition>) {
+        if let Some(lookup) = self.lookups.get_mut(&which) {
+            (lookup.answers, lookup.snapshot) = (false, None);
+        }
+        if self.silence != Silence::Now && !self.services.is_empty() && !self.any_answers() {
+            self.silence = Silence::Now;
+        }
+        self.for_all_of(which, now, out, |voucher| {
+            let _ = voucher.until.get_or_insert(now + voucher.granted);
+        });
+        self.settle_twins(which, now, out);
+        self.look_again_at(now);
+    }
+
+    fn snapshot_ended(&mut self, which: Which, id: Option<Id>, now: Instant, out: &mut Vec<Transition>) {
+        let Some(lookup) = self.lookups.get_mut(&which) else { return };
+        lookup.id = id.or(lookup.id);
+        lookup.answers = true;
+        let told = lookup.snapshot.take().unwrap_or_default();
+        self.silence_may_end(now);
+        let untold = |(id, entry): (&Id, &Entry)| {
+            (entry.is_vouched_for_by(which) && !told.contains(id)).then_some(*id)
+        };
+        let untold: Vec<Id> = self.services.iter().filter_map(untold).collect();
+        for id in untold {
+            self.services.get_mut(&id).into_iter().for_each(|entry| entry.drop_voucher(which));
+            self.settle(id, now, Gone::Expired, out);
+        }
+        self.settle_twins(which, now, out);
+    }
+
+    fn any_answers(&self) -> bool {
+        self.lookups.values().any(|lookup| lookup.answers)
+    }
+
+    fn silence_may_end(&mut self, now: Instant) {
+        if self.silence == Silence::Now && self.any_answers() {
+            self.silence = Silence::Ended(now);
+            self.look_again_at(now);
+        }
     }
 
     /// Takes what a lookup holds, where it can be believed.
-    fn take(&mut self, which: usize, held: Held) -> Option<Id> {
-        let taken = self.believed(which, &held);
+    fn take(&mut self, which: Which, held: Held) -> Option<Id> {
+        let taken = self.believed(which, held);
         if taken.is_none() {
             self.refused += 1;
         }
         taken
     }
 
-    fn believed(&mut self, which: usize, held: &Held) -> Option<Id> {
-        let signed = held.registration.as_ref()?;
-        let registration = signed::open_registration(signed).ok()?;
-        let id = registration.id;
-        if self.mesh.is_some_and(|mesh| mesh != registration.mesh.id) {
-            return None;
-        }
-        if !self.services.contains_key(&id) && self.services.len() >= MAX_SERVICES {
-            return None;
-        }
-        let lookups = self.lookups.len();
-        let entry = self.services.entry(id).or_insert_with(|| Entry {
-            key: signed.public_key.clone(),
-            vouchers: vec![None; lookups],
-            went: None,
-            shown: None,
-        });
-        if entry.key != signed.public_key {
-            return None;
-        }
+    fn believed(&mut self, which: Which, held: Held) -> Option<Id> {
+        let state = match held.state() {
+            LeaseState::Live | LeaseState::Unspecified => ServiceState::Live,
+            LeaseState::Unconfirmed => ServiceState::Unconfirmed,
+            LeaseState::Suspect => ServiceState::Suspect,
+        };
+        let signed = held.registration?;
+        let registration = Arc::new(signed::open_registration(&signed).ok()?);
         let millis = |millis| Duration::from_millis(millis).min(LONGEST_LEASE);
-        *entry.vouchers.get_mut(which)? = Some(Voucher {
-            registration: Arc::new(registration),
-            state: match held.state() {
-                LeaseState::Live | LeaseState::Unspecified => ServiceState::Live,
-                LeaseState::Unconfirmed => ServiceState::Unconfirmed,
-                LeaseState::Suspect => ServiceState::Suspect,
-            },
-            remaining: millis(held.lease_remaining_ms),
-            granted: millis(held.granted_ms),
-            until: None,
-        });
-        if let Some(told) = &mut self.lookups.get_mut(which)?.snapshot {
+        let (remaining, granted) = (millis(held.lease_remaining_ms), millis(held.granted_ms));
+        let voucher = Voucher { registration, signed, state, remaining, granted, until: None };
+        let id = self.admit(which, voucher)?;
+        if let Some(told) = self.lookups.get_mut(&which).and_then(|lookup| lookup.snapshot.as_mut()) {
             told.insert(id);
         }
         Some(id)
     }
 
+    /// Takes a verified registration, where there is room and it is of this mesh and under the key that was seen first.
+    fn admit(&mut self, which: Which, voucher: Voucher) -> Option<Id> {
+        let id = voucher.registration.id;
+        if self.mesh.is_some_and(|mesh| mesh != voucher.registration.mesh.id) {
+            return None;
+        }
+        if !self.services.contains_key(&id) && self.services.len() >= MAX_SERVICES {
+            return None;
+        }
+        let key = &voucher.signed.public_key;
+        let entry = self.services.entry(id).or_insert_with(|| Entry::new(key.clone()));
+        if entry.key != *key {
+            return None;
+        }
+        entry.vouch(which, voucher);
+        Some(id)
+    }
+
     fn disappeared(
         &mut self,
-        which: usize,
+        which: Which,
         id: Id,
         order: Order,
         gone: Gone,
@@ -220,32 +320,26 @@ impl Merge {
     ) {
         let Some(entry) = self.services.get_mut(&id) else { return };
         if gone != Gone::Expired {
-            let terms = entry.vouchers.iter().flatten().map(|voucher| voucher.granted);
-            let until = now + terms.max().unwrap_or_default().max(REMEMBERED);
-            let order = entry.went.map_or(order, |(before, _)| before.max(order));
-            entry.went = Some((order, until));
+            let until = now + entry.term.max(REMEMBERED);
+            entry.go(which, order, until);
+            entry.drop_voucher(which);
             self.look_again_at(until);
+        } else {
+            entry.drop_voucher(which);
         }
-        self.drop_voucher(id, which);
         self.settle(id, now, gone, out);
-    }
-
-    fn drop_voucher(&mut self, id: Id, which: usize) {
-        if let Some(voucher) = self.services.get_mut(&id).and_then(|entry| entry.vouchers.get_mut(which)) {
-            *voucher = None;
-        }
     }
 
     fn for_all_of(
         &mut self,
-        which: usize,
+        which: Which,
         now: Instant,
         out: &mut Vec<Transition>,
         change: impl Fn(&mut Voucher),
     ) {
         let mut ids = Vec::new();
         for (id, entry) in &mut self.services {
-            if let Some(voucher) = entry.vouchers.get_mut(which).and_then(Option::as_mut) {
+            if let Some(voucher) = entry.voucher_mut(which) {
                 change(voucher);
                 ids.push(*id);
             }
@@ -253,6 +347,22 @@ impl Merge {
         for id in ids {
             self.settle(id, now, Gone::Expired, out);
         }
+    }
+
+    /// The same lookup may be known by two addresses: when one begins or ceases to answer, what was said at the other counts
+    /// differently.
+    fn settle_twins(&mut self, which: Which, now: Instant, out: &mut Vec<Transition>) {
+        let Some(id) = self.lookups.get(&which).and_then(|lookup| lookup.id) else { return };
+        let twin =
+            |(other, lookup): (&Which, &Lookup)| (*other != which && lookup.id == Some(id)).then_some(*other);
+        let twins: Vec<Which> = self.lookups.iter().filter_map(twin).collect();
+        twins.into_iter().for_each(|twin| self.for_all_of(twin, now, out, |_| ()));
+    }
+
+    /// Whether what was heard there is void: the same lookup answers at another address.
+    fn is_superseded(&self, which: Which) -> bool {
+        let Some(lookup) = self.lookups.get(&which).filter(|lookup| !lookup.answers) else { return false };
+        lookup.id.is_some() && self.lookups.values().any(|other| other.answers && other.id == lookup.id)
     }
 
     fn look_again_at(&mut self, at: Instant) {
@@ -263,7 +373,10 @@ impl Merge {
     fn settle(&mut self, id: Id, now: Instant, gone: Gone, out: &mut Vec<Transition>) {
         let Some(entry) = self.services.get(&id) else { return };
         let after = self.seen(entry, now);
-        let forgotten = after.is_none() && entry.went.is_none() && entry.vouchers.iter().all(Option::is_none);
+        let forgotten = after.is_none() && entry.went.is_none() && entry.vouchers.is_empty();
+        let is_stale = after.as_ref().is_some_and(|after| after.state == ServiceState::Stale);
+        let runs_out = self.stale_until(entry).filter(|_| is_stale);
+        runs_out.into_iter().for_each(|at| self.look_again_at(at));
         let Some(entry) = self.services.get_mut(&id) else { return };
         let before = std::mem::replace(&mut entry.shown, after.clone());
         if forgotten {
@@ -273,8 +386,8 @@ impl Merge {
         let (name_before, name_after) = (name(&before), name(&after));
         let mut twins = Vec::new();
         if name_before != name_after {
-            twins.extend(name_before.and_then(|name| self.rename(&name, id, false)));
-            twins.extend(name_after.and_then(|name| self.rename(&name, id, true)));
+            twins.extend(name_before.and_then(|name| self.names.strike(&name, id)));
+            twins.extend(name_after.and_then(|name| self.names.enter(&name, id)));
         }
         let after = self.refresh_name(id);
         match (before, after) {
@@ -294,48 +407,28 @@ impl Merge {
         }
     }
 
-    /// Enters or strikes a name; gives the one other service that is therefore shown under another name.
-    fn rename(&mut self, name: &str, id: Id, enter: bool) -> Option<Id> {
-        let ids = self.names.entry(name.to_owned()).or_default();
-        let before = ids.len();
-        if enter {
-            ids.insert(id)
-        } else {
-            ids.remove(&id)
-        };
-        let twin = match (before, ids.len()) {
-            (1, 2) => ids.iter().find(|other| **other != id).copied(),
-            (2, 1) => ids.first().copied(),
-            _ => None,
-        };
-        if ids.is_empty() {
-            self.names.remove(name);
-        }
-        twin
-    }
-
     fn refresh_name(&mut self, id: Id) -> Option<Service> {
         let shown = self.services.get_mut(&id)?.shown.as_mut()?;
-        shown.shown = shown_name(&self.names, &shown.registration);
+        shown.shown = self.names.shown(&shown.registration);
         Some(shown.clone())
     }
 
     /// What is true of a service now; `None`: it is not there.
     fn seen(&self, entry: &Entry, now: Instant) -> Option<Service> {
-        let counts = |voucher: &Voucher| {
-            voucher.until.is_none_or(|until| until > now)
-                && entry.went.is_none_or(|(order, _)| voucher.registration.order() > order)
-        };
         let mut best: Option<(&Voucher, ServiceState)> = None;
         let (mut lookups, mut remaining) = (Vec::new(), Duration::ZERO);
-        for (which, voucher) in entry.vouchers.iter().enumerate() {
-            let Some(voucher) = voucher.as_ref().filter(|voucher| counts(voucher)) else { continue };
+        for (which, voucher) in &entry.vouchers {
+            let runs = voucher.until.is_none_or(|until| until > now);
+            if !runs || !entry.is_current(voucher.registration.order()) || self.is_superseded(*which) {
+                continue;
+            }
             let (state, left) = match voucher.until {
                 Some(until) => (ServiceState::Unconfirmed, until.saturating_duration_since(now)),
                 None => (voucher.state, voucher.remaining),
             };
             remaining = remaining.max(left);
-            lookups.extend(self.lookups.get(which).and_then(|lookup| lookup.id));
+            let id = self.lookups.get(which).and_then(|lookup| lookup.id);
+            lookups.extend(id.filter(|id| !lookups.contains(id)));
             best = Some(match best {
                 None => (voucher, state),
                 Some((before, sure)) => {
@@ -344,28 +437,39 @@ impl Merge {
                 }
             });
         }
-        let (voucher, state) = best?;
+        let Some((voucher, state)) = best else { return self.stale(entry, now) };
         let registration = Arc::clone(&voucher.registration);
-        let shown = shown_name(&self.names, &registration);
+        let shown = self.names.shown(&registration);
+        lookups.sort();
         Some(Service { registration, shown, state, remaining, lookups })
     }
-}
 
-impl Entry {
-    fn voucher(&self, which: usize) -> Option<&Voucher> {
-        self.vouchers.get(which)?.as_ref()
+    /// What was shown before, where nobody could have told that it is gone.
+    fn stale(&self, entry: &Entry, now: Instant) -> Option<Service> {
+        let before = entry.shown.as_ref().filter(|before| entry.is_current(before.registration.order()))?;
+        let kept = match self.silence {
+            Silence::None => false,
+            Silence::Now => true,
+            Silence::Ended(_) => self.stale_until(entry).is_some_and(|until| until > now),
+        };
+        kept.then(|| Service {
+            state: ServiceState::Stale,
+            remaining: Duration::ZERO,
+            lookups: Vec::new(),
+            ..before.clone()
+        })
     }
-}
 
-fn shown_name(names: &HashMap<String, BTreeSet<Id>>, registration: &Registration) -> Arc<str> {
-    let twins = names.get(&registration.name).is_some_and(|ids| ids.len() > 1);
-    if twins {
-        format!("{}~{}", registration.name, registration.id.short()).into()
-    } else {
-        registration.name.as_str().into()
+    /// Until when a service that nobody vouches for is stale; `None`: there is no such time.
+    fn stale_until(&self, entry: &Entry) -> Option<Instant> {
+        match self.silence {
+            Silence::Ended(at) => Some(at + entry.term.max(RETURN)),
+            Silence::None | Silence::Now => None,
+        }
     }
 }
 
 #[cfg(test)]
-#[path = "merge_tests.rs"]
 mod tests;
+#[cfg(test)]
+mod world_tests;

@@ -1,22 +1,23 @@
-//! Following several lookups at once, each reconnecting and resuming by itself, through one merge.
+//! Following several lookups at once, each reconnecting and resuming by itself, through one merge. Which lookups are followed
+//! may change at any time.
 //!
 //! Nothing runs unless the stream is polled, and nothing is queued but what the connections themselves hold.
 
-use super::merge::{Heard, Merge};
+mod told;
+
+use self::told::{Told, told_by};
+use super::merge::{Heard, Merge, Which};
 use super::{Directory, Gone, Transition};
-use crate::backoff::{Backoff, random};
-use crate::channel::{Connection, in_time};
+use crate::discovery::LookupAt;
 use crate::error::ClientError;
-use futures_util::stream::{BoxStream, SelectAll};
+use futures_util::future::AbortHandle;
+use futures_util::stream::{BoxStream, SelectAll, abortable};
 use futures_util::{Stream, StreamExt as _};
 use hedgerow_model::Template;
 use hedgerow_model::registration::Id;
-use hedgerow_proto::convert::{self, registration};
-use hedgerow_proto::lookup::watch_response::disappeared::Cause;
-use hedgerow_proto::lookup::watch_response::event::Event;
-use hedgerow_proto::lookup::watch_response::{self, Disappeared};
-use hedgerow_proto::lookup::{self, Revision, WatchRequest};
-use std::collections::VecDeque;
+use hedgerow_proto::convert;
+use hedgerow_proto::lookup;
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,9 +25,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a lookup may take to begin its answer.
+/// How long a lookup may take to begin its answer; and after how long without any what was known last is told.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
-const TRIED: &str = "watch the directory";
+/// How often what is known is kept, for when no lookup answers.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// The transitions of the directory; made by [`Directory::watch`]. A stream that never ends.
 pub struct Watch {
@@ -36,49 +38,34 @@ pub struct Watch {
 
 impl Watch {
     pub(super) fn new(directory: &Directory, template: &Template) -> Self {
-        let template = convert::template::to_wire(template);
-        let mesh = directory.caller.mesh().map(|mesh| mesh.id);
-        let mut merge = Merge::new(directory.lookups.len(), mesh);
-        let mut told: SelectAll<_> = (0..)
-            .zip(&directory.lookups)
-            .map(|(which, lookup)| {
-                let told = told_by(lookup.clone(), template.clone());
-                told.map(move |told| (which, told)).boxed()
-            })
-            .collect();
-        let urls = directory.lookups.iter().map(|lookup| (lookup.url().to_owned(), None));
-        let mut reach = Reach(urls.collect());
         let refused = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&refused);
+        let mut watching = Watching::new(directory.clone(), template.clone());
         let transitions = async_stream::stream! {
+            let mut known = watching.directory.lookups.clone();
+            let mut keep = tokio::time::interval(KEEP_EVERY);
+            let recall = tokio::time::sleep(ANSWER_PATIENCE);
+            tokio::pin!(recall);
             let mut out = Vec::new();
+            watching.follow(&known.known(), &mut out);
             loop {
+                let next = watching.merge.next();
                 let timer = async {
-                    match merge.next() {
+                    match next {
                         Some(at) => tokio::time::sleep_until(at).await,
                         None => std::future::pending().await,
                     }
                 };
                 tokio::select! {
-                    Some((which, told)) = told.next() => {
-                        let after = match &told {
-                            Told::Heard(Heard::SnapshotEnd(_) | Heard::Reached { afresh: false }) => {
-                                reach.reached(which)
-                            }
-                            Told::Lost(error) => reach.lost(which, error),
-                            Told::Heard(_) => None,
-                        };
-                        let heard = match told {
-                            Told::Heard(heard) => heard,
-                            Told::Lost(_) => Heard::Lost,
-                        };
-                        merge.hear(which, Instant::now(), heard, &mut out);
-                        out.extend(after);
-                    }
-                    () = timer => merge.tick(Instant::now(), &mut out),
+                    Some((which, told)) = watching.streams.next() => watching.hear(which, told, &mut out),
+                    known = known.changed() => watching.follow(&known, &mut out),
+                    () = timer => watching.merge.tick(Instant::now(), &mut out),
+                    () = &mut recall, if !watching.begun => watching.recall(&mut out),
+                    _ = keep.tick() => watching.keep().await,
                 }
-                count.store(merge.refused(), Ordering::Relaxed);
+                count.store(watching.merge.refused(), Ordering::Relaxed);
                 for transition in out.drain(..) {
+                    watching.changed(&transition);
                     yield transition;
                 }
             }
@@ -107,100 +94,173 @@ impl Stream for Watch {
     }
 }
 
-/// Which lookups answer: by address, `None` before anything is known. Told when it changes, not at each attempt.
-struct Reach(Vec<(String, Option<bool>)>);
-
-impl Reach {
-    fn reached(&mut self, which: usize) -> Option<Transition> {
-        let url = self.change(which, true)?;
-        Some(Transition::LookupReached { url })
-    }
-
-    fn lost(&mut self, which: usize, error: &ClientError) -> Option<Transition> {
-        let url = self.change(which, false)?;
-        Some(Transition::LookupLost { url, error: error.clone() })
-    }
-
-    fn change(&mut self, which: usize, answers: bool) -> Option<String> {
-        let (url, known) = self.0.get_mut(which)?;
-        (known.replace(answers) != Some(answers)).then(|| url.clone())
-    }
+struct Watching {
+    directory: Directory,
+    template: Template,
+    wire: lookup::Template,
+    merge: Merge,
+    /// By address; bounded as the set of known lookups is.
+    followed: BTreeMap<String, Followed>,
+    streams: SelectAll<BoxStream<'static, (Which, Told)>>,
+    next: Which,
+    /// A lookup has answered, or what was known last has been told.
+    begun: bool,
+    /// Something changed since it was kept.
+    unkept: bool,
 }
 
-enum Told {
-    Heard(Heard),
-    Lost(ClientError),
+/// A lookup that is followed.
+struct Followed {
+    which: Which,
+    id: Option<Id>,
+    stop: AbortHandle,
+    /// `None` before anything is known. Told when it changes, not at each attempt.
+    answers: Option<bool>,
+    suspects: bool,
 }
 
-/// Everything one lookup tells, over all its connections.
-fn told_by(lookup: Connection, template: lookup::Template) -> impl Stream<Item = Told> + Send {
-    async_stream::stream! {
-        let mut backoff = Backoff::default();
-        // Where to resume; only what was told completely counts, so never inside a snapshot.
-        let mut after: Option<Revision> = None;
-        loop {
-            let mut client = lookup.lookup();
-            let request = WatchRequest { template: Some(template.clone()), after };
-            let error = match in_time(TRIED, lookup.url(), ANSWER_PATIENCE, client.watch(request)).await {
-                Ok(answer) => {
-                    let mut responses = answer.into_inner();
-                    yield Told::Heard(Heard::Reached { afresh: after.is_none() });
-                    loop {
-                        match responses.message().await {
-                            Ok(Some(response)) => {
-                                backoff.succeeded();
-                                let mut events: VecDeque<_> = response.events.into();
-                                while let Some(event) = events.pop_front() {
-                                    let revision = event.revision;
-                                    let heard = event.event.and_then(|event| heard(event, revision, &mut after));
-                                    if let Some(heard) = heard {
-                                        yield Told::Heard(heard);
-                                    }
-                                }
-                            }
-                            Ok(None) => {
-                                let ended = tonic::Status::unavailable("the lookup ended the stream");
-                                break ClientError::of_status(TRIED, lookup.url(), &ended);
-                            }
-                            Err(status) => break ClientError::of_status(TRIED, lookup.url(), &status),
-                        }
-                    }
-                }
-                Err(error) => error,
-            };
-            let wait = backoff.failed(random()).max(error.retry_after().unwrap_or_default());
-            yield Told::Lost(error);
-            tokio::time::sleep(wait).await;
+impl Watching {
+    fn new(directory: Directory, template: Template) -> Self {
+        Self {
+            wire: convert::template::to_wire(&template),
+            merge: Merge::new(directory.caller.mesh().map(|mesh| mesh.id)),
+            directory,
+            template,
+            followed: BTreeMap::new(),
+            streams: SelectAll::new(),
+            next: 0,
+            begun: false,
+            unkept: false,
         }
     }
-}
 
-/// What an event means; keeps in `after` where to resume.
-fn heard(event: Event, revision: Option<Revision>, after: &mut Option<Revision>) -> Option<Heard> {
-    match &event {
-        Event::Reset(_) => *after = None,
-        Event::SnapshotEnd(_) => *after = revision,
-        Event::Present(_) => {}
-        _ if after.is_some() => *after = revision.or(*after),
-        _ => {}
+    /// Follows these lookups and no others.
+    fn follow(&mut self, known: &[LookupAt], out: &mut Vec<Transition>) {
+        let urls = self.directory.urls();
+        let there = |url: &String| urls.contains(url) && known.iter().any(|at| at.url == *url);
+        let gone: Vec<String> = self.followed.keys().filter(|url| !there(url)).cloned().collect();
+        for followed in gone.iter().filter_map(|url| self.followed.remove(url)) {
+            followed.stop.abort();
+            self.merge.hear(followed.which, Instant::now(), Heard::Removed, out);
+        }
+        for url in urls {
+            if !self.followed.contains_key(&url) {
+                let which = self.next;
+                self.next += 1;
+                let Some(stop) = self.begin(&url, which) else { continue };
+                self.followed.insert(url, Followed { which, id: None, stop, answers: None, suspects: false });
+            }
+        }
     }
-    match event {
-        Event::Reset(_) => Some(Heard::Reached { afresh: true }),
-        Event::Present(held)
-        | Event::Appeared(watch_response::Appeared { held: Some(held), .. })
-        | Event::Changed(watch_response::Changed { held: Some(held), .. }) => Some(Heard::Held(held)),
-        Event::SnapshotEnd(end) => Some(Heard::SnapshotEnd(Id::from_slice(&end.lookup_id))),
-        Event::Disappeared(gone) => disappeared(&gone),
-        Event::Idle(_) | Event::Suspicion(_) | Event::Appeared(_) | Event::Changed(_) => None,
-    }
-}
 
-fn disappeared(wire: &Disappeared) -> Option<Heard> {
-    let gone = match wire.cause() {
-        Cause::Cancelled => Gone::Cancelled,
-        Cause::Unmatched => Gone::Unmatched,
-        Cause::Expired | Cause::Unspecified => Gone::Expired,
-    };
-    let instance = registration::instance_from_wire(wire.instance).ok()?;
-    Some(Heard::Disappeared { id: Id::from_slice(&wire.id)?, order: (instance, wire.serial), gone })
+    /// Begins to listen to a lookup; `None`: its address is none.
+    fn begin(&mut self, url: &str, which: Which) -> Option<AbortHandle> {
+        let (connections, _) = self.directory.connections();
+        let lookup = connections.into_iter().find(|lookup| lookup.url() == url)?;
+        let (told, stop) = abortable(told_by(lookup, self.wire.clone()));
+        self.streams.push(told.map(move |told| (which, told)).boxed());
+        Some(stop)
+    }
+
+    fn hear(&mut self, which: Which, told: Told, out: &mut Vec<Transition>) {
+        let resumed = matches!(told, Told::Heard(Heard::Reached { afresh: false }));
+        if resumed && !self.merge.may_resume(which) {
+            self.begin_afresh(which);
+            return;
+        }
+        let after = match &told {
+            Told::Heard(Heard::SnapshotEnd(id)) => self.reached(which, *id),
+            Told::Heard(Heard::Reached { afresh: false }) => self.reached(which, None),
+            Told::Lost(error) => self.lost(which, error),
+            Told::Suspects(suspicion) => self.suspects(which, suspicion),
+            Told::Heard(_) => None,
+        };
+        let heard = match told {
+            Told::Heard(heard) => Some(heard),
+            Told::Lost(_) => Some(Heard::Lost),
+            Told::Suspects(_) => None,
+        };
+        if let Some(heard) = heard {
+            self.unkept |= !matches!(heard, Heard::Lost);
+            self.merge.hear(which, Instant::now(), heard, out);
+        }
+        out.extend(after);
+        if !self.begun && self.followed.values().all(|followed| followed.answers == Some(false)) {
+            self.recall(out);
+        }
+    }
+
+    /// What was told of a lookup has partly run out: all that it holds is asked for.
+    fn begin_afresh(&mut self, which: Which) {
+        let of = |(_, followed): &(&String, &mut Followed)| followed.which == which;
+        let Some((url, before)) = self.followed.iter_mut().find(of) else { return };
+        before.stop.abort();
+        let url = url.clone();
+        if let Some(stop) = self.begin(&url, which)
+            && let Some(followed) = self.followed.get_mut(&url)
+        {
+            followed.stop = stop;
+        }
+    }
+
+    /// No lookup answers: begins with what was known last.
+    fn recall(&mut self, out: &mut Vec<Transition>) {
+        self.begun = true;
+        let known = self.directory.kept.recall(&self.template, self.directory.caller.mesh());
+        self.merge.recall(known.unwrap_or_default().services, Instant::now(), out);
+    }
+
+    fn of(&mut self, which: Which) -> Option<(&String, &mut Followed)> {
+        self.followed.iter_mut().find(|(_, followed)| followed.which == which)
+    }
+
+    fn reached(&mut self, which: Which, id: Option<Id>) -> Option<Transition> {
+        self.begun = true;
+        let (url, followed) = self.of(which)?;
+        followed.id = id.or(followed.id);
+        let news = followed.answers.replace(true) != Some(true);
+        news.then(|| Transition::LookupReached { url: url.clone() })
+    }
+
+    fn lost(&mut self, which: Which, error: &ClientError) -> Option<Transition> {
+        let (url, followed) = self.of(which)?;
+        followed.suspects = false;
+        let news = followed.answers.replace(false) != Some(false);
+        news.then(|| Transition::LookupLost { url: url.clone(), error: error.clone() })
+    }
+
+    /// One notice a lookup, by however many addresses it is followed.
+    fn suspects(&mut self, which: Which, told: &lookup::watch_response::Suspicion) -> Option<Transition> {
+        let lookup::watch_response::Suspicion { begun, overdue, leases } = *told;
+        let id = self.of(which)?.1.id;
+        let same = |other: &Followed| other.which == which || (other.id.is_some() && other.id == id);
+        let known = self.followed.values().any(|other| same(other) && other.suspects == begun);
+        let (url, followed) = self.of(which)?;
+        followed.suspects = begun;
+        (!known).then(|| Transition::LookupSuspects { url: url.clone(), begun, overdue, leases })
+    }
+
+    fn changed(&mut self, transition: &Transition) {
+        match transition {
+            Transition::Disappeared(service, Gone::Cancelled | Gone::Expired) => {
+                self.directory.kept.forget(service.registration.id);
+            }
+            Transition::Appeared(_) | Transition::Changed(_) => self.unkept = true,
+            _ => {}
+        }
+    }
+
+    /// Keeps what is known, where that changed.
+    async fn keep(&mut self) {
+        let Some(mesh) = self.directory.caller.mesh().filter(|_| self.unkept) else { return };
+        let answers = |followed: &Followed| followed.answers == Some(true);
+        if !self.followed.values().any(answers) {
+            return;
+        }
+        self.unkept = false;
+        let complete = self.followed.values().all(answers);
+        let kept = &self.directory.kept;
+        kept.refresh(&self.merge, &self.template, complete, mesh, self.directory.urls());
+        kept.write_if_due().await;
+    }
 }

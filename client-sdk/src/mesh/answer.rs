@@ -15,6 +15,7 @@ use hedgerow_proto::farm::{ListSeriesRequest, list_series_response};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// Farms that are asked at the same time; the others wait for their turn.
 const MAX_AT_ONCE: usize = 64;
@@ -43,6 +44,8 @@ pub struct Coverage {
     pub missing: Vec<Missing>,
     /// Lookups that did not answer: farms that only they know were not asked.
     pub lookups_missing: Vec<(String, ClientError)>,
+    /// No lookup answered: the farms are those that were known so long ago.
+    pub stale_since: Option<Duration>,
 }
 
 impl Coverage {
@@ -101,7 +104,8 @@ impl Stream for Answer {
 
 /// Whom to ask what, and the coverage so far.
 fn asked(mesh: &Mesh, found: Found, predicate: &Predicate) -> (Vec<(Service, Farm, Predicate)>, Coverage) {
-    let mut coverage = Coverage { lookups_missing: found.missing, ..Coverage::default() };
+    let mut coverage =
+        Coverage { lookups_missing: found.missing, stale_since: found.stale_since, ..Coverage::default() };
     let mut farms = Vec::new();
     for service in found.services {
         let Some(predicate) = asked_of(predicate, &service) else { continue };

@@ -42,6 +42,17 @@ pub enum MeshUpdate {
         /// Why it does not answer; `None`: it does.
         error: Option<ClientError>,
     },
+    /// A lookup suspects itself or the network, or no longer does; what it keeps meanwhile may be gone.
+    LookupSuspects {
+        /// Its address.
+        url: String,
+        /// False: it is over.
+        begun: bool,
+        /// Leases past half their term.
+        overdue: u64,
+        /// All its leases.
+        leases: u64,
+    },
 }
 
 /// Updates of all farms that match a predicate, merged. Made by [`super::Mesh::subscribe`]. It ends only where the
@@ -51,7 +62,7 @@ pub struct MeshStream(BoxStream<'static, MeshUpdate>);
 impl MeshStream {
     pub(super) fn new(directory: &Directory, predicate: &Predicate, options: SubscribeOptions) -> Self {
         let mut transitions = directory.watch(&of_kind(FARM_KIND, &Template::default()));
-        let lookups = directory.len();
+        let directory = directory.clone();
         let mut members = Members {
             caller: directory.caller().clone(),
             predicate: predicate.clone(),
@@ -77,7 +88,8 @@ impl MeshStream {
                 while let Some(update) = members.told.pop_front() {
                     yield update;
                 }
-                if ends && answered.len() >= lookups && members.farms.is_empty() && !members.done.is_empty() {
+                let heard = |url: &String| answered.contains(url);
+                if ends && directory.urls().iter().all(heard) && members.farms.is_empty() && !members.done.is_empty() {
                     return;
                 }
             }
@@ -156,6 +168,9 @@ impl Members {
             Transition::LookupReached { url } => self.told.push_back(MeshUpdate::Lookup { url, error: None }),
             Transition::LookupLost { url, error } => {
                 self.told.push_back(MeshUpdate::Lookup { url, error: Some(error) });
+            }
+            Transition::LookupSuspects { url, begun, overdue, leases } => {
+                self.told.push_back(MeshUpdate::LookupSuspects { url, begun, overdue, leases });
             }
         }
     }

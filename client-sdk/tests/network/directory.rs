@@ -42,6 +42,7 @@ async fn next(watch: &mut Watch) -> String {
         Transition::Disappeared(service, gone) => format!("-{} {}", service.shown, gone.as_str()),
         Transition::LookupReached { .. } => "reached".to_owned(),
         Transition::LookupLost { .. } => "lost".to_owned(),
+        Transition::LookupSuspects { begun, .. } => format!("suspects {begun}"),
     }
 }
 

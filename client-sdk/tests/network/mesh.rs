@@ -35,7 +35,7 @@ async fn next(stream: &mut MeshStream) -> String {
                 let numbers: Vec<_> = samples.iter().map(|s| s.number.unwrap().to_string()).collect();
                 return format!("{farm} {}", numbers.join(" "));
             }
-            MeshUpdate::Farm { .. } | MeshUpdate::Lookup { .. } => {}
+            MeshUpdate::Farm { .. } | MeshUpdate::Lookup { .. } | MeshUpdate::LookupSuspects { .. } => {}
         }
     }
 }

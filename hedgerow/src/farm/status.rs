@@ -1,6 +1,6 @@
 //! `farm status`: collectors, targets, cache, leases and what is wrong, as the farms themselves say.
 
-use crate::client::{ClientOptions, Patience, brief, some_lookup_answered};
+use crate::client::{ClientOptions, Patience, as_known, brief, some_lookup_answered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::amount::{age, bytes, number};
 use crate::output::clock::{Zone, now};
@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         }
         out.flush()?;
         match (told, silent) {
-            (_, 0) => Ok(Outcome::Done),
+            (_, 0) => Ok(as_known(&mesh, Outcome::Done)),
             (0, _) => Err(CommandError::Silent),
             _ => Ok(Outcome::InPart),
         }

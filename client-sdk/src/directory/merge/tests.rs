@@ -32,6 +32,15 @@ fn held_as(who: u8, key: u8, name: &str, serial: u64, state: LeaseState) -> Held
     }
 }
 
+/// Signing takes long in a debug build: each is signed once.
+pub(super) fn held_with(who: u8, serial: u64, granted: Duration) -> Held {
+    type Kept = std::sync::Mutex<BTreeMap<(u8, u64), Held>>;
+    static KEPT: std::sync::LazyLock<Kept> = std::sync::LazyLock::new(Kept::default);
+    let fresh = || held_as(who, who, &format!("farm{who}"), serial, LeaseState::Live);
+    let held = KEPT.lock().unwrap().entry((who, serial)).or_insert_with(fresh).clone();
+    Held { granted_ms: u64::try_from(granted.as_millis()).unwrap(), ..held }
+}
+
 fn held(who: u8, serial: u64) -> Heard {
     Heard::Held(held_as(who, who, &format!("farm{who}"), serial, LeaseState::Live))
 }
@@ -47,7 +56,7 @@ struct Play {
 
 impl Play {
     fn new(lookups: usize) -> Self {
-        let mut play = Self { merge: Merge::new(lookups, Some(Id([9; 16]))), now: Instant::now() };
+        let mut play = Self { merge: Merge::new(Some(Id([9; 16]))), now: Instant::now() };
         for which in 0..lookups {
             play.hear(which, Heard::Reached { afresh: true });
             play.hear(which, Heard::SnapshotEnd(Some(Id([100 + u8::try_from(which).unwrap(); 16]))));
@@ -191,6 +200,89 @@ fn a_memory_of_one_that_went_is_forgotten() {
     assert!(play.merge.services.is_empty() && play.merge.names.is_empty());
 }
 
+#[test]
+fn while_no_lookup_answers_services_are_stale_and_have_time_to_return_afterwards() {
+    let mut play = Play::new(2);
+    for who in 1..=3 {
+        play.hear(0, held(who, 1));
+        play.hear(1, held(who, 1));
+    }
+    for which in 0..2 {
+        play.hear(which, Heard::Lost);
+    }
+    assert_eq!(play.pass(S(31)), ["?farm1 stale", "?farm2 stale", "?farm3 stale"], "not gone");
+    assert!(play.pass(S(3_600)).is_empty());
+    // One returns without its directory: whoever registers again within a term never looked gone.
+    assert!(!play.merge.may_resume(0), "its changes alone would not say what it holds");
+    play.hear(0, Heard::Reached { afresh: true });
+    assert!(play.hear(0, Heard::SnapshotEnd(None)).is_empty());
+    assert!(play.pass(S(19)).is_empty());
+    assert_eq!(play.hear(0, held(1, 1)), ["?farm1 live"]);
+    assert_eq!(play.hear(0, held(2, 2)), ["=farm2 2"]);
+    play.hear(1, Heard::Reached { afresh: true });
+    assert!(play.hear(1, Heard::SnapshotEnd(None)).is_empty());
+    assert_eq!(play.pass(S(12)), ["-farm3 expired"]);
+    assert!(play.pass(S(3_600)).is_empty());
+}
+
+#[test]
+fn a_lookup_that_is_no_longer_known_counts_until_its_leases_have_run_out() {
+    let mut play = Play::new(2);
+    play.hear(0, held(1, 1));
+    assert_eq!(play.hear(0, Heard::Removed), ["?farm1 unconfirmed"]);
+    assert_eq!(play.pass(S(31)), ["-farm1 expired"]);
+    assert_eq!(play.merge.lookups.len(), 1);
+}
+
+#[test]
+fn a_lookup_with_two_addresses_counts_once() {
+    let mut play = Play::new(2);
+    for which in 0..2 {
+        play.hear(which, Heard::Reached { afresh: true });
+        play.hear(which, held(1, 1));
+        play.hear(which, Heard::SnapshotEnd(Some(Id([7; 16]))));
+    }
+    assert_eq!(play.merge.services(play.now)[0].lookups, [Id([7; 16])]);
+    assert!(play.hear(0, Heard::Lost).is_empty(), "it still answers at the other");
+    assert_eq!(play.hear(1, gone(1, 1, Gone::Expired)), ["-farm1 expired"], "what the lost one said is void");
+}
+
+#[test]
+fn a_lookup_that_goes_back_to_an_older_instance_is_followed() {
+    let mut play = Play::new(2);
+    play.hear(0, held(1, 1));
+    assert_eq!(play.hear(0, held(1, 5)), ["=farm1 5"], "a copy takes its place");
+    assert_eq!(play.hear(0, held(1, 1)), ["=farm1 1"], "and is found out");
+    // The copy cancels, the original registers anew where it was cancelled.
+    play.hear(0, held(1, 5));
+    assert_eq!(play.hear(0, gone(1, 5, Gone::Cancelled)), ["-farm1 cancelled"]);
+    assert!(play.hear(1, held(1, 1)).is_empty(), "who has not heard of the cancel is not believed");
+    assert_eq!(play.hear(0, held(1, 1)), ["+farm1"]);
+}
+
+#[test]
+fn what_was_known_last_is_stale_until_lookups_tell_otherwise() {
+    let mut play = Play { merge: Merge::new(Some(Id([9; 16]))), now: Instant::now() };
+    play.hear(0, Heard::Lost);
+    let kept = [(1, "cern"), (2, "cern"), (3, "fnal")].map(|(who, name)| {
+        let signed = held_as(who, who, name, 1, LeaseState::Live).registration.unwrap();
+        (Arc::new(signed::open_registration(&signed).unwrap()), signed, GRANTED)
+    });
+    let mut out = Vec::new();
+    play.merge.recall(kept.clone(), play.now, &mut out);
+    let words: Vec<_> = out.iter().map(word).collect();
+    assert_eq!(words, ["+cern~01010101", "+cern~02020202", "+fnal"]);
+    assert!(play.merge.services(play.now).iter().all(|service| service.state == ServiceState::Stale));
+    play.hear(0, Heard::Reached { afresh: true });
+    let fnal = Heard::Held(held_as(3, 3, "fnal", 1, LeaseState::Live));
+    assert_eq!(play.hear(0, fnal), ["?fnal live"]);
+    assert!(play.hear(0, Heard::SnapshotEnd(None)).is_empty());
+    assert_eq!(play.pass(S(31)), ["-cern~01010101 expired", "=cern 1", "-cern expired"]);
+    let mut out = Vec::new();
+    play.merge.recall(kept, play.now, &mut out);
+    assert!(out.is_empty(), "never while a lookup answers");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Held(usize, u8, u64),
@@ -217,23 +309,66 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct Law {
     said: BTreeMap<(usize, u8), (u64, Option<Instant>)>,
-    went: BTreeMap<u8, (u64, Instant)>,
+    went: BTreeMap<u8, (u64, Instant, BTreeSet<usize>)>,
+    /// What was there when it was last looked.
+    seen: BTreeMap<u8, u64>,
+    /// When silence ended; `None` within: it lasts.
+    silence: Option<Option<Instant>>,
 }
 
 impl Law {
-    fn there(&self, who: u8, now: Instant) -> bool {
-        self.said.iter().any(|((_, service), (serial, until))| {
-            *service == who
-                && until.is_none_or(|until| until > now)
-                && self.went.get(&who).is_none_or(|(went, until)| *until <= now || serial > went)
-        })
+    fn current(&self, who: u8, serial: u64, now: Instant) -> bool {
+        self.went.get(&who).is_none_or(|(went, until, _)| *until <= now || serial > *went)
+    }
+
+    /// The greatest serial that is vouched for; or what was there before, where nobody could have told its end.
+    fn there(&self, who: u8, now: Instant) -> Option<u64> {
+        let vouched = self.said.iter().filter(|((_, service), (serial, until))| {
+            *service == who && until.is_none_or(|until| until > now) && self.current(who, *serial, now)
+        });
+        let vouched = vouched.map(|(_, (serial, _))| *serial).max();
+        let silent = match self.silence {
+            None => false,
+            Some(None) => true,
+            Some(Some(ended)) => ended + GRANTED > now,
+        };
+        let before = self.seen.get(&who).copied().filter(|serial| silent && self.current(who, *serial, now));
+        vouched.or(before)
+    }
+
+    fn look(&mut self, now: Instant) {
+        self.seen = (1..4).filter_map(|who| Some((who, self.there(who, now)?))).collect();
+    }
+
+    fn held(&mut self, l: usize, who: u8, serial: u64) {
+        if self.went.get(&who).is_some_and(|(went, _, by)| serial <= *went && by.contains(&l)) {
+            self.went.remove(&who);
+        }
+        self.said.insert((l, who), (serial, None));
     }
 
     /// `known`: whether the client has heard of the service at all; of one it never heard of there is nothing to end.
-    fn went(&mut self, who: u8, serial: u64, now: Instant, known: bool) {
+    fn went(&mut self, l: usize, who: u8, serial: u64, now: Instant, known: bool) {
         if known {
-            let before = self.went.get(&who).filter(|(_, until)| *until > now).map_or(0, |(went, _)| *went);
-            self.went.insert(who, (before.max(serial), now + REMEMBERED));
+            let before = self.went.remove(&who).filter(|(_, until, _)| *until > now);
+            let (most, _, mut by) = before.unwrap_or((0, now, BTreeSet::new()));
+            if serial > most {
+                by.clear();
+            }
+            if serial >= most {
+                by.insert(l);
+            }
+            self.went.insert(who, (most.max(serial), now + REMEMBERED, by));
+        }
+    }
+
+    fn reached(&mut self, reached: [bool; 3], now: Instant, any: bool) {
+        if reached == [false; 3] {
+            if any && self.silence != Some(None) {
+                self.silence = Some(None);
+            }
+        } else if self.silence == Some(None) {
+            self.silence = Some(Some(now));
         }
     }
 }
@@ -255,7 +390,7 @@ proptest! {
             match step {
                 Step::Held(l, who, serial) if reached[l] => {
                     words = play.hear(l, held(who, serial));
-                    law.said.insert((l, who), (serial, None));
+                    law.held(l, who, serial);
                 }
                 Step::Gone(l, who, serial, cause) if reached[l] => {
                     let cause = [Gone::Cancelled, Gone::Expired, Gone::Unmatched][usize::from(cause)];
@@ -263,32 +398,32 @@ proptest! {
                     words = play.hear(l, gone(who, serial, cause));
                     law.said.remove(&(l, who));
                     if cause != Gone::Expired {
-                        law.went(who, serial, play.now, known);
+                        law.went(l, who, serial, play.now, known);
                     }
                 }
                 Step::Lost(l) if reached[l] => {
                     reached[l] = false;
+                    law.reached(reached, play.now, !play.merge.services.is_empty());
                     words = play.hear(l, Heard::Lost);
                     let until = play.now + GRANTED;
                     law.said.iter_mut().filter(|((at, _), _)| *at == l).for_each(|(_, said)| said.1 = Some(until));
                 }
-                Step::Back(l) if !reached[l] => {
+                Step::Back(l) if !reached[l] && play.merge.may_resume(l) => {
                     reached[l] = true;
+                    law.reached(reached, play.now, true);
                     words = play.hear(l, Heard::Reached { afresh: false });
-                    // What has run out meanwhile does not come back by itself.
-                    law.said.retain(|_, (_, until)| until.is_none_or(|until| until > play.now));
                     law.said.iter_mut().filter(|((at, _), _)| *at == l).for_each(|(_, said)| said.1 = None);
                 }
                 Step::Reset(l, all) => {
                     reached[l] = true;
-                    law.said.retain(|_, (_, until)| until.is_none_or(|until| until > play.now));
+                    law.reached(reached, play.now, true);
                     words = play.hear(l, Heard::Reached { afresh: true });
                     for (who, serial) in &all {
                         words.extend(play.hear(l, held(*who, *serial)));
                     }
                     words.extend(play.hear(l, Heard::SnapshotEnd(None)));
                     law.said.retain(|(at, _), _| *at != l);
-                    law.said.extend(all.into_iter().map(|(who, serial)| ((l, who), (serial, None))));
+                    all.into_iter().for_each(|(who, serial)| law.held(l, who, serial));
                 }
                 Step::Pass(seconds) => words = play.pass(S(seconds)),
                 _ => {}
@@ -302,8 +437,9 @@ proptest! {
                     _ => prop_assert!(shown.contains(&name), "{word}: changed while there"),
                 }
             }
+            law.look(play.now);
             for who in 1..4 {
-                let there = law.there(who, play.now);
+                let there = law.seen.contains_key(&who);
                 prop_assert_eq!(shown.contains(&format!("farm{who}")), there, "farm{}", who);
             }
         }

@@ -1,0 +1,99 @@
+//! What one lookup tells, over all its connections: connects, resumes, and says when it is lost.
+
+use super::ANSWER_PATIENCE;
+use crate::backoff::{Backoff, random};
+use crate::channel::{Connection, in_time};
+use crate::directory::Gone;
+use crate::directory::merge::Heard;
+use crate::error::ClientError;
+use futures_util::Stream;
+use hedgerow_model::registration::Id;
+use hedgerow_proto::convert::registration;
+use hedgerow_proto::lookup::watch_response::disappeared::Cause;
+use hedgerow_proto::lookup::watch_response::event::Event;
+use hedgerow_proto::lookup::watch_response::{self, Disappeared, Suspicion};
+use hedgerow_proto::lookup::{self, Revision, WatchRequest};
+use std::collections::VecDeque;
+
+const TRIED: &str = "watch the directory";
+
+pub(super) enum Told {
+    Heard(Heard),
+    Suspects(Suspicion),
+    Lost(ClientError),
+}
+
+/// Everything one lookup tells, over all its connections.
+pub(super) fn told_by(lookup: Connection, template: lookup::Template) -> impl Stream<Item = Told> + Send {
+    async_stream::stream! {
+        let mut backoff = Backoff::default();
+        // Where to resume; only what was told completely counts, so never inside a snapshot.
+        let mut after: Option<Revision> = None;
+        loop {
+            let mut client = lookup.lookup();
+            let request = WatchRequest { template: Some(template.clone()), after };
+            let error = match in_time(TRIED, lookup.url(), ANSWER_PATIENCE, client.watch(request)).await {
+                Ok(answer) => {
+                    let mut responses = answer.into_inner();
+                    yield Told::Heard(Heard::Reached { afresh: after.is_none() });
+                    loop {
+                        match responses.message().await {
+                            Ok(Some(response)) => {
+                                backoff.succeeded();
+                                let mut events: VecDeque<_> = response.events.into();
+                                while let Some(event) = events.pop_front() {
+                                    let revision = event.revision;
+                                    let told = event.event.and_then(|event| told(event, revision, &mut after));
+                                    if let Some(told) = told {
+                                        yield told;
+                                    }
+                                }
+                            }
+                            Ok(None) => {
+                                let ended = tonic::Status::unavailable("the lookup ended the stream");
+                                break ClientError::of_status(TRIED, lookup.url(), &ended);
+                            }
+                            Err(status) => break ClientError::of_status(TRIED, lookup.url(), &status),
+                        }
+                    }
+                }
+                Err(error) => error,
+            };
+            let wait = backoff.failed(random()).max(error.retry_after().unwrap_or_default());
+            yield Told::Lost(error);
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// What an event means; keeps in `after` where to resume.
+fn told(event: Event, revision: Option<Revision>, after: &mut Option<Revision>) -> Option<Told> {
+    match &event {
+        Event::Reset(_) => *after = None,
+        Event::SnapshotEnd(_) => *after = revision,
+        Event::Present(_) => {}
+        _ if after.is_some() => *after = revision.or(*after),
+        _ => {}
+    }
+    let heard = match event {
+        Event::Reset(_) => Heard::Reached { afresh: true },
+        Event::Present(held)
+        | Event::Appeared(watch_response::Appeared { held: Some(held), .. })
+        | Event::Changed(watch_response::Changed { held: Some(held), .. }) => Heard::Held(held),
+        Event::SnapshotEnd(end) => Heard::SnapshotEnd(Id::from_slice(&end.lookup_id)),
+        Event::Disappeared(gone) => disappeared(&gone)?,
+        Event::Suspicion(suspicion) => return Some(Told::Suspects(suspicion)),
+        Event::Idle(_) | Event::Appeared(_) | Event::Changed(_) => return None,
+    };
+    Some(Told::Heard(heard))
+}
+
+fn disappeared(wire: &Disappeared) -> Option<Heard> {
+    let gone = match wire.cause() {
+        Cause::Cancelled => Gone::Cancelled,
+        Cause::Unmatched => Gone::Unmatched,
+        Cause::Expired | Cause::Unspecified => Gone::Expired,
+    };
+    let instance = registration::instance_from_wire(wire.instance).ok()?;
+    Some(Heard::Disappeared { id: Id::from_slice(&wire.id)?, order: (instance, wire.serial), gone })
+}

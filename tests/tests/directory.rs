@@ -1,0 +1,136 @@
+//! Promise: whoever watches the directory is told who comes and goes; and when no lookup answers, what was known last is used,
+//! and said to be old.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use hedgerow_e2e::{PATIENCE, Process, Sandbox, wait_until};
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// Two lookups and a farm, each a process of its own.
+struct Roles {
+    lookups: [Process; 2],
+    farm: Process,
+    // Last: the logs of the others lie in it.
+    sandbox: Sandbox,
+}
+
+impl Roles {
+    fn start() -> Self {
+        let sandbox = Sandbox::new();
+        let mut up = sandbox.up();
+        assert!(up.stop(Signal::TERM).0.success(), "{}", up.stderr());
+        let lookups = [sandbox.lookup("lookup-1", 1), sandbox.lookup("lookup-2", 2)];
+        let farm = sandbox.farm_alone();
+        let roles = Self { lookups, farm, sandbox };
+        wait_until("the farm, live, at both lookups", PATIENCE, || {
+            let farms = roles.sandbox.find("kind=farm");
+            farms.len() == 1
+                && farms[0]["state"] == "live"
+                && farms[0]["lookups"].as_array().unwrap().len() == 2
+        });
+        roles
+    }
+}
+
+/// What a watch has told of farms, but for changes of state.
+fn changes(watch: &Process) -> Vec<String> {
+    let word = |line: &Value| line["change"].as_str().filter(|change| *change != "state").map(str::to_owned);
+    watch.json().iter().filter_map(word).collect()
+}
+
+#[test]
+fn a_watch_tells_who_comes_and_goes_over_the_death_of_lookups() {
+    let mut roles = Roles::start();
+    let mut watch = roles.sandbox.start_client("watch", &["find", "--watch", "kind=farm", "--json"]);
+    wait_until("what is there", PATIENCE, || changes(&watch) == ["present"]);
+    assert!(roles.farm.stop(Signal::TERM).0.success());
+    wait_until("that it is gone", PATIENCE, || changes(&watch) == ["present", "disappeared"]);
+    assert_eq!(watch.json().last().unwrap()["reason"], "cancelled");
+    roles.farm = roles.sandbox.farm_alone();
+    wait_until("that it is back", PATIENCE, || changes(&watch) == ["present", "disappeared", "appeared"]);
+
+    // One lookup after the other is killed and comes back: nothing happened to the farm.
+    for (which, name) in ["lookup-1", "lookup-2"].into_iter().enumerate() {
+        let above = u16::try_from(which).unwrap() + 1;
+        let url = roles.sandbox.url(above);
+        roles.lookups[which].kill();
+        watch.prints(&format!("lookup {url} does not answer"), PATIENCE);
+        roles.lookups[which] = roles.sandbox.lookup(name, above);
+        watch.prints(&format!("lookup {url} answers again"), PATIENCE);
+    }
+    roles.farm.stop(Signal::TERM);
+    wait_until("that it is gone again", PATIENCE, || changes(&watch).len() > 3);
+    assert_eq!(changes(&watch), ["present", "disappeared", "appeared", "disappeared"]);
+    assert!(watch.stop(Signal::INT).0.success(), "Ctrl-C is its good end: {}", watch.stderr());
+}
+
+#[test]
+fn without_any_lookup_the_last_known_directory_is_used_and_said_to_be_old() {
+    let mut roles = Roles::start();
+    let sandbox = &roles.sandbox;
+    let before = sandbox.client(&["find", "--json"]);
+    assert_eq!(before.code(), 0, "{}", before.told());
+    roles.lookups.iter_mut().for_each(Process::kill);
+
+    for words in [&["find", "--json"][..], &["ls"], &["query", "*/hosts"], &["farm", "status"]] {
+        let old = roles.sandbox.client(words);
+        assert_eq!(old.code(), 3, "{}", old.told());
+        assert!(!old.stdout.is_empty(), "{}", old.told());
+        let said = old.stderr.lines().filter(|line| line.contains("using the directory of")).count();
+        assert_eq!(said, 1, "{}", old.told());
+    }
+    let stale = roles.sandbox.client(&["find", "--json"]).json();
+    assert_eq!(stale.len(), before.json().len());
+    for (stale, before) in stale.iter().zip(before.json()) {
+        assert_eq!(stale["state"], "stale");
+        for key in ["id", "name", "endpoints", "version"] {
+            assert_eq!(stale[key], before[key], "{key}");
+        }
+    }
+    // Those who ask others know nothing of it.
+    let elsewhere = format!("http://127.0.0.1:{}", roles.sandbox.port());
+    let other = roles.sandbox.run(&["find", "--lookup", &elsewhere]);
+    assert_eq!((other.code(), other.stdout.as_str()), (1, ""), "{}", other.told());
+    // A watch begins with it, and goes on when a lookup is back.
+    let mut watch = roles.sandbox.start_client("watch", &["find", "--watch", "kind=farm", "--json"]);
+    wait_until("what was known", PATIENCE, || watch.json().iter().any(|line| line["state"] == "stale"));
+    roles.lookups[0] = roles.sandbox.lookup("lookup-1", 1);
+    wait_until("what is true", PATIENCE, || watch.json().last().is_some_and(|line| line["state"] == "live"));
+    assert!(!changes(&watch).contains(&"disappeared".to_owned()));
+    // A file that is damaged is said and not used.
+    watch.kill();
+    roles.lookups[0].kill();
+    for file in std::fs::read_dir(roles.sandbox.path("home/.cache/hedgerow")).unwrap() {
+        std::fs::write(file.unwrap().path(), "nothing of ours").unwrap();
+    }
+    let damaged = roles.sandbox.client(&["find"]);
+    assert_eq!((damaged.code(), damaged.stdout.as_str()), (1, ""), "{}", damaged.told());
+}
+
+#[test]
+fn lookups_say_how_they_are_and_one_that_does_not_answer_is_named() {
+    let mut roles = Roles::start();
+    let one = roles.sandbox.url(1);
+    let status = || roles.sandbox.run(&["lookup", "status", "--json", "--lookup", &one]);
+    wait_until("each lookup to know the other", PATIENCE, || {
+        let status = status();
+        status.code() == 0 && status.json().len() == 2
+    });
+    for (lookup, name) in status().json().iter().zip(["lookup-1", "lookup-2"]) {
+        assert_eq!(lookup["name"], name);
+        assert_eq!(lookup["leases"], 3, "{lookup}");
+        assert_eq!(lookup["peers"].as_array().unwrap().len(), 1, "{lookup}");
+    }
+    let shown = roles.sandbox.client(&["lookup", "status"]);
+    assert!(shown.stdout.starts_with("NAME") && shown.stdout.contains("RENEWALS/S"), "{}", shown.told());
+
+    roles.lookups[1].kill();
+    let part = roles.sandbox.run(&["lookup", "status", "--lookup", &one]);
+    assert_eq!(part.code(), 3, "{}", part.told());
+    assert!(part.stderr.contains(&roles.sandbox.url(2)), "{}", part.told());
+    let farm = roles.sandbox.run(&["lookup", "status", "--lookup", &roles.sandbox.url(3)]);
+    assert_eq!(farm.code(), 1, "{}", farm.told());
+    assert!(farm.stderr.contains("is not a lookup"), "{}", farm.told());
+    let facets = roles.sandbox.run(&["find", "--facets=kind", "--json", "--lookup", &one]);
+    assert_eq!(facets.code(), 0, "{}", facets.told());
+}
