@@ -55,7 +55,7 @@ async fn what_is_registered_is_a_target_with_all_that_is_known_of_it() {
     relayed.registration.endpoints[0].via_relay = Some(Id([9; 16]));
     let mut other = Author::new(3);
     other.registration.kind = "repository".into();
-    other.registration.endpoints = ["ftp://x", "http://[::1]:80/x", "http://127.0.0.1:1"]
+    other.registration.endpoints = ["http://[::1]:80", "http://127.0.0.1:1"]
         .map(|url| Endpoint { url: url.into(), via_relay: None })
         .into();
     let leases =
