@@ -366,7 +366,7 @@ fn more_leases_than_can_be_marked_at_once_are_marked_the_next_times() {
         });
     }
     run(&mut directory, NOW, NOW + S(10));
-    assert_eq!(directory.census(NOW + S(10)).suspects, true);
+    assert!(directory.census(NOW + S(10)).suspects);
     run(&mut directory, NOW + S(10), NOW + S(11));
     assert_eq!(directory.census(NOW + S(11)).suspect as u64, count);
 }

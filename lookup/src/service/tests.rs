@@ -363,3 +363,68 @@ async fn too_many_too_short_and_unreachable_are_refused_with_what_to_do() {
     let bad = FindRequest { cursor: vec![1].into(), ..FindRequest::default() };
     assert_eq!(served.client.find(bad).await.unwrap_err().code(), Code::InvalidArgument);
 }
+
+#[tokio::test(start_paused = true)]
+async fn two_live_holders_of_one_id_are_told_of_each_other_and_the_newer_is_refused() {
+    let mut served = Served::new();
+    let (mut one, mut copy) = (Author::new(1), Author::new(1));
+    one.registration.endpoints[0].url = "http://127.0.0.1:1111".into();
+    copy.registration.endpoints[0].url = "http://127.0.0.1:2222".into();
+    let old = served.lease(one.signed(1, 0)).await;
+    let mut watch = served.watch("", None).await;
+    watch.told().await;
+    let new = served.lease(copy.signed(2, 0)).await;
+    let mut renew = async || {
+        let requests = stream::iter([RenewRequest { leases: vec![old, new] }]);
+        let mut answers = served.client.renew(requests).await.unwrap().into_inner();
+        let answer = answers.message().await.unwrap().unwrap();
+        let states: Vec<_> = answer.renewed.iter().map(|renewed| renewed.state()).collect();
+        assert!(answer.problem.contains("http://127.0.0.1:1111"), "{}", answer.problem);
+        assert!(answer.problem.contains("http://127.0.0.1:2222"), "{}", answer.problem);
+        (states, answer.problem)
+    };
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(renew().await.0, [RenewState::Replaced, RenewState::Renewed]);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let (states, problem) = renew().await;
+    assert_eq!(states, [RenewState::Renewed, RenewState::Cloned]);
+    assert!(problem.starts_with("cloned_id"), "{problem}");
+    assert_eq!(watch.told().await, ["body farm-1", "body farm-1"]);
+    let held = served.find("", 0, bytes::Bytes::new()).await.held;
+    assert_eq!(held[0].registration, Some(one.signed(1, 0)));
+    let refused = served.register(copy.signed(2, 1)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::AlreadyExists);
+    assert_eq!(refused.message(), problem);
+    assert_eq!(refused.metadata().get("retry-after").unwrap(), "10");
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    served.lease(copy.signed(2, 1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_and_every_watcher_say_that_the_lookup_suspects_itself() {
+    let mut served = Served::new();
+    for n in 1..=30 {
+        served.lease(Author::new(n).signed(1, 0)).await;
+    }
+    let mut peer = Author::new(99);
+    peer.registration.kind = "lookup".into();
+    let registered = served.register(peer.signed(1, 0)).await.unwrap();
+    let mut myself = Author::new(0x77);
+    myself.registration.kind = "lookup".into();
+    let version = served.register(myself.signed(1, 0)).await.unwrap().lookups_version;
+    assert_ne!(registered.lookups_version, version);
+    let mut watch = served.watch("name=farm-3", None).await;
+    assert_eq!(watch.told().await, ["present farm-3", "end"]);
+    for _ in 0..3 {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        served.renew(vec![registered.lease]).await.unwrap();
+    }
+    assert_eq!(watch.told().await, ["suspicion true", "state farm-3?"]);
+    let status = served.client.status(StatusRequest {}).await.unwrap().into_inner();
+    assert_eq!((status.leases, status.overdue, status.suspect, status.suspects), (32, 31, 31, true));
+    assert_eq!(status.max_renewals_per_second, 10_000.0);
+    assert!(status.renewals_per_second > 0.0);
+    let [peer] = &status.peers[..] else { panic!("{:?}", status.peers) };
+    assert_eq!((peer.name.as_str(), peer.state()), ("farm-99", LeaseState::Live));
+    assert_eq!(peer.urls, ["http://127.0.0.1:7403"]);
+}
