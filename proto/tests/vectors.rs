@@ -212,6 +212,31 @@ fn registrations_are_signed_as_the_vectors_say_and_altered_ones_refused() {
 }
 
 #[test]
+fn documents_are_signed_as_the_vectors_say_and_altered_ones_refused() {
+    let file = load("documents.json");
+    let seed: [u8; 32] = unhex(file["seed"].as_str().unwrap()).try_into().unwrap();
+    let key = SigningKey::from_bytes(&seed);
+    for (name, bytes, case) in cases(&file) {
+        let offered = lookup::Signed::decode(&bytes[..]).unwrap();
+        let opened = signed::open_document(&offered);
+        if let Some(refused) = case.get("refused") {
+            assert_eq!(opened.unwrap_err().to_string(), refused.as_str().unwrap(), "{name}");
+            continue;
+        }
+        let opened = opened.unwrap();
+        assert_eq!(reflected("hedgerow.lookup.v1.Document", &offered.body), case["decoded"], "{name}");
+        assert_eq!(hex(&offered.body), case["body"].as_str().unwrap(), "{name}");
+        assert_eq!(hex(&offered.signature), case["signature"].as_str().unwrap(), "{name}");
+        assert_eq!(opened.body.to_string(), case["body_sha256"].as_str().unwrap(), "{name}");
+        assert_eq!(
+            hex(&signed::sign_document(&opened.document, &key).encode_to_vec()),
+            hex(&bytes),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn epochs_have_one_form_on_the_wire_and_one_as_text() {
     let file = load("epochs.json");
     for (name, bytes, case) in cases(&file) {
@@ -255,17 +280,18 @@ fn a_second_implementation_agrees() {
 fn a_second_implementation_notices_what_is_wrong() {
     let wrong = std::env::temp_dir().join(format!("hedgerow-proto-vectors-{}", std::process::id()));
     std::fs::create_dir_all(&wrong).unwrap();
-    for file in ["batches.json", "stream.json", "signed.json", "epochs.json"] {
+    for file in ["batches.json", "stream.json", "signed.json", "documents.json", "epochs.json"] {
         let text = std::fs::read_to_string(folder().join(file)).unwrap();
-        // A value, a time, a signature that was refused, an epoch.
+        // A value, a document's name, a time, a registration's name, an epoch.
         let text = text.replace("\"f64\": \"3fe0000000000000\"", "\"f64\": \"3fe0000000000001\"");
+        let text = text.replace("load/é", "load/e");
         let text = text.replace("\"now_ms\": 17930", "\"now_ms\": 17931").replace("cern-t0/é", "cern-t0/e");
         std::fs::write(wrong.join(file), text.replace("\"start\": 2,", "\"start\": 3,")).unwrap();
     }
     let (agrees, said) = check_in_python(&wrong);
     std::fs::remove_dir_all(&wrong).unwrap();
     assert!(!agrees, "{said}");
-    for file in ["batches.json", "stream.json", "signed.json", "epochs.json"] {
+    for file in ["batches.json", "stream.json", "signed.json", "documents.json", "epochs.json"] {
         assert!(said.lines().any(|line| line.starts_with(file)), "{file} passed: {said}");
     }
 }

@@ -48,6 +48,9 @@ REGISTRATION = {
     6: ("groups", "string*"), 7: ("attributes", [LABEL]), 8: ("endpoints", [{1: ("url", "string"), 2: ("via_relay", "bytes")}]),
     9: ("apis", "string*"), 10: ("version", "string"), 11: ("description", "string"), 12: ("instance", EPOCH),
     13: ("serial", "uint")}
+DOCUMENT = {
+    1: ("mesh_id", "bytes"), 2: ("kind", "string"), 3: ("name", "string"), 4: ("serial", "uint"), 5: ("tombstone", "bool"),
+    6: ("signed_ms", "uint"), 7: ("ends_ms", "uint"), 8: ("payload", "bytes"), 9: ("blobs", [{1: ("sha256", "bytes"), 2: ("size", "uint")}])}
 
 
 def varint(data, at):
@@ -233,19 +236,29 @@ def verifies(key, signature, message):
     return point_equal(point_times(s, base), point_add(r, point_times(h, a)))
 
 
-def open_signed(data):
+def open_signed(data, kind):
     signed = {name: bytes.fromhex(value) for name, value in decode(SIGNED, data).items()}
     body, key, signature = (signed.get(name, b"") for name in ("body", "public_key", "signature"))
     if len(key) != 32 or point_read(key) is None:
         raise Bad("public key")
     if len(signature) != 64:
         raise Bad(f"the signature has {len(signature)} bytes")
-    if not verifies(key, signature, b"hedgerow/registration/v1\0" + body):
+    if not verifies(key, signature, b"hedgerow/" + kind + b"/v1\0" + body):
         raise Bad("the signature does not fit")
+    if kind == b"document":
+        return document(decode(DOCUMENT, body))
     registration = decode(REGISTRATION, body)
     if len(registration.get("id", "")) != 32:
         raise Bad("an id has 16")
     return registration
+
+
+def document(said):
+    if said.get("serial", 0) == 0:
+        raise Bad("serial: 0")
+    if said.get("tombstone") and ("payload" in said or "blobs" in said):
+        raise Bad("tombstone: holds a payload or blobs")
+    return said
 
 
 def read(file, case, data):
@@ -253,13 +266,14 @@ def read(file, case, data):
         return samples(decode(BATCH, data), case.get("kinds", {}))
     if file == "stream.json":
         return decode(MESSAGE, data)["items"]
-    return open_signed(data) if file == "signed.json" else decode(EPOCH, data)
+    kinds = {"signed.json": b"registration", "documents.json": b"document"}
+    return open_signed(data, kinds[file]) if file in kinds else decode(EPOCH, data)
 
 
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent)
     wrong = count = 0
-    for file in ("batches.json", "stream.json", "signed.json", "epochs.json"):
+    for file in ("batches.json", "stream.json", "signed.json", "documents.json", "epochs.json"):
         cases = json.loads((folder / file).read_text())["cases"]
         wrong += not cases
         for case in cases:
