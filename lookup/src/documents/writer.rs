@@ -82,7 +82,7 @@ impl Writer {
     }
 
     fn apply(&mut self, group: Vec<Change>, failing: &mut bool) {
-        let (mut judged, mut dropped) = (Vec::new(), Vec::new());
+        let (mut judged, mut kept, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
         for change in group {
             match change {
                 Change::Take(document, reply) => {
@@ -90,7 +90,7 @@ impl Writer {
                     judged.push(Judged { document, taken, reply });
                 }
                 Change::Bytes(path, hash, size, reply) => {
-                    let _ = reply.send(self.keep_bytes(&path, hash, size));
+                    kept.push((reply, self.keep_bytes(&path, hash, size)));
                 }
                 Change::Lose(hash) => self.lose(hash),
                 Change::Tick => dropped.extend(self.tick()),
@@ -119,6 +119,10 @@ impl Writer {
             Head { number: set.head(), hidden: set.hidden() }
         };
         self.head.send_if_modified(|seen| std::mem::replace(seen, head) != head);
+        // Only now: who is answered finds what he gave.
+        for (reply, answer) in kept {
+            let _ = reply.send(answer);
+        }
         for (reply, answer) in answers {
             let _ = reply.send(answer);
         }
