@@ -1,7 +1,7 @@
 //! Texts in ascending order, each with the slots in which it occurs. Most texts of a large directory (names) occur once:
 //! such a text costs what it does not share with its neighbour, and its slot.
 
-use super::block::{Reader, Writer};
+use super::block::{self, Reader, Writer};
 use super::postings::{Many, Postings};
 use crate::slab::Slab;
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub struct Dictionary {
     /// By a text that is not greater than any in the block, and greater than all in the block before.
     blocks: BTreeMap<Bytes, Bytes>,
     many: Slab<Many>,
+    /// Where a block is written anew.
+    scratch: Vec<u8>,
 }
 
 impl Dictionary {
@@ -91,13 +93,7 @@ impl Dictionary {
     }
 
     fn number(&self, text: &[u8]) -> Option<u64> {
-        let mut reader = Reader::new(self.block_of(text)?.1);
-        while let Some((held, number)) = reader.next() {
-            if held >= text {
-                return (held == text).then_some(number);
-            }
-        }
-        None
+        block::find(self.block_of(text)?.1, text).number
     }
 
     fn postings(&self, number: u64) -> Postings<'_> {
@@ -113,70 +109,70 @@ impl Dictionary {
 
     /// Writes the block of a text anew: with it, or without.
     fn set(&mut self, text: &[u8], held: Option<Held>) {
-        // The first block is that of the empty text: so every text has one.
-        let (key, block) = self.block_of(text).map_or_else(Default::default, |(k, b)| (k.clone(), b.clone()));
-        let mut written = Writer::default();
-        let mut pending = held.map(u64::from);
-        let mut reader = Reader::new(&block);
-        while let Some((other, number)) = reader.next() {
-            if other >= text
-                && let Some(new) = pending.take()
-            {
-                written.push(text, new);
+        if self.blocks.is_empty() {
+            // The first block is that of the empty text: so every text has one.
+            self.blocks.insert(Bytes::default(), Bytes::default());
+        }
+        let behind = self.blocks.range_mut::<[u8], _>((Unbounded, Included(text))).next_back();
+        let (key, block) = behind.expect("invariant: every text has a block");
+        self.scratch.clear();
+        block::replace(block, text, block::find(block, text), held.map(u64::from), &mut self.scratch);
+        if self.scratch.len() > MAX_BLOCK {
+            let key = key.clone();
+            self.split(key);
+            return;
+        }
+        *block = Bytes::from(&*self.scratch);
+        if held.is_none() && block.len() < MAX_BLOCK / 4 {
+            let key = key.clone();
+            self.shrink(key);
+        }
+    }
+
+    /// Takes into the block of `key` the one behind it, where that is small, too; takes it out where it is empty.
+    fn shrink(&mut self, key: Bytes) {
+        let next = self.blocks.range::<[u8], _>((Excluded(&*key), Unbounded)).next();
+        let small = next.filter(|(_, block)| block.len() < MAX_BLOCK / 2);
+        let next = small.map(|(next, _)| next.clone());
+        let next = next.and_then(|next| self.blocks.remove(&next));
+        let Some(block) = self.blocks.get_mut(&key) else { return };
+        if let Some(next) = next {
+            let mut both = Writer::default();
+            for part in [&*block, &next] {
+                let mut reader = Reader::new(part);
+                while let Some((text, number)) = reader.next() {
+                    both.push(text, number);
+                }
             }
-            if other != text {
-                written.push(other, number);
-            }
+            *block = both.bytes().into();
         }
-        if let Some(new) = pending {
-            written.push(text, new);
-        }
-        if written.len() < MAX_BLOCK / 4 && held.is_none() {
-            self.merge_next(&key, &mut written);
-        }
-        let written = written.finish();
-        if written.len() > MAX_BLOCK {
-            self.put_halves(key, &written);
-        } else if written.is_empty() && !key.is_empty() {
+        if block.is_empty() && !key.is_empty() {
             self.blocks.remove(&key);
-        } else {
-            self.blocks.insert(key, written);
         }
     }
 
-    /// Takes in the block behind that of `key`, where that is small, too.
-    fn merge_next(&mut self, key: &[u8], written: &mut Writer) {
-        let next = self.blocks.range::<[u8], _>((Excluded(key), Unbounded)).next();
-        let Some((next, block)) = next.filter(|(_, block)| block.len() < MAX_BLOCK / 2) else { return };
-        let mut reader = Reader::new(block);
-        while let Some((text, number)) = reader.next() {
-            written.push(text, number);
-        }
-        let next = next.clone();
-        self.blocks.remove(&next);
-    }
-
-    fn put_halves(&mut self, key: Bytes, block: &[u8]) {
+    /// Puts what was written in the place of the block of `key`, as two blocks.
+    fn split(&mut self, key: Bytes) {
         let (mut left, mut right) = (Writer::default(), Writer::default());
         let mut last = Vec::new();
-        let mut middle = Box::default();
-        let mut reader = Reader::new(block);
+        let mut middle = Bytes::default();
+        let mut reader = Reader::new(&self.scratch);
         while let Some((text, number)) = reader.next() {
-            if right.len() == 0 && left.len() < block.len() / 2 {
+            if middle.is_empty() && left.bytes().len() < self.scratch.len() / 2 {
                 left.push(text, number);
-                last = text.to_vec();
+                last.clear();
+                last.extend_from_slice(text);
                 continue;
             }
-            if right.len() == 0 {
+            if middle.is_empty() {
                 // As much of the text as tells it from the one before.
-                let shared = last.iter().zip(text).take_while(|(a, b)| a == b).count();
-                middle = text[..=shared].into();
+                middle = text[..=block::common(&last, text)].into();
             }
             right.push(text, number);
         }
-        self.blocks.insert(key, left.finish());
-        if right.len() > 0 {
-            self.blocks.insert(middle, right.finish());
+        self.blocks.insert(key, left.bytes().into());
+        if !middle.is_empty() {
+            self.blocks.insert(middle, right.bytes().into());
         }
     }
 }
