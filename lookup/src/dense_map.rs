@@ -73,6 +73,12 @@ impl<K: Hash + Eq, V> DenseMap<K, V> {
         self.entries.remove(slot).map(|(_, value)| value)
     }
 
+    /// Bytes of its memory.
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> usize {
+        self.slots.allocation_size() + self.entries.held_bytes()
+    }
+
     fn slot(&self, key: &K) -> Option<u32> {
         let is_it = |slot: &u32| self.entries.get(*slot).is_some_and(|(held, _)| held == key);
         self.slots.find(self.hasher.hash_one(key), is_it).copied()

@@ -66,6 +66,14 @@ impl Index {
     }
 }
 
+#[cfg(test)]
+impl Index {
+    /// Bytes of memory: of texts, of the slots of those that occur more than once.
+    pub fn held_bytes(&self) -> [usize; 2] {
+        self.dictionary.held_bytes()
+    }
+}
+
 impl Entries {
     /// Those of a registration.
     pub fn of(registration: &Registration) -> Self {

@@ -255,6 +255,12 @@ impl LeaseTable {
         }
     }
 
+    /// Bytes of memory: of the table, of the queue, whose nodes are about two thirds full.
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> [usize; 2] {
+        [self.leases.held_bytes(), self.queue.len() * 2 * size_of::<(u64, LeaseId)>()]
+    }
+
     fn insert(&mut self, id: LeaseId, service: Id, asked: Duration, granted: Duration, state: LeaseState) {
         let granted_ms = millis(granted);
         let renewed = self.time.millis();

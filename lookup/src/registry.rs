@@ -7,7 +7,7 @@ mod order;
 mod packing;
 mod records;
 
-pub use packing::parse;
+pub use packing::{Shown, parse};
 
 use crate::admission::Entry;
 use crate::index::{Entries, Facet, FacetKeys, Index, Matches, Registrations};
@@ -20,9 +20,9 @@ use std::sync::Arc;
 
 /// A registration in the directory.
 #[derive(Debug, Clone)]
-pub struct Listed {
+pub struct Listed<E = Arc<Entry>> {
     /// What is registered.
-    pub entry: Arc<Entry>,
+    pub entry: E,
     /// Under which lease.
     pub lease: LeaseId,
     /// Number of its last transition; 0: none since the lookup started.
@@ -113,16 +113,24 @@ impl Registry {
         self.index.matching(template, &self.records)
     }
 
-    /// The first `most` of those that match, in the order of their ids, from behind `after`; each unpacked when its turn
-    /// comes.
-    pub fn page(&self, matches: &Matches, after: Option<Id>, most: usize) -> impl Iterator<Item = Listed> {
-        matches.page(after, most, &self.records).into_iter().map(|slot| self.listed(slot))
+    /// The first `most` of those that match, in the order of their ids, from behind `after`.
+    pub fn page(
+        &self,
+        matches: &Matches,
+        after: Option<Id>,
+        most: usize,
+    ) -> impl Iterator<Item = Listed<Shown>> {
+        let slots = matches.page(after, most, &self.records).into_iter();
+        slots.map(|slot| {
+            let record = self.records.get(slot);
+            Listed { entry: self.records.shown(slot), lease: record.lease, number: record.number }
+        })
     }
 
     /// How many match a template, and which values they have of these fields, with at most `limit` values each.
     pub fn facets(&self, template: &Matcher, keys: FacetKeys, limit: usize) -> (u64, Vec<Facet>) {
         let matches = self.matching(template);
-        (matches.len(), self.index.facets(matches, keys, limit))
+        (matches.len(), self.index.facets(matches, keys, limit, &self.records))
     }
 
     /// Judges an offered registration: same key and higher (instance, serial) replaces, equal is nothing new.
@@ -144,6 +152,12 @@ impl Registry {
             std::cmp::Ordering::Greater if held.0 == offered.0 => Ok(Standing::NewSerial),
             std::cmp::Ordering::Greater => Ok(Standing::NewInstance),
         }
+    }
+
+    /// Bytes of memory: of what is packed, the slots, the order, the index.
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> Vec<usize> {
+        self.records.held_bytes().into_iter().chain(self.index.held_bytes()).collect()
     }
 
     fn listed(&self, slot: u32) -> Listed {

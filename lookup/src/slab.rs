@@ -67,6 +67,18 @@ impl<T> Slab<T> {
         }
         Some(value)
     }
+
+    /// Bytes of its chunks.
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> usize {
+        self.chunks.len() * CHUNK * size_of::<Option<T>>() + self.free.capacity() * size_of::<u32>()
+    }
+
+    /// All values.
+    #[cfg(test)]
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten().flatten()
+    }
 }
 
 #[cfg(test)]

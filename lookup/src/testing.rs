@@ -58,3 +58,8 @@ impl Author {
 pub fn template(text: &str) -> Matcher {
     text.parse::<Template>().unwrap().compile().unwrap()
 }
+
+/// About what the allocator takes for this many bytes.
+pub fn allocation(bytes: usize) -> usize {
+    if bytes == 0 { 0 } else { (bytes + 8).next_multiple_of(16).max(32) }
+}

@@ -1,8 +1,8 @@
 //! Who watches, and what each has not been told yet. Nobody waits for a watcher: one that falls behind its bound loses
 //! its queue and is told so, by a reset.
 
-use crate::admission::Entry;
 use crate::leases::{LeaseState, Suspicion};
+use crate::registry::Shown;
 use crate::transitions::{Happened, Seen, Transition};
 use hashbrown::HashMap;
 use hedgerow_model::template::Matcher;
@@ -27,7 +27,7 @@ pub struct WatcherId(u64);
 #[derive(Debug, Clone)]
 pub struct Sight {
     /// What is registered.
-    pub entry: Arc<Entry>,
+    pub entry: Shown,
     /// How sure that is.
     pub state: LeaseState,
     /// How long its lease will still run; zero where it is gone.

@@ -68,12 +68,56 @@ fn fill(directory: &mut Directory, count: u64, noise: &mut Noise) -> Vec<LeaseId
         .collect()
 }
 
+const TEMPLATES: [&str; 9] = [
+    "",
+    "kind=farm",
+    "country=C7 city=city-11",
+    "country=C7 city!=city-11 has:lat",
+    "group=alice country=C7 cores=300..310",
+    "name=farm-01234*",
+    "name=*9999",
+    "lat=10.5..10.6",
+    "country!=C7 country!=C8 group=cms",
+];
+
+/// Bytes of memory a lease, by part.
+fn held_bytes(directory: &Directory) -> Vec<(&'static str, usize)> {
+    let names = ["packed", "slots", "order", "texts", "postings", "leases", "queue"];
+    let parts = directory.registry.held_bytes().into_iter().chain(directory.leases.held_bytes());
+    names.into_iter().zip(parts.map(|bytes| bytes / directory.registry.count())).collect()
+}
+
+#[test]
+fn a_lease_takes_less_than_400_bytes() {
+    let mut directory = Directory::new(1, &Bounds::default(), Duration::ZERO);
+    fill(&mut directory, 20_000, &mut Noise(1));
+    let parts = held_bytes(&directory);
+    let all: usize = parts.iter().map(|(_, bytes)| bytes).sum();
+    println!("{all} {parts:?}");
+    assert!(all <= 400, "{all}: {parts:?}");
+}
+
+#[test]
+fn what_is_found_among_thousands_is_what_a_plain_scan_finds() {
+    let mut directory = Directory::new(1, &Bounds::default(), Duration::ZERO);
+    fill(&mut directory, 3000, &mut Noise(2));
+    let all = directory.find(Duration::ZERO, &template(""), None, usize::MAX, usize::MAX).sights;
+    for text in TEMPLATES {
+        let matcher = template(text);
+        let matching = all.iter().filter(|sight| matcher.matches(&sight.entry.registration));
+        let page = directory.find(Duration::ZERO, &matcher, None, 10, usize::MAX);
+        assert_eq!(page.total, matching.clone().count() as u64, "`{text}`");
+        let ids = |sight: &crate::watchers::Sight| sight.entry.registration.id;
+        assert!(page.sights.iter().map(ids).eq(matching.take(10).map(ids)), "`{text}`");
+    }
+}
+
 fn resident_bytes() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
-/// Run by hand, alone: `cargo nextest run --release -p hedgerow-lookup --run-ignored only --no-capture million`.
+/// Run by hand, alone: `cargo test --release -p hedgerow-lookup --lib -- --ignored --nocapture million`.
 #[test]
 #[ignore = "takes minutes and half a gigabyte"]
 fn a_million_leases_are_held_and_renewed() {
@@ -91,33 +135,28 @@ fn a_million_leases_are_held_and_renewed() {
     println!("filled in {:?}", began.elapsed());
     let leases_bytes = size_of_val(&*leases);
     let held = resident_bytes() - before - leases_bytes;
-    println!("{} bytes a lease, log apart", held / leases.len());
+    println!("{} bytes a lease, log apart: {:?}", held / leases.len(), held_bytes(&directory));
     let began = Instant::now();
     for (at, batch) in (0..).zip(leases.chunks(1000)) {
         let renewed = directory.renew(Duration::from_millis(at), batch);
+        directory.take_effects();
         assert!(renewed.iter().all(|renewed| matches!(renewed, Renewed::For(_))));
     }
     println!("renewed in {:?}", began.elapsed());
     println!("{} bytes a lease after renewals", (resident_bytes() - before - leases_bytes) / leases.len());
-    for text in [
-        "",
-        "kind=farm",
-        "country=C7 city=city-11",
-        "group=alice country=C7 cores=300..310",
-        "name=farm-12345*",
-        "name=*99999",
-        "lat=10.5..10.6",
-        "country!=C7 country!=C8",
-    ] {
+    for text in TEMPLATES {
         let matcher = template(text);
-        let began = Instant::now();
-        let page = directory.find(Duration::from_secs(1), &matcher, None, 10, usize::MAX);
-        println!("`{text}`: {} in {:?}", page.total, began.elapsed());
+        let mut find = || {
+            let began = Instant::now();
+            let page = directory.find(Duration::from_secs(1), &matcher, None, 10, usize::MAX);
+            (began.elapsed(), page.total)
+        };
+        let (best, total) = (0..10).map(|_| find()).min().unwrap();
+        println!("`{text}`: {total} in {best:?}");
     }
     let began = Instant::now();
     let keys = crate::index::FacetKeys::Every(64);
     let (total, facets) = directory.facets(Duration::from_secs(1), &template("country=C7"), keys, 10);
     println!("facets of {total}: {} in {:?}", facets.len(), began.elapsed());
-    directory.tick(Duration::from_secs(1));
-    assert_eq!(directory.census(Duration::from_secs(1)).leases, 1_000_000);
+    assert_eq!(directory.registry.count(), 1_000_000);
 }

@@ -2,7 +2,7 @@
 
 use super::{Directory, Revision};
 use crate::index::{Facet, FacetKeys};
-use crate::registry::Listed;
+use crate::registry::{Listed, Shown};
 use crate::transitions::{Seen, Transition};
 use crate::watchers::{Event, Pending, Sight, Told, WatcherId};
 use hedgerow_model::registration::Id;
@@ -137,7 +137,7 @@ impl Directory {
         reset.into_iter().chain(present).chain(suspicion).chain([end]).collect()
     }
 
-    fn sight(&self, listed: Listed) -> Sight {
+    fn sight(&self, listed: Listed<Shown>) -> Sight {
         let lease = self.leases.get(listed.lease).expect(super::LISTED_HAS_LEASE);
         Sight {
             entry: listed.entry,
@@ -155,7 +155,7 @@ impl Directory {
         let lease = self.leases.get(transition.lease);
         let entry = transition.after.as_ref().or(transition.before.as_ref());
         let sight = Sight {
-            entry: Arc::clone(entry.expect("invariant: a transition is of something")),
+            entry: Arc::clone(entry.expect("invariant: a transition is of something")).into(),
             state: transition.state,
             remaining: lease.map(|lease| self.leases.remaining(lease)).unwrap_or_default(),
             granted: lease.map(|lease| lease.granted()).unwrap_or_default(),

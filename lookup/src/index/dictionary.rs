@@ -177,6 +177,20 @@ impl Dictionary {
     }
 }
 
+#[cfg(test)]
+impl Dictionary {
+    /// Bytes of memory: of texts, of the slots of those that occur more than once.
+    pub fn held_bytes(&self) -> [usize; 2] {
+        use crate::testing::allocation;
+        // A node of the tree is about two thirds full.
+        let node = 3 * size_of::<(Bytes, Bytes)>() / 2;
+        let block = |(key, block): (&Bytes, &Bytes)| allocation(key.len()) + allocation(block.len()) + node;
+        let blocks = self.blocks.iter().map(block).sum();
+        let many = self.many.values().map(Many::held_bytes).sum::<usize>() + self.many.held_bytes();
+        [blocks, many]
+    }
+}
+
 /// The number of a text.
 #[derive(Debug, Clone, Copy)]
 enum Held {

@@ -1,7 +1,7 @@
 //! Which values the matching registrations have, counted.
 
 use super::postings::Postings;
-use super::{ATTRIBUTE, BETWEEN, Index, Matches, field_key, value_key};
+use super::{ATTRIBUTE, BETWEEN, Entries, Index, Matches, Registrations, field_key, value_key};
 use hedgerow_model::template::Field;
 use roaring::RoaringBitmap;
 use std::cmp::Reverse;
@@ -9,6 +9,10 @@ use std::collections::BinaryHeap;
 
 /// Most attributes that are looked at where none are named; those behind, by name, are left out.
 const MAX_SEEN: usize = 4096;
+
+/// Where fewer than one registration in this many match, an index of those alone is made and counted.
+/// (Tests see both ways.)
+const FEW: u64 = if cfg!(test) { 3 } else { 200 };
 
 /// How often one value occurs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,20 +47,44 @@ pub enum FacetKeys {
 
 impl Index {
     /// The facets of what matches, with at most `limit` values each.
-    pub fn facets(&self, matches: Matches, keys: FacetKeys, limit: usize) -> Vec<Facet> {
-        let bits = matches.bits(&self.all);
+    ///
+    /// While the directory is locked: the worst are fields with a million values, each of which is counted.
+    pub fn facets(
+        &self,
+        matches: Matches,
+        keys: FacetKeys,
+        limit: usize,
+        held: &impl Registrations,
+    ) -> Vec<Facet> {
+        if matches.len() * FEW < self.all.len() {
+            let mut few = Self::default();
+            for slot in matches.bits(&self.all) {
+                few.insert(slot, &Entries::of(&held.registration(slot)));
+            }
+            let all = Matches::All(few.all.len());
+            return few.counted(all, keys, limit);
+        }
+        self.counted(matches, keys, limit)
+    }
+
+    fn counted(&self, matches: Matches, keys: FacetKeys, limit: usize) -> Vec<Facet> {
+        let bits = match matches {
+            Matches::All(_) => None,
+            some => Some(some.bits(&self.all)),
+        };
+        let bits = bits.as_ref();
         let fields = match keys {
             FacetKeys::Named(fields) => fields,
             FacetKeys::Every(most) => {
                 let own = [Field::Kind, Field::Group, Field::Version, Field::Api];
-                let attributes = self.attributes(&bits, most.saturating_sub(own.len()));
+                let attributes = self.attributes(bits, most.saturating_sub(own.len()));
                 own.into_iter().chain(attributes).collect()
             }
         };
-        fields.into_iter().map(|field| self.facet(field, &bits, limit)).collect()
+        fields.into_iter().map(|field| self.facet(field, bits, limit)).collect()
     }
 
-    fn facet(&self, field: Field, bits: &RoaringBitmap, limit: usize) -> Facet {
+    fn facet(&self, field: Field, bits: Option<&RoaringBitmap>, limit: usize) -> Facet {
         let key = field_key(&field);
         let registrations = self.dictionary.get(&key).map_or(0, |any| any.count_in(bits));
         let mut distinct = 0;
@@ -83,7 +111,7 @@ impl Index {
     }
 
     /// The attributes that most of the matching registrations have, at most so many.
-    fn attributes(&self, bits: &RoaringBitmap, most: usize) -> Vec<Field> {
+    fn attributes(&self, bits: Option<&RoaringBitmap>, most: usize) -> Vec<Field> {
         let (mut seen, mut looked) = (Vec::new(), 0);
         let mut from = vec![ATTRIBUTE];
         while let Some((key, any)) = self.dictionary.first(&from).filter(|(key, _)| key[0] == ATTRIBUTE) {

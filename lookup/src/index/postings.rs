@@ -2,8 +2,8 @@
 
 use roaring::RoaringBitmap;
 
-/// Most slots in a list; more become a set of bits, which is smaller then. Tests see both forms.
-const MAX_FEW: usize = if cfg!(test) { 8 } else { 256 };
+/// Most slots in a list; more become a set of bits, which is smaller then.
+const MAX_FEW: usize = 256;
 
 /// More than one slot.
 #[derive(Debug)]
@@ -36,6 +36,10 @@ impl Many {
         match self {
             Self::Few(few) => {
                 if let Err(at) = few.binary_search(&slot) {
+                    if few.len() == few.capacity() {
+                        // There are many short lists: doubling would cost more than it saves.
+                        few.reserve_exact(few.len() / 4 + 1);
+                    }
                     few.insert(at, slot);
                 }
                 if few.len() > MAX_FEW {
@@ -73,6 +77,23 @@ impl Many {
     }
 }
 
+#[cfg(test)]
+impl Many {
+    /// Bytes of memory beside its own.
+    pub fn held_bytes(&self) -> usize {
+        use crate::testing::allocation;
+        match self {
+            Self::Few(few) => allocation(few.capacity() * size_of::<u32>()),
+            Self::Lots(lots) => {
+                let found = lots.statistics();
+                // It counts four bytes for an element of two, and a byte for a bit.
+                let bytes = found.n_bytes_array_containers / 2 + found.n_bytes_bitset_containers / 8;
+                allocation(64 * found.n_containers as usize) + bytes as usize
+            }
+        }
+    }
+}
+
 impl<'a> From<&'a Many> for Postings<'a> {
     fn from(many: &'a Many) -> Self {
         match many {
@@ -101,8 +122,9 @@ impl Postings<'_> {
         }
     }
 
-    /// How many of them are in a set.
-    pub fn count_in(&self, bits: &RoaringBitmap) -> u64 {
+    /// How many of them are in a set; without one, how many there are.
+    pub fn count_in(&self, bits: Option<&RoaringBitmap>) -> u64 {
+        let Some(bits) = bits else { return self.len() };
         match self {
             Self::One(one) => bits.contains(*one).into(),
             Self::Few(few) => few.iter().filter(|slot| bits.contains(**slot)).count() as u64,
@@ -125,4 +147,38 @@ pub fn union(all: &[Postings<'_>]) -> RoaringBitmap {
     single.sort_unstable();
     single.dedup();
     bits | RoaringBitmap::from_sorted_iter(single).expect("invariant: sorted, each once")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn they_are_sets_in_every_form(
+            slots in prop::collection::btree_set(0..2_000_000u32, 2..600),
+            keep in 1..600usize,
+            others in prop::collection::btree_set(0..2_000_000u32, 0..600),
+        ) {
+            let slots: Vec<_> = slots.into_iter().collect();
+            let mut many = Many::pair(slots[1], slots[0]);
+            slots.iter().for_each(|slot| many.insert(*slot));
+            slots.iter().skip(keep).for_each(|slot| many.remove(*slot));
+            let expected: BTreeSet<_> = slots.iter().take(keep).copied().collect();
+            let postings = Postings::from(&many);
+            prop_assert_eq!(postings.len(), expected.len() as u64);
+            prop_assert_eq!(many.only(), slots.first().copied().filter(|_| expected.len() == 1));
+            prop_assert!(slots.iter().all(|slot| postings.contains(*slot) == expected.contains(slot)));
+            let bits: RoaringBitmap = others.iter().chain(slots.iter().step_by(3)).copied().collect();
+            let common = expected.iter().filter(|slot| bits.contains(**slot)).count();
+            prop_assert_eq!(postings.count_in(Some(&bits)), common as u64);
+            let one = Postings::One(7);
+            let all: BTreeSet<_> = union(&[postings, one, postings]).iter().collect();
+            prop_assert_eq!(all, expected.into_iter().chain([7]).collect::<BTreeSet<_>>());
+        }
+    }
 }

@@ -169,7 +169,7 @@ proptest! {
     ) {
         let (index, plain) = fill(changes);
         let matcher = template.compile().unwrap();
-        let facets = index.facets(index.matching(&matcher, &plain), FacetKeys::Every(64), limit);
+        let facets = index.facets(index.matching(&matcher, &plain), FacetKeys::Every(64), limit, &plain);
         for facet in &facets {
             let (any, counts) = count_values(&plain, &facet.field, &matcher);
             prop_assert_eq!((facet.registrations, facet.distinct), (any, counts.len() as u64));

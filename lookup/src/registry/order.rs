@@ -76,6 +76,13 @@ impl Order {
         first.iter().chain(rest.iter().flatten()).map(|entry| slot(*entry))
     }
 
+    /// Bytes of its memory.
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> usize {
+        let chunks = self.chunks.iter().map(|chunk| crate::testing::allocation(chunk.capacity() * 8));
+        chunks.sum::<usize>() + self.chunks.capacity() * size_of::<Vec<u64>>()
+    }
+
     /// `Err`: where it would be; within the last chunk that can hold it.
     fn place(&self, id: Id, id_of: &impl Fn(u32) -> Id) -> Result<Place, Place> {
         let compare = |entry: &u64| match prefix_of(*entry).cmp(&prefix(id)) {

@@ -9,7 +9,8 @@ use hedgerow_model::registration::{Id, Registration};
 use hedgerow_proto::convert::registration;
 use hedgerow_proto::lookup::{Registration as WireRegistration, Signed};
 use prost::Message;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 /// Most bytes of the dictionary. It grows by bodies that it does not help with, until it is full; what is unlike all of
 /// it later is kept at about its own size.
@@ -26,8 +27,15 @@ const ID_TAG: [u8; 2] = [0x0a, 16];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed(Arc<[u8]>);
 
+/// A registration that is shown: read, or packed until somebody looks. So a snapshot takes no more than the directory.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    packed: Option<(Packed, Arc<Packing>)>,
+    read: OnceLock<Arc<Entry>>,
+}
+
 /// What bodies have in common.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Packing {
     /// Only ever appended to: what was packed remembers how long it was.
     dictionary: Vec<u8>,
@@ -39,6 +47,12 @@ impl Packed {
         Id::from_slice(&self.0[HEAD - 16..HEAD]).expect("invariant: an id has 16 bytes")
     }
 
+    /// Bytes of its memory: the counts of an `Arc`, and what is packed.
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> usize {
+        crate::testing::allocation(2 * size_of::<usize>() + self.0.len())
+    }
+
     fn body_len(&self) -> usize {
         usize::from(self.number(2) & !ID_FIRST)
     }
@@ -48,30 +62,51 @@ impl Packed {
     }
 }
 
+impl From<Arc<Entry>> for Shown {
+    fn from(entry: Arc<Entry>) -> Self {
+        Self { packed: None, read: entry.into() }
+    }
+}
+
+impl Deref for Shown {
+    type Target = Entry;
+    fn deref(&self) -> &Entry {
+        self.read.get_or_init(|| {
+            let (packed, packing) = self.packed.as_ref().expect("invariant: what is not read is packed");
+            packing.entry(packed)
+        })
+    }
+}
+
 impl Packing {
     /// Packs a registration. Its body is admitted: at most [`crate::admission::MAX_BODY_BYTES`].
-    pub fn pack(&mut self, entry: &Entry) -> Packed {
+    pub fn pack(packing: &mut Arc<Self>, entry: &Entry) -> Packed {
         let Signed { body, public_key, signature } = &entry.signed;
         let id = entry.registration.id.0;
         let rest = body.strip_prefix(&ID_TAG).and_then(|body| body.strip_prefix(&id));
         let id_first = if rest.is_some() { ID_FIRST } else { 0 };
         let rest = rest.unwrap_or(body);
-        let compressed = lz4_flex::block::compress_with_dict(rest, &self.dictionary);
+        let compressed = lz4_flex::block::compress_with_dict(rest, &packing.dictionary);
         let small = |length: usize| u16::try_from(length).expect("invariant: a body is bounded");
         let short =
             |length: usize| u8::try_from(length).expect("invariant: a key has 32 bytes, a signature 64");
         let mut all = Vec::with_capacity(HEAD + public_key.len() + signature.len() + compressed.len());
-        all.extend(small(self.dictionary.len()).to_le_bytes());
+        all.extend(small(packing.dictionary.len()).to_le_bytes());
         all.extend((small(body.len()) | id_first).to_le_bytes());
         all.extend([short(public_key.len()), short(signature.len())]);
         for part in [&id, &**public_key, &**signature, &*compressed] {
             all.extend_from_slice(part);
         }
         let helps_little = compressed.len() * 2 > rest.len();
-        if helps_little && self.dictionary.len() + rest.len() <= MAX_DICTIONARY_BYTES {
-            self.dictionary.extend_from_slice(rest);
+        if helps_little && packing.dictionary.len() + rest.len() <= MAX_DICTIONARY_BYTES {
+            Arc::make_mut(packing).dictionary.extend_from_slice(rest);
         }
         Packed(all.into())
+    }
+
+    /// To be read when somebody looks.
+    pub fn shown(self: &Arc<Self>, packed: &Packed) -> Shown {
+        Shown { packed: Some((packed.clone(), Arc::clone(self))), read: OnceLock::new() }
     }
 
     /// The bytes as they came.

@@ -1,7 +1,7 @@
 //! The packed registrations in their slots, and the order of their ids.
 
 use super::order::Order;
-use super::packing::{Packed, Packing};
+use super::packing::{Packed, Packing, Shown};
 use crate::admission::Entry;
 use crate::index::Registrations;
 use crate::leases::LeaseId;
@@ -24,7 +24,7 @@ pub struct Record {
 pub struct Records {
     slots: Slab<Record>,
     order: Order,
-    packing: Packing,
+    packing: Arc<Packing>,
 }
 
 impl Records {
@@ -43,9 +43,14 @@ impl Records {
         self.packing.entry(&self.get(slot).packed)
     }
 
+    /// The same, to be unpacked when somebody looks.
+    pub fn shown(&self, slot: u32) -> Shown {
+        self.packing.shown(&self.get(slot).packed)
+    }
+
     /// Puts in a registration of an id that is not in yet.
     pub fn insert(&mut self, entry: &Entry, lease: LeaseId, number: u64) -> u32 {
-        let packed = self.packing.pack(entry);
+        let packed = Packing::pack(&mut self.packing, entry);
         let slot = self.slots.insert(Record { packed, lease, number });
         self.order.insert(entry.registration.id, slot, id_in(&self.slots));
         slot
@@ -53,7 +58,7 @@ impl Records {
 
     /// Puts another registration of the same id into a slot.
     pub fn change(&mut self, slot: u32, entry: &Entry) {
-        self.slots.get_mut(slot).expect(TAKEN).packed = self.packing.pack(entry);
+        self.slots.get_mut(slot).expect(TAKEN).packed = Packing::pack(&mut self.packing, entry);
     }
 
     /// Notes lease and number.
@@ -66,6 +71,13 @@ impl Records {
     pub fn remove(&mut self, slot: u32) {
         self.order.remove(self.id(slot), id_in(&self.slots));
         self.slots.remove(slot);
+    }
+
+    /// Bytes of memory: of what is packed, of the slots, of the order.
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> [usize; 3] {
+        let packed = self.slots.values().map(|record| record.packed.held_bytes()).sum();
+        [packed, self.slots.held_bytes(), self.order.held_bytes()]
     }
 
     /// Bytes of the packing's dictionary.
