@@ -21,7 +21,7 @@ pub struct Foreign {
 pub struct ForeignRun(Process);
 
 /// The interpreter with what tests need.
-pub(crate) fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let venv = || root().join(".tools/venv/bin/python");
     let python = std::env::var_os("HEDGEROW_PYTHON").map_or_else(venv, PathBuf::from);
     let there = python.is_file();

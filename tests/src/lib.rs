@@ -35,7 +35,7 @@ mod tutorial;
 
 pub use access::{Access, USERS, User};
 pub use binary::{binary, root};
-pub use foreign::{Foreign, ForeignRun};
+pub use foreign::{Foreign, ForeignRun, python};
 pub use http::{http_get, percent_encoded};
 pub use net::{Loss, Net, Node};
 pub use net_snmp::{Oid, Said, Walk, get, net_snmp, numbers, said, walk};

@@ -125,6 +125,20 @@ impl Node {
         command
     }
 
+    /// Gives it a second address, `10.77.0.NUMBER`, which is no loopback address: for what is done only off loopback.
+    pub fn off_loopback(&self) -> String {
+        let address = self.address.replace("127.", "10.");
+        self.namespace.sh(&format!("ip addr add {address}/24 brd + dev eth0")).unwrap();
+        address
+    }
+
+    /// A program of others, to be started there.
+    pub fn program(&self, sandbox: &Sandbox, program: &Path) -> Command {
+        let mut command = sandbox.program(Path::new("nsenter"));
+        command.arg(format!("--net={}", self.namespace.path())).arg("--").arg(program);
+        command
+    }
+
     /// From now on it drops what comes from these addresses, so many of a hundred packets, and nothing else.
     fn drop_from<'a>(&self, losses: impl Iterator<Item = (&'a str, u32)>) -> Result<(), String> {
         let mut rules = String::new();

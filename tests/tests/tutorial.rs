@@ -57,7 +57,17 @@ fn run_page(name: &str, page: &str) -> Result<usize, String> {
 
 #[test]
 fn the_tutorial_works_as_it_is_written() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/tutorial");
+    assert!(run_pages("tutorial") > 0, "no block `sh test` in the tutorial");
+}
+
+#[test]
+fn the_how_to_pages_work_as_they_are_written() {
+    assert!(run_pages("how-to") > 0, "no block `sh test` in the how-to pages");
+}
+
+/// Runs all pages of a folder; how many blocks there were.
+fn run_pages(folder: &str) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(folder);
     let mut ran = 0;
     for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.unwrap().path();
@@ -67,7 +77,7 @@ fn the_tutorial_works_as_it_is_written() {
         }
     }
     println!("{ran} blocks ran");
-    assert!(ran > 0, "no block `sh test` in {}", folder.display());
+    ran
 }
 
 const FIXTURE: &str = r#"

@@ -89,6 +89,13 @@ const NEEDS: &[Need] = &[
         services: &[],
     },
     Need {
+        what: "avahi-daemon, avahi-browse and dbus-daemon (lookups are found on the local network by strangers, and find theirs)",
+        purpose: Purpose::Test,
+        present: || finds("avahi-daemon") && finds("avahi-browse") && finds("dbus-daemon"),
+        packages: &["avahi-daemon", "avahi-utils", "dbus-daemon"],
+        services: &["avahi-daemon"],
+    },
+    Need {
         what: "faketime (the time of day jumps in a running lookup)",
         purpose: Purpose::Test,
         present: || process::find("faketime").is_some(),

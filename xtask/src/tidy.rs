@@ -65,7 +65,7 @@ pub fn run(args: &[String]) -> Outcome {
     findings.extend(crates::owners(&members));
     findings.extend(pages::map(&sources, &members));
     for source in &sources {
-        findings.extend(crates::banned(source));
+        findings.extend(crates::banned(source, &crates::is_linked));
         findings.extend(files::check(source));
         findings.extend(words::check(source, &root.to_string_lossy()));
         findings.extend(pages::links(source, &|path| root.join(path).exists()));

@@ -79,6 +79,12 @@ impl Candidate {
         self.source() > Source::Domain
     }
 
+    /// To be asked, once its time has come.
+    fn waits(&self, held_back: bool) -> bool {
+        let held_back = held_back && self.is_stranger();
+        !self.asking && !held_back
+    }
+
     fn answers(&self) -> bool {
         self.answered.is_some() && self.failing.is_none()
     }
@@ -151,9 +157,10 @@ impl Core {
     /// so that the first lookup on the local network does not decide whose mesh we are in.
     pub(super) fn ask(&mut self, now: Instant, mesh_known: bool) -> Option<String> {
         let held_back = self.named && !mesh_known;
-        let mut due = self.candidates.iter_mut().filter(|(_, candidate)| {
-            !candidate.asking && candidate.ask_at <= now && !(held_back && candidate.is_stranger())
-        });
+        let mut due = self
+            .candidates
+            .iter_mut()
+            .filter(|(_, candidate)| candidate.waits(held_back) && candidate.ask_at <= now);
         let (url, candidate) = due.next()?;
         candidate.asking = true;
         candidate.asked = Some(now);
@@ -163,10 +170,7 @@ impl Core {
     /// When the next one is due.
     pub(super) fn next(&self, mesh_known: bool) -> Option<Instant> {
         let held_back = self.named && !mesh_known;
-        let waiting = self
-            .candidates
-            .values()
-            .filter(|candidate| !candidate.asking && !(held_back && candidate.is_stranger()));
+        let waiting = self.candidates.values().filter(|candidate| candidate.waits(held_back));
         waiting.map(|candidate| candidate.ask_at).min()
     }
 

@@ -72,11 +72,12 @@ fn a_heavy_dependency_stays_with_its_owner() {
 #[test]
 fn what_is_banned_is_found_in_the_lock_file_only() {
     let source = |path: &str| Source { path: path.into(), text: "[[package]]\nname = \"ring\"\n".into() };
-    let found = banned(&source("Cargo.lock"));
+    let found = banned(&source("Cargo.lock"), &|_| true);
     assert!(found[0].to_string().starts_with("Cargo.lock:2: `ring` is linked, expected not at all"));
-    assert_eq!(banned(&source("x.toml")), []);
+    assert_eq!(banned(&source("x.toml"), &|_| true), []);
+    assert_eq!(banned(&source("Cargo.lock"), &|_| false), [], "a feature that nobody has switched on");
     let like = Source { path: "Cargo.lock".into(), text: "name = \"string\"\n \"ring\",\n".into() };
-    assert_eq!(banned(&like), []);
+    assert_eq!(banned(&like, &|_| true), []);
 }
 
 #[test]
