@@ -109,7 +109,10 @@ impl SimFarms {
     /// Whether each of them is registered with all lookups.
     pub fn all_registered(&self) -> bool {
         let running = self.running.lock().unwrap();
-        running.values().all(|farm| farm.keeper.state().iter().all(|lease| lease.registered))
+        running.values().all(|farm| {
+            let leases = farm.keeper.state();
+            leases.len() >= self.lookups.len() && leases.iter().all(|lease| lease.registered)
+        })
     }
 
     fn take(&self, name: &str) -> SimFarm {
