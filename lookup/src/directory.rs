@@ -157,7 +157,7 @@ impl Directory {
         let granted = match standing {
             Standing::New => self.add(Arc::new(entry), asked, fresh)?,
             Standing::Equal => self.confirm(entry.registration.id, asked)?,
-            Standing::NewSerial => self.change(Arc::new(entry), asked)?,
+            Standing::NewSerial => self.change(Arc::new(entry), asked, fresh)?,
             Standing::NewInstance => self.replace(Arc::new(entry), asked, fresh)?,
         };
         self.counters.registrations += 1;
@@ -215,12 +215,15 @@ impl Directory {
         Ok(Granted { lease, term: renewal.granted })
     }
 
-    /// The same run of the service says something new: the lease stays.
-    fn change(&mut self, entry: Arc<Entry>, asked: Duration) -> Result<Granted, Refusal> {
-        let lease = self.lease_of(entry.registration.id);
-        let renewal = self.leases.ask_again(lease, asked)?.expect(LISTED_HAS_LEASE);
+    /// The same run of the service says something new, under a new lease. Should this lookup die before that is on disk, it
+    /// comes back with the old words under the old lease: whoever renews the new one is told to register again.
+    fn change(&mut self, entry: Arc<Entry>, asked: Duration, fresh: LeaseId) -> Result<Granted, Refusal> {
+        let id = entry.registration.id;
+        self.leases.terms(asked, self.leases.count())?;
+        self.leases.remove(self.lease_of(id));
+        let (lease, term) = self.leases.grant(fresh, id, asked)?;
         self.list(Happened::Body, entry, lease);
-        Ok(Granted { lease, term: renewal.granted })
+        Ok(Granted { lease, term })
     }
 
     /// A new run of the service: it gets a lease of its own, and whoever renews the old one is told.

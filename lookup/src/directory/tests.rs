@@ -55,15 +55,30 @@ fn a_higher_instance_or_serial_replaces_an_equal_one_changes_nothing_a_lower_one
     let (watcher, _) = directory.watch(NOW, template("kind=farm"), None);
     assert_eq!(register(&mut directory, author.entry(2, 5), 11).unwrap(), first, "the lease again");
     assert_eq!(directory.revision().number, 1, "a no-op is no transition");
-    assert_eq!(register(&mut directory, author.entry(2, 6), 12).unwrap().lease, LeaseId(10), "the same run");
+    assert_eq!(register(&mut directory, author.entry(2, 6), 12).unwrap().lease, LeaseId(12), "new words");
     for older in [(2, 5), (1, 9)] {
         let refusal = register(&mut directory, author.entry(older.0, older.1), 13).unwrap_err();
         assert!(matches!(refusal, Refusal::Older { .. }), "{refusal}");
     }
     assert_eq!(register(&mut directory, author.entry(3, 0), 14).unwrap().lease, LeaseId(14), "a new run");
     assert_eq!(told(&directory.drain(NOW, watcher, 100)), ["Body farm-1", "Body farm-1"]);
-    assert_eq!(directory.renew(NOW, &[LeaseId(10), LeaseId(14)]), [Renewed::Replaced, Renewed::For(S(10))]);
-    assert!(!directory.cancel(NOW, LeaseId(10)), "who was replaced cannot cancel his successor");
+    let renewed = directory.renew(NOW, &[LeaseId(10), LeaseId(12), LeaseId(14)]);
+    assert_eq!(renewed, [Renewed::Unknown, Renewed::Replaced, Renewed::For(S(10))]);
+    assert!(!directory.cancel(NOW, LeaseId(12)), "who was replaced cannot cancel his successor");
+}
+
+#[test]
+fn who_renews_a_change_that_was_not_yet_on_disk_is_told_to_say_it_again() {
+    let mut directory = directory();
+    let author = Author::new(1);
+    let lease = register(&mut directory, author.entry(1, 1), 10).unwrap().lease;
+    let entry = Arc::new(author.entry(1, 1));
+    let changed = register(&mut directory, author.entry(1, 2), 11).unwrap().lease;
+    let mut killed = Directory::new(2, &Bounds::default(), NOW);
+    killed.restore(Kept { entry, lease, asked: S(60), granted: S(10) });
+    assert_eq!(killed.renew(NOW, &[changed]), [Renewed::Unknown]);
+    register(&mut killed, author.entry(1, 2), 12).unwrap();
+    assert_eq!(directory.renew(NOW, &[changed]), [Renewed::For(S(10))], "where nothing was lost, it runs");
 }
 
 #[test]
@@ -416,10 +431,10 @@ fn of_two_live_holders_of_one_id_the_older_is_restored_and_the_newer_refused_nam
         );
         assert!(status.message().starts_with("cloned_id"), "{status}");
     }
-    let changed = directory.register(NOW + S(6), one.entry(5, 4), S(60), LeaseId(9));
-    assert_eq!(changed.unwrap().lease, old, "the older may change what it says");
+    let changed = directory.register(NOW + S(6), one.entry(5, 4), S(60), LeaseId(9)).unwrap();
+    assert_eq!(changed.lease, LeaseId(9), "the older may change what it says");
     assert_eq!(directory.counters.cloned, 1);
-    assert!(directory.cancel(NOW + S(6), old));
+    assert!(directory.cancel(NOW + S(6), changed.lease));
     assert_eq!(directory.renew(NOW + S(6), &[new]), [Renewed::Unknown], "the older went: register again");
     assert_eq!(
         directory.register(NOW + S(6), copy.entry(6, 1), S(60), LeaseId(9)).unwrap().lease,

@@ -181,8 +181,8 @@ impl Model {
         self.former.insert(lease, Former { service, said, asked, first_renewal: None, until });
     }
 
-    /// Law 1: same key and higher (instance, serial) replaces, equal is nothing new, another key and lower are refused; a
-    /// new run gets a new lease, but none while an older one is proven to live.
+    /// Law 1: same key and higher (instance, serial) replaces under a new lease, equal is nothing new, another key and lower
+    /// are refused, and so is a new run while an older one is proven to live.
     pub fn register(
         &mut self,
         service: u8,
@@ -215,7 +215,7 @@ impl Model {
             self.contested.remove(&service);
             self.hold(service, said, fresh, asked, granted);
         } else {
-            self.hold(service, said, held.lease, asked, granted);
+            self.hold(service, said, fresh, asked, granted);
         }
         Ok((self.held[&service].lease, granted))
     }
