@@ -94,7 +94,8 @@ fn who_did_not_read_is_reset_and_then_knows_everything() {
     let url = sandbox.url(1);
     let reactor = Reactor::new();
     let token = UserToken::load_or_create(&sandbox.path("state/hedgerow/token")).unwrap();
-    let lookup = Caller::new(Some(token), None).connect(&url).unwrap();
+    let at = url.clone();
+    let lookup = reactor.run(async move { Caller::new(Some(token), None).connect(&at).unwrap() });
     let identities: Vec<Identity> = (0..SERVICES)
         .map(|number| Identity::open(&sandbox.path(&format!("service-{number}"))).unwrap())
         .collect();

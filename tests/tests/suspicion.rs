@@ -73,7 +73,7 @@ fn three_quarters_silent_at_once_are_suspect_not_gone() {
     assert_eq!((found.len(), suspects), (FARMS - 1, SILENT));
 
     // Most come back: they are live, and the suspicion is over.
-    (0..COME_BACK).for_each(|number| drop(farms.start(&name(number))));
+    farms.start_all((0..COME_BACK).map(name));
     wait_until("those that come back", PATIENCE, || {
         ids[..COME_BACK].iter().all(|id| states().get(id) == Some(&ServiceState::Live))
     });
