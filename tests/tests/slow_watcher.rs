@@ -19,6 +19,9 @@ const SERVICES: usize = 20;
 /// Each says so often something else: more, in all, than waits for one watcher.
 const CHANGES: u64 = 300;
 
+/// Bytes of the smallest window that there is.
+const SMALLEST: u32 = 65_535;
+
 /// What services say, by id: the serial.
 type Said = BTreeMap<Id, u64>;
 
@@ -33,7 +36,7 @@ fn service(identity: &Identity, mesh: &Mesh, serial: u64) -> Registration {
         endpoints: Vec::new(),
         apis: Vec::new(),
         version: "0".to_owned(),
-        description: "says much ".repeat(20),
+        description: "says much ".repeat(90),
         instance: identity.instance(),
         serial,
     }
@@ -103,7 +106,9 @@ fn who_did_not_read_is_reset_and_then_knows_everything() {
     // One who has the snapshot, and then does not read; with windows as small as they come.
     let at = url.clone();
     let mut slow = reactor.run(async move {
-        let channel = Endpoint::from_shared(at).unwrap().connect().await.unwrap();
+        let endpoint = Endpoint::from_shared(at).unwrap();
+        let endpoint = endpoint.initial_stream_window_size(SMALLEST).initial_connection_window_size(SMALLEST);
+        let channel = endpoint.connect().await.unwrap();
         let mut responses =
             LookupClient::new(channel).watch(WatchRequest::default()).await.unwrap().into_inner();
         let first: WatchResponse = responses.message().await.unwrap().unwrap();
