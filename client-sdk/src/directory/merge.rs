@@ -232,6 +232,11 @@ impl Merge {
         self.for_all_of(which, now, out, |voucher| {
             let _ = voucher.until.get_or_insert(now + voucher.granted);
         });
+        // What it said before it was lost must not outlive the memory that the service went.
+        for entry in self.services.values_mut().filter(|entry| entry.is_vouched_for_by(which)) {
+            let (term, went) = (entry.term, entry.went.as_mut().filter(|went| went.until > now));
+            went.into_iter().for_each(|went| went.until = went.until.max(now + term));
+        }
         self.settle_twins(which, now, out);
         self.look_again_at(now);
     }

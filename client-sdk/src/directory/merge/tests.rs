@@ -404,6 +404,11 @@ proptest! {
                 Step::Lost(l) if reached[l] => {
                     reached[l] = false;
                     law.reached(reached, play.now, !play.merge.services.is_empty());
+                    let kept = play.now + GRANTED;
+                    let whom: Vec<u8> = law.said.keys().filter(|(at, _)| *at == l).map(|(_, who)| *who).collect();
+                    for (_, (_, until, _)) in law.went.iter_mut().filter(|(who, _)| whom.contains(who)) {
+                        *until = if *until > play.now { (*until).max(kept) } else { *until };
+                    }
                     words = play.hear(l, Heard::Lost);
                     let until = play.now + GRANTED;
                     law.said.iter_mut().filter(|((at, _), _)| *at == l).for_each(|(_, said)| said.1 = Some(until));

@@ -306,12 +306,11 @@ impl World {
                 }
                 Transition::Changed(service) => {
                     let (who, serial) = (service.registration.id.0[0], service.registration.serial);
-                    let before = self.shown.insert(who, serial);
-                    prop_assert!(
-                        before.is_some_and(|before| before < serial),
-                        "{} changed to what it was",
-                        who
-                    );
+                    let before = self.shown.insert(who, serial).unwrap_or(serial);
+                    prop_assert!(before != serial, "{} changed to what it was", who);
+                    // Back to an older one only when nobody who is heard shows the newer any more.
+                    let newer = (0..LOOKUPS).find(|l| self.hears(*l, who).is_some_and(|held| held >= before));
+                    prop_assert!(before < serial || newer.is_none(), "{} went back, not so {:?}", who, newer);
                 }
                 Transition::Disappeared(service, gone) => {
                     let who = service.registration.id.0[0];
