@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
 use hedgerow_client::Transition;
+use hedgerow_client::directory::ServiceState;
 use hedgerow_e2e::{
     Loss, Net, Noted, Observer, PATIENCE, Process, RawWatch, Sandbox, SimFarms, Stopwatch, pause, wait_until,
 };
 use hedgerow_model::registration::Id;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 // Nodes.
@@ -117,7 +118,7 @@ fn a_client_cut_off_from_a_lookup_and_a_lookup_that_hears_no_farms_change_nothin
 }
 
 #[test]
-fn a_network_that_loses_a_third_tells_nothing_false() {
+fn a_network_that_loses_a_third_tells_nothing_false_and_with_everything_cut_all_is_stale_not_gone() {
     let Some(rig) = Rig::start() else { return };
 
     // Both ways, between all.
@@ -139,5 +140,32 @@ fn a_network_that_loses_a_third_tells_nothing_false() {
     rig.net.lose(&[]);
     wait_until("all farms", PATIENCE, || rig.observer.present().len() == NAMES.len());
     wait_until("both lookups", PATIENCE, || LOOKUPS.map(|which| rig.reaches(which)) == [true; 2]);
-    println!("{lost} packets lost");
+    let before: BTreeMap<&str, usize> = NAMES.map(|name| (name, rig.observer.story(name).len())).into();
+    println!("{lost} packets lost; told by then: {before:?}");
+
+    // The client hears nobody.
+    rig.net.lose(&LOOKUPS.map(|which| Loss::between(CLIENT, which, 100)).concat());
+    wait_until("that both are lost", PATIENCE, || LOOKUPS.map(|which| rig.reaches(which)) == [false; 2]);
+    rig.farms.silence("a");
+    rig.farms.start("comes");
+    // Longer than any lease of which it knows.
+    let cut = Stopwatch::new();
+    while cut.elapsed() < LEASE + LEASE / 5 {
+        pause(Duration::from_millis(200));
+        assert_eq!(rig.observer.present(), rig.ids.values().copied().collect::<BTreeSet<_>>());
+    }
+    let stale: BTreeMap<Id, ServiceState> = rig.observer.states();
+    assert!(stale.values().all(|state| *state == ServiceState::Stale), "{stale:?}");
+    wait_until("that the lookups forget one", PATIENCE, || rig.forgot(0, &["a"]) && rig.forgot(1, &["a"]));
+    rig.net.lose(&[]);
+    wait_until("one that died", 2 * PATIENCE, || {
+        rig.observer.story("a").last().unwrap() == "disappeared expired"
+    });
+    wait_until("one that came", PATIENCE, || rig.observer.story("comes") == ["appeared"]);
+    for name in &NAMES[1..] {
+        assert_eq!(rig.observer.story(name).len(), before[name], "{name}: {:?}", rig.observer.story(name));
+    }
+    wait_until("that all are live", PATIENCE, || {
+        rig.observer.states().values().all(|state| *state == ServiceState::Live)
+    });
 }
