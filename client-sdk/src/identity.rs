@@ -75,7 +75,7 @@ impl Identity {
                 let mut kept = Kept::parse(&text)
                     .map_err(|problem| IdentityError::Broken { path: path.clone(), problem })?;
                 kept.starts += 1;
-                private_file::replace(&path, &kept.print()).map_err(io("write"))?;
+                private_file::replace(&path, kept.print()).map_err(io("write"))?;
                 kept
             }
             None => {

@@ -108,11 +108,17 @@ impl SimFarms {
 
     /// Whether each of them is registered with all lookups.
     pub fn all_registered(&self) -> bool {
-        let running = self.running.lock().unwrap();
-        running.values().all(|farm| {
-            let leases = farm.keeper.state();
-            leases.len() >= self.lookups.len() && leases.iter().all(|lease| lease.registered)
-        })
+        self.running.lock().unwrap().values().all(|farm| self.is_everywhere(farm))
+    }
+
+    /// Whether this one is.
+    pub fn is_registered(&self, name: &str) -> bool {
+        self.is_everywhere(&self.running.lock().unwrap()[name])
+    }
+
+    fn is_everywhere(&self, farm: &SimFarm) -> bool {
+        let leases = farm.keeper.state();
+        leases.len() >= self.lookups.len() && leases.iter().all(|lease| lease.registered)
     }
 
     fn take(&self, name: &str) -> SimFarm {

@@ -37,6 +37,8 @@ pub(super) type Which = usize;
 pub(super) enum Heard {
     /// It answers. Afresh: a snapshot follows; otherwise it goes on where it was.
     Reached { afresh: bool },
+    /// It answers afresh, and was started again since: what it was told in its last half second it may not know.
+    Restarted,
     /// It answers no more.
     Lost,
     /// Nobody asks it any more.
@@ -72,6 +74,8 @@ struct Lookup {
     snapshot: Option<BTreeSet<Id>>,
     /// Something that it vouched for has run out since it was lost: its changes alone do not say what it holds.
     incomplete: bool,
+    /// The snapshot under way is of a lookup that was started again.
+    restarted: bool,
 }
 
 /// Whether there was a time when no lookup answered.
@@ -166,7 +170,12 @@ impl Merge {
     pub(super) fn hear(&mut self, which: Which, now: Instant, heard: Heard, out: &mut Vec<Transition>) {
         let lookup = self.lookups.entry(which).or_default();
         match heard {
+            Heard::Restarted => {
+                self.hear(which, now, Heard::Reached { afresh: true }, out);
+                self.lookups.entry(which).or_default().restarted = true;
+            }
             Heard::Reached { afresh } => {
+                lookup.restarted = false;
                 lookup.snapshot = afresh.then(BTreeSet::new);
                 lookup.incomplete &= !afresh;
                 lookup.answers |= !afresh;
@@ -196,7 +205,6 @@ impl Merge {
         let ids: Vec<Id> = self.services.keys().copied().collect();
         for id in ids {
             if let Some(entry) = self.services.get_mut(&id) {
-                entry.went.take_if(|went| went.until <= now);
                 entry.vouchers.retain(|(which, voucher)| {
                     let runs = voucher.until.is_none_or(|until| until > now);
                     if let Some(lookup) = self.lookups.get_mut(which).filter(|_| !runs) {
@@ -204,6 +212,7 @@ impl Merge {
                     }
                     runs
                 });
+                entry.forget(now);
             }
             self.settle(id, now, Gone::Expired, out);
         }
@@ -246,15 +255,26 @@ impl Merge {
         lookup.id = id.or(lookup.id);
         lookup.answers = true;
         let told = lookup.snapshot.take().unwrap_or_default();
+        let restarted = std::mem::take(&mut lookup.restarted);
         self.silence_may_end(now);
         let untold = |(id, entry): (&Id, &Entry)| {
             (entry.is_vouched_for_by(which) && !told.contains(id)).then_some(*id)
         };
         let untold: Vec<Id> = self.services.iter().filter_map(untold).collect();
+        // What runs out of them no change will tell.
+        if let Some(lookup) = self.lookups.get_mut(&which) {
+            lookup.incomplete |= restarted && !untold.is_empty();
+        }
         for id in untold {
-            self.services.get_mut(&id).into_iter().for_each(|entry| entry.drop_voucher(which));
+            let Some(entry) = self.services.get_mut(&id) else { continue };
+            match entry.voucher_mut(which).filter(|_| restarted) {
+                // It forgot, or it knows that the service went: that shows when the lease that was seen has run out.
+                Some(voucher) => drop(voucher.until.get_or_insert(now + voucher.granted)),
+                None => entry.drop_voucher(which),
+            }
             self.settle(id, now, Gone::Expired, out);
         }
+        self.look_again_at(now);
         self.settle_twins(which, now, out);
     }
 
@@ -288,7 +308,13 @@ impl Merge {
         let registration = Arc::new(signed::open_registration(&signed).ok()?);
         let millis = |millis| Duration::from_millis(millis).min(LONGEST_LEASE);
         let (remaining, granted) = (millis(held.lease_remaining_ms), millis(held.granted_ms));
-        let voucher = Voucher { registration, signed, state, remaining, granted, until: None };
+        let mut voucher = Voucher { registration, signed, state, remaining, granted, until: None };
+        if self.lookups.get(&which).is_some_and(|lookup| lookup.restarted) {
+            let entry = self.services.get_mut(&voucher.registration.id);
+            if let Some(before) = entry.and_then(|entry| entry.voucher_mut(which)) {
+                voucher.keep_newer(before);
+            }
+        }
         let id = self.admit(which, voucher)?;
         if let Some(told) = self.lookups.get_mut(&which).and_then(|lookup| lookup.snapshot.as_mut()) {
             told.insert(id);

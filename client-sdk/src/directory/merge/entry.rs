@@ -1,6 +1,6 @@
 //! What is known of one service: who vouches for it, and whether it is known to have gone.
 
-use super::{Order, Which};
+use super::{Order, REMEMBERED, Which};
 use crate::directory::{Service, ServiceState};
 use bytes::Bytes;
 use hedgerow_model::registration::Registration;
@@ -45,6 +45,17 @@ pub(super) struct Went {
     pub told_by: Vec<Which>,
 }
 
+impl Voucher {
+    /// What the lookup showed before it was started again may be newer than what was on its disk, and was signed, too.
+    pub(super) fn keep_newer(&mut self, before: &Self) {
+        if self.state == ServiceState::Unconfirmed && before.registration.order() > self.registration.order()
+        {
+            self.registration = Arc::clone(&before.registration);
+            self.signed = before.signed.clone();
+        }
+    }
+}
+
 impl Entry {
     pub(super) fn new(key: Bytes) -> Self {
         Self { key, vouchers: Vec::new(), went: None, term: Duration::ZERO, shown: None }
@@ -86,6 +97,16 @@ impl Entry {
         went.until = went.until.max(until);
         if order == went.order && !went.told_by.contains(&which) {
             went.told_by.push(which);
+        }
+    }
+
+    /// Forgets in time that it went; not while a lookup that has not heard of it still shows it.
+    pub(super) fn forget(&mut self, now: Instant) {
+        let Some(went) = self.went.as_mut().filter(|went| went.until <= now) else { return };
+        if self.vouchers.iter().any(|(_, voucher)| voucher.registration.order() <= went.order) {
+            went.until = now + REMEMBERED;
+        } else {
+            self.went = None;
         }
     }
 

@@ -105,6 +105,29 @@ fn one_service_at_two_lookups_appears_once_and_changes_once() {
 }
 
 #[test]
+fn what_a_lookup_forgot_as_it_was_killed_is_gone_only_when_its_lease_has_run_out() {
+    let mut play = Play::new(2);
+    for (who, serial) in [(1, 1), (2, 2), (3, 1)] {
+        play.hear(0, held(who, serial));
+    }
+    let mut told = play.hear(0, Heard::Lost);
+    told.extend(play.hear(0, Heard::Reached { afresh: false }));
+    told.extend(play.hear(0, Heard::Restarted));
+    // Of the first and third it knows nothing, of the second only what it said before.
+    let old = held_as(2, 2, "farm2", 1, LeaseState::Unconfirmed);
+    told.extend(play.hear(0, Heard::Held(old)));
+    told.extend(play.hear(0, Heard::SnapshotEnd(None)));
+    assert!(!play.merge.may_resume(0), "its changes do not tell the end of what it forgot");
+    // They register again, or do not.
+    told.extend(play.pass(Duration::from_secs(10)));
+    told.extend(play.hear(0, held(1, 1)));
+    told.extend(play.hear(0, held(2, 2)));
+    told.extend(play.pass(Duration::from_secs(19)));
+    assert!(told.iter().all(|word| word.starts_with('?')), "{told:?}");
+    assert_eq!(play.pass(Duration::from_secs(2)), ["-farm3 expired"]);
+}
+
+#[test]
 fn cancelled_anywhere_is_gone_and_stays_gone_where_a_lookup_has_not_heard() {
     let mut play = Play::new(2);
     play.hear(0, held(1, 3));

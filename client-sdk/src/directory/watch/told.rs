@@ -68,6 +68,7 @@ pub(super) fn told_by(lookup: Connection, template: lookup::Template) -> impl St
 
 /// What an event means; keeps in `after` where to resume.
 fn told(event: Event, revision: Option<Revision>, after: &mut Option<Revision>) -> Option<Told> {
+    let restarted = after.zip(revision).is_some_and(|(before, now)| before.epoch != now.epoch);
     match &event {
         Event::Reset(_) => *after = None,
         Event::SnapshotEnd(_) => *after = revision,
@@ -76,6 +77,7 @@ fn told(event: Event, revision: Option<Revision>, after: &mut Option<Revision>) 
         _ => {}
     }
     let heard = match event {
+        Event::Reset(_) if restarted => Heard::Restarted,
         Event::Reset(_) => Heard::Reached { afresh: true },
         Event::Present(held)
         | Event::Appeared(watch_response::Appeared { held: Some(held), .. })
