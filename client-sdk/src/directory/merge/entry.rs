@@ -100,10 +100,14 @@ impl Entry {
         }
     }
 
-    /// Forgets in time that it went; not while a lookup that has not heard of it still shows it.
+    /// Forgets in time that it went; not while a lookup still shows it that was started again before it heard of it, and may
+    /// be so again and again.
     pub(super) fn forget(&mut self, now: Instant) {
         let Some(went) = self.went.as_mut().filter(|went| went.until <= now) else { return };
-        if self.vouchers.iter().any(|(_, voucher)| voucher.registration.order() <= went.order) {
+        let unheard = |voucher: &Voucher| {
+            voucher.state == ServiceState::Unconfirmed && voucher.registration.order() <= went.order
+        };
+        if self.vouchers.iter().any(|(_, voucher)| unheard(voucher)) {
             went.until = now + REMEMBERED;
         } else {
             self.went = None;

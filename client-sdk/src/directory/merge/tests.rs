@@ -128,6 +128,22 @@ fn what_a_lookup_forgot_as_it_was_killed_is_gone_only_when_its_lease_has_run_out
 }
 
 #[test]
+fn what_was_cancelled_stays_gone_while_a_lookup_that_did_not_hear_of_it_is_started_again_and_again() {
+    let mut play = Play::new(2);
+    play.hear(0, held(1, 3));
+    play.hear(1, held(1, 3));
+    play.hear(1, Heard::Lost);
+    assert_eq!(play.hear(0, gone(1, 3, Gone::Cancelled)), ["-farm1 cancelled"]);
+    for _ in 0..9 {
+        play.hear(1, Heard::Restarted);
+        play.hear(1, Heard::Held(held_as(1, 1, "farm1", 3, LeaseState::Unconfirmed)));
+        assert!(play.hear(1, Heard::SnapshotEnd(None)).is_empty());
+        assert!(play.pass(Duration::from_secs(29)).is_empty());
+    }
+    assert!(play.hear(1, gone(1, 3, Gone::Expired)).is_empty());
+}
+
+#[test]
 fn cancelled_anywhere_is_gone_and_stays_gone_where_a_lookup_has_not_heard() {
     let mut play = Play::new(2);
     play.hear(0, held(1, 3));
