@@ -41,8 +41,11 @@ impl Own {
     }
 }
 
+/// The values of a family, by their labels: where two have the same, the later one.
+type Values = BTreeMap<Vec<(String, String)>, f64>;
+
 fn families<'a>(known: impl Iterator<Item = &'a Known>) -> Vec<Family> {
-    let mut families: BTreeMap<String, (Family, BTreeMap<Vec<(String, String)>, f64>)> = BTreeMap::new();
+    let mut families: BTreeMap<String, (Family, Values)> = BTreeMap::new();
     for known in known {
         let key = &known.def.key;
         let Some(value) = known.latest.as_ref().and_then(|latest| number(known.def.kind, &latest.value))
@@ -56,7 +59,7 @@ fn families<'a>(known: impl Iterator<Item = &'a Known>) -> Vec<Family> {
         let new = || (Family::new(kind, &name, &known.def.description), BTreeMap::new());
         families.entry(name.clone()).or_insert_with(new).1.insert(labels, value);
     }
-    let complete = |(mut family, samples): (Family, BTreeMap<_, f64>)| {
+    let complete = |(mut family, samples): (Family, Values)| {
         family.samples = samples.into_iter().map(|(labels, value)| Sample { labels, value }).collect();
         family
     };

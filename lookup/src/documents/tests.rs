@@ -288,6 +288,11 @@ async fn bytes_that_went_bad_are_never_given_out_and_their_document_hides_until_
     assert!(!served.give_whole(b"good bytes").await);
     assert_eq!(served.standing().await, ["deployment a 1", "deployment b 1"]);
     assert_eq!(served.bytes(hash).await.unwrap(), b"good bytes");
+    // Another who found the old ones broken says so only now.
+    served.lookup.as_ref().unwrap().documents().changes.send(Change::Lose(hash)).await.unwrap();
+    served.publish(sign(&document("c", 1, &[]))).await.unwrap();
+    assert_eq!(served.standing().await.len(), 3);
+    assert_eq!(served.bytes(hash).await.unwrap(), b"good bytes");
 }
 
 #[tokio::test]

@@ -209,11 +209,14 @@ pub fn owners(members: &[Member]) -> Vec<Finding> {
     findings
 }
 
-/// Whether any crate of ours links it: the lock file also names what only a feature would link that nobody has switched on.
-/// Where cargo cannot say, it is taken for linked.
+/// Whether any crate of ours links it, with whatever features, in a test or not: the lock file also names what only a
+/// feature of others would link that nobody has switched on. The targets are those of deny.toml. Where cargo cannot say, it
+/// is taken for linked.
 pub fn is_linked(name: &str) -> bool {
     let mut cargo = process::cargo();
-    cargo.args(["tree", "--offline", "--workspace", "--edges", "normal,build", "--invert", name]);
+    cargo.args(["tree", "--offline", "--workspace", "--all-features", "--edges", "normal,build,dev"]);
+    cargo.args(["--target", "x86_64-unknown-linux-gnu", "--target", "aarch64-unknown-linux-gnu"]);
+    cargo.args(["--invert", name]);
     cargo.output().map_or(true, |output| !output.status.success() || !output.stdout.is_empty())
 }
 

@@ -215,7 +215,7 @@ impl World {
             }
             for who in 1..=SERVICES {
                 // Renewed at a third of the term; each at a second of its own.
-                let due = (self.now + u64::from(who)) % (TERM / 3) == 0;
+                let due = (self.now + u64::from(who)).is_multiple_of(TERM / 3);
                 if let Some(serial) = self.running[&who].filter(|serial| {
                     due || self.lookups[l].leases.get(&who).is_none_or(|(held, _)| held != serial)
                 }) && self.reaches(who, l).0

@@ -81,6 +81,13 @@ fn what_is_banned_is_found_in_the_lock_file_only() {
 }
 
 #[test]
+fn cargo_says_what_is_linked() {
+    assert!(is_linked("serde_json"), "by xtask itself");
+    assert!(is_linked("proptest"), "by tests only");
+    assert!(is_linked("no-such-crate"), "cargo cannot say");
+}
+
+#[test]
 fn metadata_of_cargo_is_read_without_what_only_tests_use() {
     let metadata = serde_json::json!({ "packages": [{
         "name": "hedgerow-x",
