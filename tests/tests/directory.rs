@@ -80,8 +80,9 @@ fn without_any_lookup_the_last_known_directory_is_used_and_said_to_be_old() {
         assert_eq!(said, 1, "{}", old.told());
     }
     let stale = roles.sandbox.client(&["find", "--json"]).json();
-    assert_eq!(stale.len(), before.json().len());
-    for (stale, before) in stale.iter().zip(before.json()) {
+    let before = before.json();
+    assert_eq!(stale.len(), before.len());
+    for (stale, before) in stale.iter().zip(before) {
         assert_eq!(stale["state"], "stale");
         for key in ["id", "name", "endpoints", "version"] {
             assert_eq!(stale[key], before[key], "{key}");

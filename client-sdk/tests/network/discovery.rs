@@ -107,9 +107,11 @@ async fn one_lookup_at_two_addresses_is_one_and_a_remembered_one_is_a_way_back()
     assert!(lookups.problems()[0].to_string().contains(&dead), "{:?}", lookups.problems());
 }
 
-/// A DNS server as small as can be: each question is answered with these targets (priority, weight, port), or with what
-/// stands for a failure. Gives its address, and the names it was asked for.
-async fn dns(answer: Arc<Mutex<Option<Vec<(u16, u16, u16)>>>>) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+/// What a DNS server answers: targets (priority, weight, port), or none for a failure.
+type Targets = Arc<Mutex<Option<Vec<(u16, u16, u16)>>>>;
+
+/// A DNS server as small as can be: each question is answered with these targets. Gives its address, and the names it was asked for.
+async fn dns(answer: Targets) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let (address, asked) = (socket.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
     let names = Arc::clone(&asked);

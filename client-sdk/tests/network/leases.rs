@@ -128,9 +128,11 @@ async fn many_are_registered_side_by_side_within_a_bound_and_renewed_in_batches(
     let most = lookup.inner().side_by_side;
     assert!((2..=32).contains(&most), "{most} at once");
     until(|| lookup.inner().renewed >= MANY).await;
-    let inner = lookup.inner();
-    assert!(inner.messages < inner.renewed / 2, "{} messages for {}", inner.messages, inner.renewed);
-    drop(inner);
+    let (messages, renewed) = {
+        let inner = lookup.inner();
+        (inner.messages, inner.renewed)
+    };
+    assert!(messages < renewed / 2, "{messages} messages for {renewed}");
     let errors = keeper.cancel_all(Instant::now() + Duration::from_secs(20)).await;
     assert!(errors.is_empty() && lookup.inner().held.is_empty(), "{errors:?}");
 }
