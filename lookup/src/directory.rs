@@ -30,6 +30,9 @@ pub struct Bounds {
     pub renewals_per_second: f64,
     /// Most registrations; more are refused.
     pub registrations: usize,
+    /// Most bytes of their bodies together; what needs more is refused. Packed and indexed they take up to about twice
+    /// as much memory, mostly less than half.
+    pub bytes: usize,
     /// Of the log of transitions.
     pub log: LogBounds,
     /// Most transitions that wait for one watcher; with more it is reset.
@@ -41,6 +44,7 @@ impl Default for Bounds {
         Self {
             renewals_per_second: 10_000.0,
             registrations: 200_000,
+            bytes: 1 << 30,
             log: LogBounds::default(),
             pending: MAX_PENDING,
         }
@@ -52,6 +56,7 @@ impl Default for Bounds {
 pub struct Directory {
     epoch: u64,
     max_registrations: usize,
+    max_bytes: usize,
     leases: LeaseTable,
     registry: Registry,
     replaced: Replaced,
@@ -71,6 +76,7 @@ impl Directory {
         Self {
             epoch,
             max_registrations: bounds.registrations,
+            max_bytes: bounds.bytes,
             leases: LeaseTable::new(bounds.renewals_per_second, now),
             registry: Registry::default(),
             replaced: Replaced::default(),
@@ -154,6 +160,10 @@ impl Directory {
         self.settle(now);
         let standing = self.registry.judge(&entry)?;
         self.refuse_clone(standing, &entry)?;
+        let growth = self.registry.growth(&entry);
+        if growth > 0 && self.registry.body_bytes() + growth > self.max_bytes {
+            return Err(Refusal::FullBytes(self.max_bytes));
+        }
         let granted = match standing {
             Standing::New => self.add(Arc::new(entry), asked, fresh)?,
             Standing::Equal => self.confirm(entry.registration.id, asked)?,

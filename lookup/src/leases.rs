@@ -17,7 +17,7 @@ mod suspicion;
 use suspicion::Suspecting;
 pub use suspicion::{Due, Suspicion};
 #[cfg(test)]
-pub use suspicion::{MARKED_AT_ONCE, SUSPECT_TERMS, SUSPICION_LEASES};
+pub use suspicion::{ENDED_AT_ONCE, MARKED_AT_ONCE, SUSPECT_TERMS, SUSPICION_LEASES};
 
 /// Names a lease to its holder only: random, so that nobody can renew or cancel what he does not hold. Never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,7 +107,7 @@ impl LeaseTable {
     pub fn advance(&mut self, now: Duration) -> Option<Duration> {
         let stall = self.time.advance(now);
         self.overdue.advance(self.time.millis());
-        self.suspecting.look();
+        self.suspecting.look(self.time.millis());
         stall
     }
 

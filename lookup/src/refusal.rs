@@ -70,6 +70,9 @@ pub enum Refusal {
     /// No room.
     #[error("this lookup holds {0} registrations, its bound: use another lookup, or raise the bound")]
     Full(usize),
+    /// No room, by bytes.
+    #[error("this lookup holds {0} bytes of registrations, its bound: register less, or use another lookup")]
+    FullBytes(usize),
 }
 
 /// Two holders of one id.
@@ -133,7 +136,7 @@ impl Refusal {
             Self::OtherMesh { .. } | Self::Older { .. } => Code::FailedPrecondition,
             Self::OtherKey(_) => Code::PermissionDenied,
             Self::Cloned(_) => Code::AlreadyExists,
-            Self::TooShort(_) | Self::Full(_) => Code::ResourceExhausted,
+            Self::TooShort(_) | Self::Full(_) | Self::FullBytes(_) => Code::ResourceExhausted,
         }
     }
 
@@ -141,7 +144,7 @@ impl Refusal {
         match self {
             Self::Cloned(clones) => Some(clones.remaining.as_millis().div_ceil(1000).max(1) as u64),
             Self::TooShort(short) => Some(short.needed.as_secs()),
-            Self::Full(_) => Some(FULL_RETRY_AFTER_SECONDS),
+            Self::Full(_) | Self::FullBytes(_) => Some(FULL_RETRY_AFTER_SECONDS),
             _ => None,
         }
     }

@@ -55,6 +55,18 @@ impl Registry {
         self.records.count()
     }
 
+    /// Bytes of their bodies, unpacked.
+    pub const fn body_bytes(&self) -> usize {
+        self.records.body_bytes()
+    }
+
+    /// How many bytes of bodies more there were with this one, in the place of what is there of the same service.
+    pub fn growth(&self, offered: &Entry) -> usize {
+        let held = self.records.slot(offered.registration.id);
+        let held = held.map_or(0, |slot| self.records.get(slot).packed.body_len());
+        offered.signed.body.len().saturating_sub(held)
+    }
+
     /// Whether there is one of this service.
     pub fn contains(&self, id: Id) -> bool {
         self.records.slot(id).is_some()

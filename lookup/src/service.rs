@@ -10,7 +10,7 @@ use crate::lookup::Inner;
 use crate::refusal::Refusal;
 use futures_util::Stream;
 use hedgerow_model::registration::{Id, Mesh};
-use hedgerow_model::template::Matcher;
+use hedgerow_model::template::{Matcher, Operation};
 use hedgerow_proto::convert::{registration, template};
 use hedgerow_proto::lookup::{
     CancelRequest, CancelResponse, FacetsRequest, FacetsResponse, FindRequest, FindResponse, RegisterRequest,
@@ -30,6 +30,14 @@ pub const MAX_RENEWALS: usize = 1000;
 pub const MAX_PAGE: usize = 1000;
 /// Most bytes of bodies on a page of Find, or in a message of Watch, unless a single one has more.
 pub const MAX_PAGE_BYTES: usize = 1 << 20;
+
+/// Most that the patterns of a template cost together: each value that may fit is tried against all of them while the
+/// directory is locked, and so is each change for a watcher. More are refused.
+pub const MAX_PATTERN_COST: usize = 4096;
+/// What a pattern costs, or a range, beside its length.
+const PATTERN_COST: usize = 16;
+/// How many times as much one with braces costs, of which all ways are followed at once.
+const BRACES_COST: usize = 8;
 
 /// The service.
 pub struct LookupService(pub(crate) Arc<Inner>);
@@ -168,7 +176,35 @@ pub(crate) fn named<R>(lookup: &Inner, result: Result<R, Status>) -> Answer<R> {
 
 fn compile(wire: Option<Template>) -> Result<Matcher, Status> {
     let template = template::from_wire(wire).map_err(|error| error.within("template"))?;
-    template.compile().map_err(|fault| Status::invalid_argument(format!("template: {fault}")))
+    matcher(&template).map_err(|problem| Status::invalid_argument(format!("template: {problem}")))
+}
+
+/// Compiles a template that does not cost too much.
+///
+/// # Errors
+/// Why it asks for nothing that can be answered, for people.
+pub(crate) fn matcher(template: &hedgerow_model::Template) -> Result<Matcher, String> {
+    let cost = template.terms.iter().map(|term| pattern_cost(&term.operation)).sum::<usize>();
+    if cost > MAX_PATTERN_COST {
+        return Err(format!(
+            "its patterns cost {cost}, at most {MAX_PATTERN_COST} are taken: a pattern costs {PATTERN_COST} and its length, \
+             with braces {BRACES_COST} times that: use fewer, or plain words"
+        ));
+    }
+    template.compile().map_err(|fault| fault.to_string())
+}
+
+fn pattern_cost(operation: &Operation) -> usize {
+    let cost = |value: &String| match value {
+        braces if braces.contains('{') => BRACES_COST * (PATTERN_COST + braces.len()),
+        open if open.contains(['*', '?']) => PATTERN_COST + open.len(),
+        _ => 0,
+    };
+    match operation {
+        Operation::Is(values) | Operation::IsNot(values) => values.iter().map(cost).sum(),
+        Operation::Range(..) => PATTERN_COST,
+        Operation::Present | Operation::Absent => 0,
+    }
 }
 
 /// Refuses callers who say that they belong to another mesh, naming both.

@@ -6,8 +6,11 @@ use ed25519_dalek::SigningKey;
 use hedgerow_model::Template;
 use hedgerow_model::registration::{Endpoint, Id, Instance, Mesh, Registration};
 use hedgerow_model::template::Matcher;
+use hedgerow_proto::convert::registration::to_wire;
 use hedgerow_proto::lookup::Signed;
 use hedgerow_proto::signed::sign_registration;
+use prost::Message;
+use std::sync::Arc;
 
 /// The mesh of the tests.
 pub fn mesh() -> Mesh {
@@ -44,6 +47,12 @@ impl Author {
     pub fn signed(&self, start: u64, serial: u64) -> Signed {
         let instance = Instance { start, random: start };
         sign_registration(&Registration { instance, serial, ..self.registration.clone() }, &self.key)
+    }
+
+    /// What it says at its first start, with no signature: for thousands.
+    pub fn unsigned(&self) -> Arc<Entry> {
+        let body = to_wire(&self.registration).encode_to_vec().into();
+        Arc::new(Entry::new(&Signed { body, ..Signed::default() }, self.registration.clone()))
     }
 
     /// The same, as a lookup keeps it.

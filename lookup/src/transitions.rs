@@ -91,7 +91,8 @@ impl Transition {
     /// What it makes the log hold, about.
     fn bytes(&self) -> usize {
         let held = |entry: &Option<Arc<Entry>>| entry.as_ref().map_or(0, |entry| entry.held_bytes());
-        size_of::<Self>() + held(&self.before) + held(&self.after)
+        let after = if self.happened == Happened::State { 0 } else { held(&self.after) };
+        size_of::<Self>() + held(&self.before) + after
     }
 }
 
@@ -139,6 +140,12 @@ impl Log {
             let Some(oldest) = self.kept.pop_front() else { return };
             self.bytes -= oldest.bytes();
         }
+    }
+
+    /// The transition with this number, while it is kept.
+    pub fn get(&self, number: u64) -> Option<&Arc<Transition>> {
+        let behind = usize::try_from(self.head.checked_sub(number)?).ok()?;
+        self.kept.get(self.kept.len().checked_sub(behind + 1)?)
     }
 
     /// All transitions after `number`; `None` where some of them are kept no more, or it is no number of ours.

@@ -1,9 +1,11 @@
-//! Who watches, and what each has not been told yet. Nobody waits for a watcher: one that falls behind its bound loses
-//! its queue and is told so, by a reset.
+//! Who watches, and what each has not been told yet. Nobody waits for a watcher: one that falls behind its bound, or behind
+//! the log, loses its queue and is told so, by a reset.
+//!
+//! A queue has numbers only, eight bytes each; what they number is held by the log, and within its bounds.
 
 use crate::leases::{LeaseState, Suspicion};
 use crate::registry::Shown;
-use crate::transitions::{Happened, Seen, Transition};
+use crate::transitions::{Happened, Log, Seen, Transition};
 use hashbrown::HashMap;
 use hedgerow_model::template::Matcher;
 use std::collections::VecDeque;
@@ -14,8 +16,8 @@ mod index;
 
 use index::Index;
 
-/// Most transitions that wait for one watcher; with more it is reset.
-pub const MAX_PENDING: usize = 4096;
+/// Most transitions that wait for one watcher; with more it is reset. Several times what becomes suspect at once.
+pub const MAX_PENDING: usize = 16_384;
 /// Most watchers of a lookup; more are refused.
 pub const MAX_WATCHERS: usize = 10_000;
 
@@ -68,7 +70,8 @@ pub enum Told {
 #[derive(Debug)]
 struct Watcher {
     template: Matcher,
-    pending: VecDeque<(Arc<Transition>, Seen)>,
+    /// Numbers in the log.
+    pending: VecDeque<u64>,
     lost: bool,
     /// The number of the last transition it was asked about.
     asked: u64,
@@ -141,14 +144,19 @@ impl Watchers {
         }
     }
 
-    /// Takes up to `most` of what waits for a watcher. One that lost some begins anew by this.
-    pub fn take(&mut self, id: WatcherId, most: usize) -> Pending {
+    /// Takes up to `most` of what waits for a watcher. One that lost some, or for whom something waited until the log had
+    /// it no more, begins anew by this.
+    pub fn take(&mut self, id: WatcherId, most: usize, log: &Log) -> Pending {
         let Some(watcher) = self.watchers.get_mut(&id) else { return Pending::Transitions(Vec::new()) };
-        if std::mem::take(&mut watcher.lost) {
+        let trimmed = watcher.pending.front().is_some_and(|oldest| log.get(*oldest).is_none());
+        if std::mem::take(&mut watcher.lost) || trimmed {
+            watcher.pending = VecDeque::new();
             return Pending::Lost;
         }
         let count = watcher.pending.len().min(most);
-        Pending::Transitions(watcher.pending.drain(..count).collect())
+        let transitions = watcher.pending.drain(..count).filter_map(|number| log.get(number));
+        let seen = transitions.filter_map(|t| Some((Arc::clone(t), t.seen_by(&watcher.template)?)));
+        Pending::Transitions(seen.collect())
     }
 }
 
@@ -164,12 +172,14 @@ impl Watcher {
         if self.lost || std::mem::replace(&mut self.asked, transition.number) == transition.number {
             return;
         }
-        let Some(seen) = transition.seen_by(&self.template) else { return };
+        if transition.seen_by(&self.template).is_none() {
+            return;
+        }
         if self.pending.is_empty() {
             woken.push(id);
         }
         if self.pending.len() < max_pending {
-            self.pending.push_back((Arc::clone(transition), seen));
+            self.pending.push_back(transition.number);
         } else {
             self.pending = VecDeque::new();
             self.lost = true;

@@ -386,6 +386,95 @@ fn more_leases_than_can_be_marked_at_once_are_marked_the_next_times() {
     assert_eq!(directory.census(NOW + S(11)).suspect as u64, count);
 }
 
+/// So many leases of a farm each, of this term, kept over a restart; named from `first`.
+fn kept(directory: &mut Directory, first: u64, count: usize, granted: Duration) {
+    for n in first..first + count as u64 {
+        let mut author = Author::new(1);
+        author.registration.id.0[..8].copy_from_slice(&n.to_be_bytes());
+        let entry = author.unsigned();
+        directory.restore(Kept { entry, lease: LeaseId(n), asked: S(60), granted });
+    }
+}
+
+#[test]
+fn a_suspicion_of_more_than_can_be_marked_at_once_resets_no_watcher_that_reads() {
+    let mut directory = directory();
+    let count = MAX_PENDING + crate::leases::MARKED_AT_ONCE + 10;
+    kept(&mut directory, 1, 10, S(10));
+    kept(&mut directory, 11, count - 10, S(19));
+    let (watcher, _) = directory.watch(NOW, template("kind=farm"), None);
+    let mut said = Vec::new();
+    for tick in 1..=48 {
+        // Everybody calls, and each call looks at the leases.
+        for millisecond in 0..10 {
+            directory.census(NOW + tick * TICK + Duration::from_millis(millisecond));
+        }
+        said.extend(told(&directory.drain(
+            NOW + tick * TICK + Duration::from_millis(10),
+            watcher,
+            usize::MAX,
+        )));
+    }
+    assert_eq!(said[0], format!("suspicion true {count}/{count}"));
+    assert_eq!(said.len(), count + 1, "{:?}", said.iter().filter(|told| *told == "reset").count());
+}
+
+#[test]
+fn of_many_leases_that_run_out_together_so_many_end_at_a_look_and_all_within_two_seconds() {
+    let mut directory = directory();
+    let count = crate::leases::ENDED_AT_ONCE + 500;
+    kept(&mut directory, 1, count, S(10));
+    kept(&mut directory, 100_000, count + 1, S(60));
+    run(&mut directory, NOW, NOW + S(10) - Duration::from_millis(1));
+    assert_eq!(directory.leases.count(), 2 * count + 1);
+    directory.tick(NOW + S(10));
+    assert_eq!(directory.leases.count(), count + 1 + 500, "others come to their turn meanwhile");
+    run(&mut directory, NOW + S(10), NOW + S(12));
+    assert_eq!(directory.leases.count(), count + 1);
+    assert_eq!(directory.counters.expired, count as u64);
+}
+
+#[test]
+fn what_waits_for_watchers_is_held_by_the_log_and_nowhere_else() {
+    let bounds = Bounds { log: LogBounds { transitions: 3, ..LogBounds::default() }, ..Bounds::default() };
+    let mut directory = Directory::new(7, &bounds, NOW);
+    let (idle, _) = directory.watch(NOW, template("name=farm-1"), None);
+    let weak = {
+        register(&mut directory, Author::new(1).entry(1, 0), 1).unwrap();
+        Arc::downgrade(directory.log.after(0).unwrap().next().unwrap())
+    };
+    for n in 2..=5 {
+        register(&mut directory, Author::new(n).entry(1, 0), n.into()).unwrap();
+    }
+    assert!(weak.upgrade().is_none(), "who does not read holds no bodies");
+    assert_eq!(told(&directory.drain(NOW, idle, 100)), ["reset", "present farm-1", "end"]);
+    register(&mut directory, Author::new(1).entry(1, 1), 9).unwrap();
+    assert_eq!(told(&directory.drain(NOW, idle, 100)), ["Body farm-1"]);
+}
+
+#[test]
+fn registrations_are_bounded_by_their_bytes_too_and_nobody_is_kept_from_shrinking() {
+    let author = |n, length| {
+        let mut author = Author::new(n);
+        author.registration.description = "x".repeat(length);
+        author
+    };
+    let body = author(1, 500).entry(1, 0).signed.body.len();
+    let mut directory = Directory::new(7, &Bounds { bytes: 2 * body, ..Bounds::default() }, NOW);
+    for n in [1, 2] {
+        register(&mut directory, author(n, 500).entry(1, 0), n.into()).unwrap();
+    }
+    let full = Err(Refusal::FullBytes(2 * body));
+    assert_eq!(register(&mut directory, author(3, 0).entry(1, 0), 3), full);
+    assert_eq!(register(&mut directory, author(2, 501).entry(1, 1), 4), full);
+    assert_eq!(register(&mut directory, author(2, 501).entry(2, 0), 5), full);
+    register(&mut directory, author(2, 500).entry(2, 0), 6).unwrap();
+    register(&mut directory, author(2, 0).entry(2, 1), 7).unwrap();
+    register(&mut directory, author(1, 600).entry(1, 1), 8).unwrap();
+    assert!(directory.cancel(NOW, LeaseId(6)) && directory.cancel(NOW, LeaseId(1)));
+    assert_eq!(directory.registry.body_bytes(), 0);
+}
+
 /// The same service in two places.
 fn copies() -> (Author, Author) {
     let (mut one, mut other) = (Author::new(1), Author::new(1));

@@ -87,7 +87,7 @@ impl Directory {
     /// Takes up to `most` of what waits for a watcher; where it lost some, a reset and a snapshot, however long.
     pub fn drain(&mut self, now: Duration, watcher: WatcherId, most: usize) -> Vec<Event> {
         self.settle(now);
-        match self.watchers.take(watcher, most) {
+        match self.watchers.take(watcher, most, &self.log) {
             Pending::Transitions(pending) => {
                 pending.iter().map(|(transition, seen)| self.event(transition, *seen)).collect()
             }

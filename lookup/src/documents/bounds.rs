@@ -9,6 +9,8 @@ pub const MAX_AHEAD_MS: i64 = 2 * 24 * 3_600_000;
 pub const LOOSE_FOR: Duration = Duration::from_secs(3600);
 /// One owner's documents take at most one part in this many of the room; bytes that no document names the same.
 pub const OWNERS: u64 = 4;
+/// Most blobs that no document names (yet): each is a file, however small; further ones are refused.
+pub const MAX_LOOSE: usize = 4096;
 /// Most who watch the documents of a lookup; more are refused. One costs a few hundred bytes, and queues nothing.
 pub const MAX_DOCUMENT_WATCHERS: usize = 16_384;
 /// Most blobs that come in at once, each in memory; further ones wait for [`UPLOAD_PATIENCE`].

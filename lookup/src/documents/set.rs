@@ -3,7 +3,7 @@
 //! Of each key the document of the highest rank is held, whatever came before or after it: a join, so that all lookups
 //! that were told the same hold the same. It never shows a document whose bytes are not here.
 
-use super::bounds::{Bounds, LOOSE_FOR, MAX_AHEAD_MS, OWNERS};
+use super::bounds::{Bounds, LOOSE_FOR, MAX_AHEAD_MS, MAX_LOOSE, OWNERS};
 use super::refusal::Refusal;
 use hashbrown::HashMap;
 use hedgerow_model::UnixMillis;
@@ -257,9 +257,14 @@ impl DocumentSet {
         }
         let most = self.bounds.bytes / OWNERS;
         let loose = self.blobs.iter().filter(|(hash, _)| !self.named.contains_key(*hash));
-        let loose: u64 = loose.map(|(_, bytes)| bytes.size).sum();
-        if !self.named.contains_key(&hash) && loose + size > most {
-            return Err(Refusal::Full { what: "bytes that no document names", most });
+        let (blobs, loose) = loose.fold((0, 0), |(blobs, sum), (_, bytes)| (blobs + 1, sum + bytes.size));
+        if !self.named.contains_key(&hash) {
+            if loose + size > most {
+                return Err(Refusal::Full { what: "bytes that no document names", most });
+            }
+            if blobs >= MAX_LOOSE {
+                return Err(Refusal::Full { what: "blobs that no document names", most: MAX_LOOSE as u64 });
+            }
         }
         if self.bytes() + size > self.bounds.bytes {
             return Err(Refusal::Full { what: "bytes", most: self.bounds.bytes });

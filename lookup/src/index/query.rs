@@ -70,10 +70,10 @@ impl Index {
     }
 
     /// Where the values are that fit a condition.
-    fn postings(&self, condition: Condition<'_>, held: &impl Registrations) -> Vec<Postings<'_>> {
+    pub(super) fn postings(&self, condition: Condition<'_>, held: &impl Registrations) -> Vec<Postings<'_>> {
         let mut all = Vec::new();
         if condition.field() == &Field::Id {
-            for reach in condition.reaches() {
+            for reach in outermost(condition) {
                 match reach {
                     Reach::Any => all.push(Postings::Lots(&self.all)),
                     // The digits of an id are lower-case; others parse, and are equal to none.
@@ -87,7 +87,7 @@ impl Index {
             return all;
         }
         let field = field_key(condition.field());
-        for reach in condition.reaches() {
+        for reach in outermost(condition) {
             match reach {
                 Reach::Any => all.extend(self.dictionary.get(&field)),
                 Reach::Exact(value) => all.extend(self.dictionary.get(&value_key(&field, value))),
@@ -157,6 +157,21 @@ impl Matches {
             Self::Bits(bits) => bits,
         }
     }
+}
+
+/// Where to look for what fits, without what is within another: so a value is looked at once, whatever the patterns.
+fn outermost(condition: Condition<'_>) -> Vec<Reach<'_>> {
+    let mut reaches = condition.reaches();
+    reaches.sort_unstable_by_key(|reach| (beginning(*reach), matches!(reach, Reach::Exact(_))));
+    let mut last = None;
+    reaches.retain(|reach| {
+        let within = last.is_some_and(|last| beginning(*reach).starts_with(last));
+        if let (Reach::Prefix(prefix), false) = (reach, within) {
+            last = Some(*prefix);
+        }
+        !within
+    });
+    reaches
 }
 
 fn beginning(reach: Reach<'_>) -> &str {

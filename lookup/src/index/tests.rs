@@ -137,6 +137,23 @@ fn count_values(plain: &Plain, field: &Field, template: &Matcher) -> (u64, BTree
     (any, counts)
 }
 
+#[test]
+fn a_value_is_looked_at_once_by_however_many_overlapping_patterns() {
+    let base = Author::new(1).registration;
+    let names = ["a", "ab", "abc", "b"];
+    let changes =
+        (0..).zip(names).map(|(n, name)| (n, Some(Registration { name: name.into(), ..base.clone() })));
+    let (index, plain) = fill(changes.collect());
+    for (globs, found) in
+        [(&["ab*c", "a*", "ab*"][..], 3), (&["*a*", "*b*", "a*", "?*"], 4), (&["ab*", "b*"], 3)]
+    {
+        let operation = Operation::Is(globs.iter().map(|glob| (*glob).to_owned()).collect());
+        let matcher = Template { terms: vec![Term { key: "name".into(), operation }] }.compile().unwrap();
+        let condition = matcher.conditions().next().unwrap();
+        assert_eq!(index.postings(condition, &plain).len(), found, "{globs:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

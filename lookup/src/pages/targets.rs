@@ -4,7 +4,7 @@
 //! unconfirmed or suspect stays in, and a lookup that may lack services answers an error rather than a short list.
 
 use crate::lookup::Inner;
-use crate::service::{MAX_PAGE, MAX_PAGE_BYTES, wire};
+use crate::service::{MAX_PAGE, MAX_PAGE_BYTES, matcher, wire};
 use crate::watchers::Sight;
 use hedgerow_model::registration::{Endpoint, Registration};
 use hedgerow_model::template::{Matcher, Template};
@@ -30,7 +30,7 @@ pub fn answer(lookup: &Inner, query: &Query) -> Answer {
         Err(error) => return Answer::Wrong(error.to_string()),
     };
     let parsed = Template::parse(template).map_err(|error| error.to_string());
-    let matcher = match parsed.and_then(|parsed| parsed.compile().map_err(|fault| fault.to_string())) {
+    let matcher = match parsed.and_then(|parsed| matcher(&parsed)) {
         Ok(matcher) => matcher,
         Err(problem) => return Answer::Wrong(format!("template `{template}`: {problem}")),
     };

@@ -53,7 +53,8 @@ impl Packed {
         crate::testing::allocation(2 * size_of::<usize>() + self.0.len())
     }
 
-    fn body_len(&self) -> usize {
+    /// Length of the body, unpacked.
+    pub fn body_len(&self) -> usize {
         usize::from(self.number(2) & !ID_FIRST)
     }
 

@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// A registration as it is kept.
 #[derive(Debug)]
 pub struct Record {
-    packed: Packed,
+    /// What is registered.
+    pub packed: Packed,
     /// Under which lease.
     pub lease: LeaseId,
     /// Number of its last transition.
@@ -25,12 +26,18 @@ pub struct Records {
     slots: Slab<Record>,
     order: Order,
     packing: Arc<Packing>,
+    body_bytes: usize,
 }
 
 impl Records {
     /// How many there are.
     pub const fn count(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Bytes of all bodies, unpacked.
+    pub const fn body_bytes(&self) -> usize {
+        self.body_bytes
     }
 
     /// What is in a slot; all of these methods are of slots that have something.
@@ -51,6 +58,7 @@ impl Records {
     /// Puts in a registration of an id that is not in yet.
     pub fn insert(&mut self, entry: &Entry, lease: LeaseId, number: u64) -> u32 {
         let packed = Packing::pack(&mut self.packing, entry);
+        self.body_bytes += packed.body_len();
         let slot = self.slots.insert(Record { packed, lease, number });
         self.order.insert(entry.registration.id, slot, id_in(&self.slots));
         slot
@@ -58,7 +66,10 @@ impl Records {
 
     /// Puts another registration of the same id into a slot.
     pub fn change(&mut self, slot: u32, entry: &Entry) {
-        self.slots.get_mut(slot).expect(TAKEN).packed = Packing::pack(&mut self.packing, entry);
+        let packed = Packing::pack(&mut self.packing, entry);
+        self.body_bytes += packed.body_len();
+        let before = std::mem::replace(&mut self.slots.get_mut(slot).expect(TAKEN).packed, packed);
+        self.body_bytes -= before.body_len();
     }
 
     /// Notes lease and number.
@@ -70,7 +81,8 @@ impl Records {
     /// Empties a slot.
     pub fn remove(&mut self, slot: u32) {
         self.order.remove(self.id(slot), id_in(&self.slots));
-        self.slots.remove(slot);
+        let removed = self.slots.remove(slot).expect(TAKEN);
+        self.body_bytes -= removed.packed.body_len();
     }
 
     /// Bytes of memory: of what is packed, of the slots, of the order.

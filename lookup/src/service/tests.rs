@@ -428,3 +428,30 @@ async fn the_status_and_every_watcher_say_that_the_lookup_suspects_itself() {
     assert_eq!((peer.name.as_str(), peer.state()), ("farm-99", LeaseState::Live));
     assert_eq!(peer.urls, ["http://127.0.0.1:7403"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_template_whose_patterns_would_hold_everybody_up_is_refused_and_a_usual_one_is_not() {
+    let mut served = Served::new();
+    let globs = |globs: Vec<String>| {
+        let operation = Operation::Is(globs);
+        let term = hedgerow_model::template::Term { key: "name".into(), operation };
+        Some(template::to_wire(&hedgerow_model::Template { terms: vec![term.clone(), term] }))
+    };
+    let sites = globs((0..64).map(|n| format!("site-number-{n}-*")).collect());
+    let hosts = (0..16).map(|n| format!("n{n}")).collect::<Vec<_>>().join(",");
+    let hosts = globs(vec![format!("host-{{{hosts}}}.example.org"), "x".repeat(255)]);
+    for template in [sites, hosts] {
+        let asked = FindRequest { template, ..FindRequest::default() };
+        served.client.find(asked).await.unwrap();
+    }
+    let wild = globs((0..64).map(|n| format!("*{n}*{}", "a*".repeat(100))).collect());
+    let braces = globs(vec![format!("{{{}}}*x", vec!["0123456789"; 64].join(","))]);
+    for template in [wild, braces] {
+        let asked = FindRequest { template: template.clone(), ..FindRequest::default() };
+        let refused = served.client.find(asked).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument);
+        assert!(refused.message().contains("at most 4096"), "{refused}");
+        let asked = WatchRequest { template, after: None };
+        assert_eq!(served.client.watch(asked).await.unwrap_err().code(), Code::InvalidArgument);
+    }
+}

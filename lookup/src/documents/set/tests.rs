@@ -281,3 +281,18 @@ fn what_is_undone_was_never_shown_and_what_it_replaced_is_back() {
     set.commit();
     assert_eq!(shown(&set), [first]);
 }
+
+#[test]
+fn bytes_that_no_document_names_are_bounded_by_their_number_too() {
+    let mut set = set();
+    let blobs: Vec<_> = (0..=MAX_LOOSE as u64).map(|n| naming(&n.to_le_bytes())).collect();
+    for blob in &blobs[..MAX_LOOSE] {
+        assert_eq!(set.room_for_bytes(blob.hash, blob.size), Ok(()));
+        set.add_bytes(blob.hash, blob.size, ZERO);
+    }
+    let last = blobs[MAX_LOOSE];
+    let full = Refusal::Full { what: "blobs that no document names", most: MAX_LOOSE as u64 };
+    assert_eq!(set.room_for_bytes(last.hash, last.size), Err(full));
+    take(&mut set, &document(1, "a", 1, |document| document.blobs = vec![blobs[0]])).unwrap();
+    assert_eq!(set.room_for_bytes(last.hash, last.size), Ok(()));
+}

@@ -3,7 +3,7 @@ use super::*;
 use crate::admission::Entry;
 use crate::leases::{LeaseId, LeaseState};
 use crate::testing::{Author, template};
-use crate::transitions::{Happened, Transition};
+use crate::transitions::{Happened, Log, LogBounds, Transition};
 use crate::watchers::{Pending, Watchers};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -71,7 +71,7 @@ proptest! {
         leaves in any::<u64>(),
         changes in prop::collection::vec((entry(), entry()), 1..10),
     ) {
-        let mut watchers = Watchers::new(100);
+        let (mut watchers, mut log) = (Watchers::new(100), Log::new(LogBounds::default()));
         let mut watching = Vec::new();
         for (n, terms) in templates.iter().enumerate() {
             let template = template(&terms.join(" "));
@@ -86,11 +86,12 @@ proptest! {
             let transition = transition(number, before, after);
             let mut woken = Vec::new();
             watchers.offer(&transition, &mut woken);
+            log.push(Arc::clone(&transition));
             let mut expected = BTreeSet::new();
             for (id, template) in &watching {
                 let seen = transition.seen_by(template);
                 expected.extend(seen.map(|_| *id));
-                let Pending::Transitions(told) = watchers.take(*id, 10) else { panic!("lost") };
+                let Pending::Transitions(told) = watchers.take(*id, 10, &log) else { panic!("lost") };
                 let told: Vec<_> = told.into_iter().map(|(_, seen)| seen).collect();
                 prop_assert_eq!(told, Vec::from_iter(seen));
             }
