@@ -12,7 +12,7 @@ use hedgerow_client::discovery::{Lookups, Sources};
 use hedgerow_client::error::ClientError;
 use hedgerow_client::identity::Identity;
 use hedgerow_client::lease::{Body, LeaseKeeper, LeaseKeeperOptions, START_DELAY};
-use hedgerow_lookup::{Announcement, Lookup, LookupOptions};
+use hedgerow_lookup::{Announcement, Bounds, Lookup, LookupOptions};
 use hedgerow_model::lease::DEFAULT_ASKED;
 use hedgerow_model::registration::{Endpoint, Mesh};
 use hedgerow_proto::{DOCUMENTS_SERVICE, LOOKUP_API, LOOKUP_SERVICE};
@@ -66,12 +66,37 @@ pub struct Args {
     #[arg(long, default_value = "lookup", value_parser = folder_name)]
     name: String,
     #[command(flatten)]
+    bounds: BoundOptions,
+    #[command(flatten)]
     role: RoleOptions,
 }
 
 #[derive(Debug, Subcommand)]
 enum Ask {
     Status(status::Args),
+}
+
+/// What bounds a lookup's directory.
+#[derive(Debug, clap::Args)]
+struct BoundOptions {
+    /// Most registrations it holds; further ones are refused
+    #[arg(long, value_name = "N", default_value_t = Bounds::default().registrations)]
+    max_registrations: usize,
+    /// Renewals a second it bears: with more leases it grants longer ones
+    #[arg(long, value_name = "N", default_value_t = Bounds::default().renewals_per_second, value_parser = rate)]
+    max_renewals: f64,
+}
+
+impl BoundOptions {
+    fn bounds(&self) -> Bounds {
+        let Self { max_registrations: registrations, max_renewals: renewals_per_second } = *self;
+        Bounds { registrations, renewals_per_second, ..Bounds::default() }
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: Option<f64> = text.parse().ok();
+    rate.filter(|rate| rate.is_finite() && *rate > 0.0).ok_or_else(|| "expected a number above 0".to_owned())
 }
 
 fn folder_name(text: &str) -> Result<String, String> {
@@ -133,9 +158,9 @@ async fn serve_one(args: Args, data: PathBuf) -> Result<Outcome, CommandError> {
     let alone = args.peer.is_empty() && args.domain.is_none();
     let make = alone.then(hosting::host_name);
     let (drain_start, drain) = hedgerow_service::drain::drain();
-    let loopback_only = args.role.loopback_only();
-    let place =
-        Place { name: &args.name, folder, listener, advertise: args.advertise.clone(), loopback_only };
+    let (loopback_only, bounds) = (args.role.loopback_only(), args.bounds.bounds());
+    let advertise = args.advertise.clone();
+    let place = Place { name: &args.name, folder, listener, advertise, loopback_only, bounds };
     let running = Running::open(place, mesh, make, access, drain)?;
     let mesh = running.lookup.mesh().clone();
     let mdns = !args.no_mdns && !address.ip().is_loopback();
@@ -211,6 +236,8 @@ pub struct Place<'a> {
     pub advertise: Vec<String>,
     /// Whether only this machine can reach it.
     pub loopback_only: bool,
+    /// What bounds its directory.
+    pub bounds: Bounds,
 }
 
 /// A lookup that serves.
@@ -237,12 +264,13 @@ impl Running {
         access: Access,
         drain: Drain,
     ) -> Result<Self, CommandError> {
-        let Place { name, folder, listener, advertise, loopback_only } = place;
+        let Place { name, folder, listener, advertise, loopback_only, bounds } = place;
         let identity = Identity::open(folder.path()).map_err(|error| CommandError::failed(&error))?;
         let options = LookupOptions {
             mesh,
             make_mesh,
             loopback_only,
+            bounds,
             ..LookupOptions::new(folder.path().to_owned(), identity.id())
         };
         let lookup = Lookup::open(options).map_err(|error| CommandError::failed(&error))?;

@@ -9,6 +9,7 @@ use crate::output::Out;
 use hedgerow_client::channel::Caller;
 use hedgerow_client::discovery::Sources;
 use hedgerow_farm_monitor::farm::{Farm, FarmOptions};
+use hedgerow_lookup::Bounds;
 use hedgerow_model::registration::Mesh;
 use hedgerow_service::access::Access;
 use hedgerow_service::drain::{Drain, drain};
@@ -159,8 +160,8 @@ fn open_lookups(
 ) -> Result<Vec<Running>, CommandError> {
     let open = |((name, _), listener)| {
         let folder = lookup::open_folder(data, name)?;
-        let loopback_only = role.loopback_only();
-        let place = Place { name, folder, listener, advertise: Vec::new(), loopback_only };
+        let (loopback_only, bounds) = (role.loopback_only(), Bounds::default());
+        let place = Place { name, folder, listener, advertise: Vec::new(), loopback_only, bounds };
         Running::open(place, Some(mesh.clone()), None, access.clone(), stop.clone())
     };
     LOOKUPS.into_iter().zip(listeners).map(open).collect()

@@ -45,7 +45,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        usage: "latency|snmp [--save]",
+        usage: "latency|lookup|snmp [--save]",
         about: "measure, in a release build; --save: into benches/results",
         run: bench::run,
     },

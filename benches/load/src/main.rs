@@ -3,6 +3,9 @@
 #![expect(clippy::disallowed_methods, reason = "measuring is what the clock is read for here")]
 
 mod latency;
+mod lookup;
+mod machine;
+mod numbers;
 mod snmp;
 
 use std::process::ExitCode;
@@ -32,10 +35,13 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(2).collect();
     let result = match std::env::args().nth(1).as_deref() {
         Some("latency") => runtime.block_on(latency::run()),
+        Some("lookup") => runtime.block_on(lookup::run(&args)),
         Some("snmp") => runtime.block_on(snmp::run(&args)),
         Some("__farm") => runtime.block_on(snmp::collection(&args)),
         Some("__snmp") => runtime.block_on(snmp::side(&args)),
-        other => Err(format!("no measurement `{}`: expected latency or snmp", other.unwrap_or_default())),
+        other => {
+            Err(format!("no measurement `{}`: expected latency, lookup or snmp", other.unwrap_or_default()))
+        }
     };
     ended(result.map(|table| println!("{table}")))
 }

@@ -12,6 +12,7 @@ mod poll;
 mod polling;
 mod site;
 
+use crate::machine;
 pub use farm::collection;
 use hedgerow_snmp::Oid;
 use std::fmt::Write as _;
@@ -42,7 +43,7 @@ pub async fn run(parts: &[String]) -> Result<String, String> {
         return Err(format!("no part `{other}`: expected poll or farm"));
     }
     let mut page = String::new();
-    let _ = writeln!(page, "# SNMP: `cargo xtask bench snmp`\n\n{}", agents::machine());
+    let _ = writeln!(page, "# SNMP: `cargo xtask bench snmp`\n\n{}", machine::machine());
     if wants("poll") {
         page.push_str(&poll::run().await?);
     }

@@ -1,4 +1,4 @@
-//! Simulated agents in a process of their own, and what the machine is.
+//! Simulated agents in a process of their own.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -66,16 +66,4 @@ pub fn read(file: &str) -> Result<Vec<SocketAddr>, String> {
     let lines = fs::read_to_string(file).map_err(|error| format!("cannot read {file}: {error}"))?;
     let address = |line: &str| line.split_once(' ').and_then(|(_, address)| address.parse().ok());
     lines.lines().map(|line| address(line).ok_or_else(|| format!("`{line}` is no target"))).collect()
-}
-
-/// Processor, kernel, and how many there are to share.
-pub fn machine() -> String {
-    let first = |file: &str, key: &str| {
-        let text = fs::read_to_string(file).unwrap_or_default();
-        let line = text.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
-        line.split_once(':').map_or(line.clone(), |(_, value)| value.trim().to_owned())
-    };
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let kernel = first("/proc/sys/kernel/osrelease", "");
-    format!("Machine: {processors} × {}, Linux {kernel}, loopback.\n", first("/proc/cpuinfo", "model name"))
 }

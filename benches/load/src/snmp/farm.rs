@@ -2,10 +2,11 @@
 //! the first, what collection as a whole costs.
 
 use super::agents::Agents;
-use super::figures::{Figures, quantile};
+use super::figures::Figures;
 use super::polling::spent;
 use super::site::Site;
 use super::{AGENTS, COLUMNS, ROWS};
+use crate::numbers::quantile;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 use tokio::process::Command;

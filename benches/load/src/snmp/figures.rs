@@ -55,17 +55,3 @@ fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     number ^ (number >> 31)
 }
-
-/// The one in the middle.
-pub fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
-/// The number that so many thousandths of them do not exceed.
-pub fn quantile(numbers: &[f64], thousandths: usize) -> f64 {
-    let mut sorted = numbers.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let at = (sorted.len() * thousandths).div_ceil(1000).saturating_sub(1);
-    sorted.get(at).copied().unwrap_or(f64::NAN)
-}

@@ -2,7 +2,7 @@
 
 use super::COLUMNS;
 use super::figures::{Figures, check};
-use std::fs;
+use crate::machine;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -64,12 +64,6 @@ pub async fn figures(mut command: Command) -> Result<Figures, String> {
     Figures::read(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// The version of a package, for the page.
-pub async fn version(package: &str) -> String {
-    let output = Command::new("dpkg-query").args(["-W", "-f=${Version}", package]).output().await;
-    output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 /// prometheus-snmp-exporter.
 pub struct Exporter {
     process: Child,
@@ -122,13 +116,8 @@ impl Exporter {
         Ok(Figures { values, checksum, requests: 0, cpu, wall })
     }
 
-    /// User and system time, in hundredths of a second (fields 14 and 15; the second field may hold blanks).
     fn cpu(&self) -> Result<Duration, String> {
-        let id = self.process.id().ok_or("prometheus-snmp-exporter has ended")?;
-        let stat = fs::read_to_string(format!("/proc/{id}/stat")).map_err(|error| error.to_string())?;
-        let behind = stat.rsplit_once(')').map(|(_, behind)| behind).unwrap_or_default();
-        let ticks = behind.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
-        Ok(Duration::from_millis(ticks.sum::<u64>() * 10))
+        machine::cpu(self.process.id().ok_or("prometheus-snmp-exporter has ended")?)
     }
 }
 

@@ -1,9 +1,11 @@
 //! The first part: CPU for each million values read, side by side.
 
 use super::agents::Agents;
-use super::figures::{Figures, median};
-use super::peers::{Exporter, NetSnmp, figures, version};
+use super::figures::Figures;
+use super::peers::{Exporter, NetSnmp, figures};
 use super::{AGENTS, COLUMNS, ROWS};
+use crate::machine::version;
+use crate::numbers::median;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use tokio::process::Command;
