@@ -18,6 +18,9 @@ const MAX_LISTED: u64 = if cfg!(test) { 6 } else { 4096 };
 /// Up to this many values a slot is searched in each; with more, in their union.
 const MAX_SEARCHED: usize = if cfg!(test) { 2 } else { 16 };
 
+/// Where fewer than one slot in this many matches, those are put in order, rather than looked for in the order of all.
+const SPARSE: u64 = 256;
+
 /// The slots of what matches.
 #[derive(Debug)]
 pub enum Matches {
@@ -138,6 +141,9 @@ impl Matches {
     pub fn page(&self, after: Option<Id>, most: usize, held: &impl Registrations) -> Vec<u32> {
         match self {
             Self::All(_) => held.ordered(after).take(most).collect(),
+            Self::Bits(bits) if bits.len() <= u64::from(bits.max().unwrap_or(0)) / SPARSE => {
+                Self::Listed(bits.iter().collect()).page(after, most, held)
+            }
             Self::Bits(bits) => held.ordered(after).filter(|slot| bits.contains(*slot)).take(most).collect(),
             Self::Listed(slots) => {
                 let behind = slots.iter().map(|slot| (held.id(*slot), *slot));
