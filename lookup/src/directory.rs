@@ -21,7 +21,7 @@ mod effects;
 mod views;
 
 pub use answers::{Census, Counters, Granted, Renewed, Revision};
-pub use effects::{Effects, Kept, Write};
+pub use effects::{Effects, Kept, KeptFormer, Write};
 
 /// What bounds a directory.
 #[derive(Debug, Clone)]
@@ -93,6 +93,9 @@ impl Directory {
     pub fn restore(&mut self, kept: Kept) {
         let id = kept.entry.registration.id;
         if !self.registry.contains(id) && self.leases.get(kept.lease).is_none() {
+            kept.former
+                .into_iter()
+                .for_each(|former| self.restore_former(former, kept.entry.registration.instance));
             self.leases.restore(kept.lease, id, kept.asked, kept.granted);
             self.registry.put(Listed { entry: kept.entry, lease: kept.lease, number: 0 });
         }
@@ -131,7 +134,8 @@ impl Directory {
     pub fn take_write(&mut self, id: Id) -> Write {
         let Some(Listed { entry, lease, .. }) = self.registry.get(id) else { return Write::Forget(id) };
         let (asked, granted) = self.leases.keep(lease).expect(LISTED_HAS_LEASE);
-        Write::Keep(Kept { entry, lease, asked, granted })
+        let former = self.keep_former(&entry);
+        Write::Keep(Kept { entry, lease, asked, granted, former })
     }
 
     /// Has everything written anew.

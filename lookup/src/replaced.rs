@@ -39,6 +39,8 @@ pub struct Former {
 pub struct Replaced {
     order: VecDeque<(Duration, LeaseId)>,
     known: HashMap<LeaseId, Former>,
+    /// The lease that was last taken from a holder of an id, while it is known.
+    last: HashMap<Id, LeaseId>,
     bytes: usize,
     contested: HashSet<Id>,
 }
@@ -56,6 +58,7 @@ impl Replaced {
         let until = now + REPLACED_KEPT.max(granted);
         self.bytes += entry.held_bytes();
         self.order.push_back((until, lease));
+        self.last.insert(entry.registration.id, lease);
         if let Some(before) = self.known.insert(lease, Former { entry, asked, renewed: None, until }) {
             self.bytes -= before.entry.held_bytes();
         }
@@ -65,6 +68,12 @@ impl Replaced {
     /// A lease that was taken from its holder.
     pub fn get(&self, lease: LeaseId) -> Option<&Former> {
         self.known.get(&lease)
+    }
+
+    /// The lease that was last taken from a holder of this id.
+    pub fn last(&self, id: Id) -> Option<(LeaseId, &Former)> {
+        let lease = *self.last.get(&id)?;
+        Some((lease, self.known.get(&lease)?))
     }
 
     /// Its holder renews it. Whether that proves that it lives.
@@ -78,6 +87,10 @@ impl Replaced {
     pub fn take(&mut self, lease: LeaseId) -> Option<Former> {
         let former = self.known.remove(&lease)?;
         self.bytes -= former.entry.held_bytes();
+        let id = former.entry.registration.id;
+        if self.last.get(&id) == Some(&lease) {
+            self.last.remove(&id);
+        }
         Some(former)
     }
 
@@ -142,7 +155,7 @@ mod tests {
         assert!(replaced.get(LeaseId(MAX_REPLACED as u64 + 10)).is_some());
         assert!(replaced.bytes <= MAX_REPLACED_BYTES && replaced.known.len() == replaced.order.len());
         replaced.forget_old(S(20_000));
-        assert_eq!((replaced.known.len(), replaced.bytes), (0, 0));
+        assert_eq!((replaced.known.len(), replaced.last.len(), replaced.bytes), (0, 0, 0));
     }
 
     #[test]

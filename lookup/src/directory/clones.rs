@@ -1,11 +1,11 @@
 //! Law 1, two live holders of one id: the holder that was replaced and still renews is restored, the newer one refused.
 
-use super::{Directory, Happened, LEASE_IS_LISTED, LISTED_HAS_LEASE, Renewed};
+use super::{Directory, Happened, KeptFormer, LEASE_IS_LISTED, LISTED_HAS_LEASE, Renewed};
 use crate::admission::Entry;
 use crate::leases::{LeaseId, LeaseState};
 use crate::refusal::{Clones, Holder, Refusal};
 use crate::registry::Standing;
-use hedgerow_model::registration::Id;
+use hedgerow_model::registration::{Id, Instance};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -30,6 +30,22 @@ impl Directory {
         let (entry, lease) = (Arc::clone(&listed.entry), listed.lease);
         let held = self.leases.remove(lease).expect(LISTED_HAS_LEASE);
         self.replaced.remember(self.leases.running(), lease, entry, held.asked(), held.granted());
+    }
+
+    /// What is to be kept of the run from which this one has its id.
+    pub(super) fn keep_former(&self, held: &Entry) -> Option<KeptFormer> {
+        let (lease, former) = self.replaced.last(held.registration.id)?;
+        let same_key = former.entry.signed.public_key == held.signed.public_key;
+        same_key.then(|| KeptFormer { entry: Arc::clone(&former.entry), lease, asked: former.asked })
+    }
+
+    /// Remembers over a restart from which run this instance has the id: from a newer one only by proof.
+    pub(super) fn restore_former(&mut self, former: KeptFormer, held: Instance) {
+        let KeptFormer { entry, lease, asked } = former;
+        if entry.registration.instance > held {
+            self.replaced.contest(entry.registration.id);
+        }
+        self.replaced.remember(self.leases.running(), lease, entry, asked, asked);
     }
 
     /// Answers who renews a lease that is none: one that was taken from him, perhaps.

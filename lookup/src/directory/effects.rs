@@ -18,6 +18,20 @@ pub struct Kept {
     pub asked: Duration,
     /// The term granted.
     pub granted: Duration,
+    /// From which other run of the service the id was taken last, where that is still remembered: so that a proof of two
+    /// live holders needs no lookup that never restarts.
+    pub former: Option<KeptFormer>,
+}
+
+/// What is kept of a lease that was taken from its holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFormer {
+    /// What its holder said of itself.
+    pub entry: Arc<Entry>,
+    /// The lease, which nobody else can name.
+    pub lease: LeaseId,
+    /// The term asked for.
+    pub asked: Duration,
 }
 
 /// What is to stand in the file of a service.

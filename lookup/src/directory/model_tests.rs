@@ -141,6 +141,11 @@ fn entry(service: u8, said: Said) -> Entry {
     Entry::new(&signed, registration)
 }
 
+fn said(entry: &Entry) -> Said {
+    let group = !entry.registration.groups.is_empty();
+    Said { key: entry.signed.public_key[0], order: entry.registration.order(), group }
+}
+
 fn matches(client: usize, service: u8, said: Said) -> bool {
     [true, said.group, service == 1][client]
 }
@@ -259,7 +264,11 @@ impl World {
         for kept in self.disk.values() {
             self.directory.restore(kept.clone());
         }
-        self.model.restart(|service| self.disk[&Id([service; 16])].granted);
+        self.model.restart(|service| {
+            let kept = &self.disk[&Id([service; 16])];
+            let former = kept.former.as_ref().map(|former| (former.lease, said(&former.entry), former.asked));
+            (kept.granted, former)
+        });
         self.clients.iter_mut().for_each(|client| client.watcher = None);
     }
 

@@ -75,7 +75,7 @@ fn who_renews_a_change_that_was_not_yet_on_disk_is_told_to_say_it_again() {
     let entry = Arc::new(author.entry(1, 1));
     let changed = register(&mut directory, author.entry(1, 2), 11).unwrap().lease;
     let mut killed = Directory::new(2, &Bounds::default(), NOW);
-    killed.restore(Kept { entry, lease, asked: S(60), granted: S(10) });
+    killed.restore(Kept { entry, lease, asked: S(60), granted: S(10), former: None });
     assert_eq!(killed.renew(NOW, &[changed]), [Renewed::Unknown]);
     register(&mut killed, author.entry(1, 2), 12).unwrap();
     assert_eq!(directory.renew(NOW, &[changed]), [Renewed::For(S(10))], "where nothing was lost, it runs");
@@ -153,7 +153,13 @@ fn what_was_kept_over_a_restart_is_unconfirmed_for_one_term_until_renewed() {
     let mut directory = directory();
     for n in [1, 2] {
         let entry = Arc::new(Author::new(n).entry(1, 0));
-        directory.restore(Kept { entry, lease: LeaseId(n.into()), asked: S(60), granted: S(20) });
+        directory.restore(Kept {
+            entry,
+            lease: LeaseId(n.into()),
+            asked: S(60),
+            granted: S(20),
+            former: None,
+        });
     }
     assert_eq!(count(&mut directory, NOW), (2, 2));
     let (watcher, snapshot) = directory.watch(NOW, template("name=farm-1"), None);
@@ -351,7 +357,13 @@ fn what_is_unconfirmed_after_a_restart_becomes_suspect_like_others_and_a_stall_m
     let mut directory = directory();
     for n in 1..=100 {
         let entry = Arc::new(Author::new(n).entry(1, 0));
-        directory.restore(Kept { entry, lease: LeaseId(n.into()), asked: S(60), granted: S(20) });
+        directory.restore(Kept {
+            entry,
+            lease: LeaseId(n.into()),
+            asked: S(60),
+            granted: S(20),
+            former: None,
+        });
     }
     let (watcher, _) = directory.watch(NOW, template(""), None);
     run(&mut directory, NOW, NOW + S(9));
@@ -378,6 +390,7 @@ fn more_leases_than_can_be_marked_at_once_are_marked_the_next_times() {
             lease: LeaseId(n),
             asked: S(60),
             granted: S(if n <= 10 { 10 } else { 18 }),
+            former: None,
         });
     }
     run(&mut directory, NOW, NOW + S(10));
@@ -392,7 +405,7 @@ fn kept(directory: &mut Directory, first: u64, count: usize, granted: Duration) 
         let mut author = Author::new(1);
         author.registration.id.0[..8].copy_from_slice(&n.to_be_bytes());
         let entry = author.unsigned();
-        directory.restore(Kept { entry, lease: LeaseId(n), asked: S(60), granted });
+        directory.restore(Kept { entry, lease: LeaseId(n), asked: S(60), granted, former: None });
     }
 }
 
@@ -471,7 +484,7 @@ fn registrations_are_bounded_by_their_bytes_too_and_nobody_is_kept_from_shrinkin
     register(&mut directory, author(2, 500).entry(2, 0), 6).unwrap();
     register(&mut directory, author(2, 0).entry(2, 1), 7).unwrap();
     register(&mut directory, author(1, 600).entry(1, 1), 8).unwrap();
-    assert!(directory.cancel(NOW, LeaseId(6)) && directory.cancel(NOW, LeaseId(1)));
+    assert!(directory.cancel(NOW, LeaseId(7)) && directory.cancel(NOW, LeaseId(8)));
     assert_eq!(directory.registry.body_bytes(), 0);
 }
 
@@ -529,6 +542,44 @@ fn of_two_live_holders_of_one_id_the_older_is_restored_and_the_newer_refused_nam
         directory.register(NOW + S(6), copy.entry(6, 1), S(60), LeaseId(9)).unwrap().lease,
         LeaseId(9)
     );
+}
+
+/// A lookup that was killed comes back with what is in its file.
+fn killed(directory: &mut Directory, epoch: u64) -> Directory {
+    let mut again = Directory::new(epoch, &Bounds::default(), NOW);
+    let written: Vec<_> = directory.registry.ids().collect();
+    for id in written {
+        let Write::Keep(kept) = directory.take_write(id) else { panic!("listed") };
+        again.restore(kept);
+    }
+    again
+}
+
+#[test]
+fn a_lookup_that_restarts_before_the_proof_restores_the_older_all_the_same_and_after_it_keeps_the_newer_out()
+{
+    let mut directory = directory();
+    let (one, copy) = copies();
+    register(&mut directory, one.entry(5, 3), 1).unwrap();
+    register(&mut directory, copy.entry(6, 0), 2).unwrap();
+    let (old, new) = (LeaseId(1), LeaseId(2));
+    assert_eq!(directory.renew(NOW, &[old, new]), [Renewed::Replaced, Renewed::For(S(10))]);
+
+    let mut directory = killed(&mut directory, 8);
+    run(&mut directory, NOW, NOW + S(3));
+    assert_eq!(
+        directory.renew(NOW + S(3), &[old, new]),
+        [Renewed::Replaced, Renewed::For(S(10))],
+        "no proof yet"
+    );
+    run(&mut directory, NOW + S(3), NOW + S(6));
+    assert_eq!(directory.renew(NOW + S(6), &[old, new]), [Renewed::For(S(10)), Renewed::Cloned], "proven");
+
+    let mut directory = killed(&mut directory, 9);
+    assert_eq!(directory.renew(NOW, &[new, old]), [Renewed::Cloned, Renewed::For(S(10))]);
+    assert!(matches!(register(&mut directory, copy.entry(6, 1), 9), Err(Refusal::Cloned(_))));
+    assert!(directory.cancel(NOW, old));
+    register(&mut directory, copy.entry(6, 1), 9).unwrap();
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The file itself: its schema, how it is read whole at the start, and what is done when it is broken.
 
 use crate::admission::{Entry, MAX_BODY_BYTES};
-use crate::directory::{Kept, Write};
+use crate::directory::{Kept, KeptFormer, Write};
 use crate::leases::LeaseId;
 use crate::registry;
+use bytes::Bytes;
 use hedgerow_model::registration::Id;
 use hedgerow_proto::lookup::Signed;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
@@ -15,7 +16,13 @@ use std::time::Duration;
 const FILE: &str = "lookup.db";
 /// Bytes 68..72 of the file: `HdgL`.
 const APPLICATION: i32 = i32::from_be_bytes(*b"HdgL");
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
+/// A file of the first version lacks the last column only.
+const FIRST_VERSION: i32 = 1;
+const UPGRADE: &str =
+    "BEGIN; ALTER TABLE registration ADD COLUMN former BLOB; PRAGMA user_version = 2; COMMIT;";
+/// What [`KeptFormer`] is as a column: lease, asked term in milliseconds, signature, body. Its key is that of the row.
+const FORMER_HEAD: usize = 8 + 8 + 64;
 /// The checksum is over all other columns, in their order: SQLite itself would not notice a flipped bit.
 const SCHEMA: &str = "
     CREATE TABLE registration (
@@ -26,7 +33,8 @@ const SCHEMA: &str = "
         public_key BLOB NOT NULL,
         signature BLOB NOT NULL,
         body BLOB NOT NULL,
-        crc INTEGER NOT NULL
+        crc INTEGER NOT NULL,
+        former BLOB
     ) STRICT, WITHOUT ROWID;";
 
 /// Why there is no file to work with.
@@ -138,7 +146,7 @@ impl StoreFile {
         let mut spoiled = Vec::new();
         {
             let mut all = connection.prepare(
-                "SELECT id, lease, asked_ms, granted_ms, public_key, signature, body, crc FROM registration",
+                "SELECT id, lease, asked_ms, granted_ms, public_key, signature, body, crc, former FROM registration",
             )?;
             let mut rows = all.query([])?;
             while let Some(row) = rows.next()? {
@@ -167,7 +175,7 @@ impl StoreFile {
         {
             let mut keep = transaction.prepare(
                 "INSERT OR REPLACE INTO registration
-                 (id, lease, asked_ms, granted_ms, public_key, signature, body, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                 (id, lease, asked_ms, granted_ms, public_key, signature, body, crc, former) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?;
             let mut forget = transaction.prepare("DELETE FROM registration WHERE id = ?1")?;
             for write in writes {
@@ -178,7 +186,10 @@ impl StoreFile {
                         let lease = kept.lease.0.cast_signed();
                         let (asked, granted) = (millis(kept.asked), millis(kept.granted));
                         let Signed { body, public_key, signature } = &kept.entry.signed;
-                        let crc = checksum(&id, [lease, asked, granted], [public_key, signature, body]);
+                        let former = kept.former.as_ref().and_then(former_to_column);
+                        let former = former.as_deref();
+                        let parts = [public_key, signature, body, former.unwrap_or_default()];
+                        let crc = checksum(&id, [lease, asked, granted], parts);
                         keep.execute(params![
                             id,
                             lease,
@@ -187,7 +198,8 @@ impl StoreFile {
                             &**public_key,
                             &**signature,
                             &**body,
-                            crc
+                            crc,
+                            former
                         ])?;
                     }
                 }
@@ -212,10 +224,14 @@ fn prepare(connection: &Connection) -> Result<(), Problem> {
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match (application, version, tables) {
-        (APPLICATION, VERSION, _) => {
+        (APPLICATION, VERSION | FIRST_VERSION, _) => {
             let check: Option<String> =
                 connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).optional()?;
-            check.filter(|said| said != "ok").map_or(Ok(()), |said| Err(Problem::Check(said)))
+            check.filter(|said| said != "ok").map_or(Ok(()), |said| Err(Problem::Check(said)))?;
+            if version == FIRST_VERSION {
+                connection.execute_batch(UPGRADE)?;
+            }
+            Ok(())
         }
         (0, 0, 0) => {
             connection.execute_batch(&format!(
@@ -232,25 +248,52 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Kept>> {
     let id: Vec<u8> = row.get(0)?;
     let numbers: [i64; 3] = [row.get(1)?, row.get(2)?, row.get(3)?];
     let [public_key, signature, body]: [Vec<u8>; 3] = [row.get(4)?, row.get(5)?, row.get(6)?];
+    let former: Option<Vec<u8>> = row.get(8)?;
+    let former = former.unwrap_or_default();
     if body.len() > MAX_BODY_BYTES
-        || checksum(&id, numbers, [&public_key, &signature, &body]) != row.get::<_, u32>(7)?
+        || checksum(&id, numbers, [&public_key, &signature, &body, &former]) != row.get::<_, u32>(7)?
     {
         return Ok(None);
     }
     let signed = Signed { body: body.into(), public_key: public_key.into(), signature: signature.into() };
     let [lease, asked, granted] = numbers.map(i64::cast_unsigned);
     // The signature was checked when it came, and the checksum says that these are the bytes of then.
-    Ok(registry::parse(&signed.body).filter(|registration| registration.id.0 == *id).map(|registration| {
-        Kept {
-            entry: Arc::new(Entry::new(&signed, registration)),
-            lease: LeaseId(lease),
-            asked: Duration::from_millis(asked),
-            granted: Duration::from_millis(granted),
-        }
+    Ok(entry(&signed, &id).map(|entry| Kept {
+        entry,
+        lease: LeaseId(lease),
+        asked: Duration::from_millis(asked),
+        granted: Duration::from_millis(granted),
+        former: former_from_column(&former, &signed.public_key, &id),
     }))
 }
 
-fn checksum(id: &[u8], numbers: [i64; 3], bytes: [&[u8]; 3]) -> u32 {
+fn entry(signed: &Signed, id: &[u8]) -> Option<Arc<Entry>> {
+    let registration = registry::parse(&signed.body).filter(|registration| registration.id.0 == *id)?;
+    Some(Arc::new(Entry::new(signed, registration)))
+}
+
+fn former_to_column(former: &KeptFormer) -> Option<Vec<u8>> {
+    let Signed { body, signature, .. } = &former.entry.signed;
+    let (lease, asked) = (former.lease.0.to_le_bytes(), millis(former.asked).to_le_bytes());
+    let column = [&lease, &asked, &**signature, &**body].concat();
+    (signature.len() == FORMER_HEAD - 16).then_some(column)
+}
+
+fn former_from_column(column: &[u8], public_key: &Bytes, id: &[u8]) -> Option<KeptFormer> {
+    let (head, body) = column.split_at_checked(FORMER_HEAD)?;
+    let (lease, head) = head.split_first_chunk()?;
+    let (asked, signature) = head.split_first_chunk()?;
+    let public_key = public_key.clone();
+    let (body, signature) = (Bytes::copy_from_slice(body), Bytes::copy_from_slice(signature));
+    Some(KeptFormer {
+        entry: entry(&Signed { body, public_key, signature }, id)
+            .filter(|_| column.len() <= FORMER_HEAD + MAX_BODY_BYTES)?,
+        lease: LeaseId(u64::from_le_bytes(*lease)),
+        asked: Duration::from_millis(u64::from_le_bytes(*asked)),
+    })
+}
+
+fn checksum(id: &[u8], numbers: [i64; 3], bytes: [&[u8]; 4]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(id);
     numbers.iter().for_each(|number| crc.update(&number.to_le_bytes()));

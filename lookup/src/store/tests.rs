@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::directory::Kept;
+use crate::directory::{Kept, KeptFormer};
 use crate::leases::LeaseId;
 use crate::testing::{Author, mesh};
 use rusqlite::Connection;
@@ -12,6 +12,11 @@ fn kept(n: u8, serial: u64) -> Kept {
         lease: LeaseId(u64::MAX - u64::from(n)),
         asked: Duration::from_secs(60),
         granted: Duration::from_secs(20),
+        former: (n % 2 == 1).then(|| KeptFormer {
+            entry: Arc::new(Author::new(n).entry(7, 7)),
+            lease: LeaseId(u64::MAX / 2 - u64::from(n)),
+            asked: Duration::from_millis(30_001),
+        }),
     }
 }
 
@@ -68,6 +73,8 @@ fn what_was_put_is_there_again_byte_for_byte() {
     let (found, put) = (&loaded.kept[0], kept(1, 5));
     assert_eq!(found.entry, put.entry);
     assert_eq!((found.lease, found.asked, found.granted), (put.lease, put.asked, put.granted));
+    assert!(put.former.is_some());
+    assert_eq!(found.former, put.former, "whom it replaced, too");
     assert!(loaded.set_aside.is_none() && loaded.spoiled == 0);
 }
 
@@ -97,9 +104,25 @@ fn a_torn_file_and_one_of_a_later_release_are_set_aside() {
     fs::write(&path, torn).unwrap();
     assert!(open(folder.path()).1.set_aside.is_some());
     fs::write(&path, whole).unwrap();
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
     let (_, loaded) = open(folder.path());
-    assert!(loaded.set_aside.unwrap().1.contains("version 2"));
+    assert!(loaded.set_aside.unwrap().1.contains("version 3"));
+}
+
+#[test]
+fn a_file_of_the_first_version_is_read_and_written_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lookup.db");
+    write(folder.path(), vec![Write::Keep(kept(2, 0)), Write::Keep(kept(4, 0))]);
+    let first = "ALTER TABLE registration DROP COLUMN former; PRAGMA user_version = 1;";
+    Connection::open(&path).unwrap().execute_batch(first).unwrap();
+    let (store, loaded) = open_with(folder.path(), vec![Write::Keep(kept(1, 0))]);
+    assert!(loaded.set_aside.is_none() && loaded.spoiled == 0);
+    assert_eq!(names(&loaded), ["farm-2", "farm-4"]);
+    store.close();
+    let (_, loaded) = open(folder.path());
+    assert_eq!(names(&loaded), ["farm-1", "farm-2", "farm-4"]);
+    assert_eq!(loaded.kept[0].former, kept(1, 0).former);
 }
 
 #[test]

@@ -256,12 +256,19 @@ impl Model {
         service.inspect(|service| self.end(*service, What::Cancelled)).is_some()
     }
 
-    /// Law 3: each lease runs one full granted duration, as it was kept, unconfirmed. Nothing else is remembered.
-    pub fn restart(&mut self, kept: impl Fn(u8) -> Duration) {
+    /// Law 3: each lease runs one full granted duration, as it was kept, unconfirmed. Beside it is remembered who was
+    /// replaced last.
+    pub fn restart(&mut self, kept: impl Fn(u8) -> (Duration, Option<(LeaseId, Said, Duration)>)) {
         let mut held = std::mem::take(self).held;
         for (service, held) in &mut held {
-            (held.granted, held.renewed, held.state) =
-                (kept(*service), Duration::ZERO, LeaseState::Unconfirmed);
+            let (granted, former) = kept(*service);
+            (held.granted, held.renewed, held.state) = (granted, Duration::ZERO, LeaseState::Unconfirmed);
+            if let Some((lease, said, asked)) = former {
+                self.contested.extend((said.order.0 > held.said.order.0).then_some(*service));
+                let until = asked.max(Duration::from_secs(3600));
+                self.former
+                    .insert(lease, Former { service: *service, said, asked, first_renewal: None, until });
+            }
         }
         self.held = held;
     }
