@@ -50,7 +50,9 @@ pub fn sources() -> Result<Vec<Source>, String> {
         for entry in fs::read_dir(&folder).map_err(cannot)? {
             let entry = entry.map_err(cannot)?;
             let kind = entry.file_type().map_err(cannot)?;
-            if kind.is_dir() && !MADE.iter().any(|made| entry.file_name() == *made) {
+            if MADE.iter().any(|made| entry.file_name() == *made) {
+                // `.git` is a file where several work trees share one repository.
+            } else if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file() {
                 found.extend(text_of(&root, &entry.path()));
