@@ -7,7 +7,7 @@ use crate::admission::Entry;
 use crate::leases::{Due, LeaseId, LeaseState, LeaseTable, Renewal, Suspicion};
 use crate::rate::Rate;
 use crate::refusal::Refusal;
-use crate::registry::{Listed, Registry, Standing};
+use crate::registry::{Listed, Packed, Registry, Standing};
 use crate::replaced::Replaced;
 use crate::transitions::{Happened, Log, LogBounds, Transition};
 use crate::watchers::{MAX_PENDING, Watchers};
@@ -278,35 +278,42 @@ impl Directory {
         let held = self.leases.get(lease).expect(LISTED_HAS_LEASE);
         let (service, state) = (held.service, held.state);
         let entry = self.registry.get(service).expect(LEASE_IS_LISTED).entry;
-        let number = self.tell(Happened::State, Some(Arc::clone(&entry)), Some(entry), lease, state);
+        let packed = self.registry.packed(service);
+        let said = [Some(Arc::clone(&entry)), Some(entry)];
+        let number = self.tell(Happened::State, said, [packed.clone(), packed], lease, state);
         self.registry.mark(service, number);
     }
 
     fn tell_suspicion(&mut self, suspicion: Suspicion) {
-        self.tell(Happened::Suspicion(suspicion), None, None, LeaseId(0), LeaseState::Live);
+        self.tell(Happened::Suspicion(suspicion), [None, None], [None, None], LeaseId(0), LeaseState::Live);
     }
 
     /// Lists what was registered under a lease just granted or renewed, in the place of what was there.
     fn list(&mut self, happened: Happened, entry: Arc<Entry>, lease: LeaseId) {
         let id = entry.registration.id;
         self.effects.unwritten.push(id);
-        let before = self.registry.get(id).map(|listed| Arc::clone(&listed.entry));
-        let number = self.tell(happened, before, Some(Arc::clone(&entry)), lease, LeaseState::Live);
-        self.registry.put(Listed { entry, lease, number });
+        let before = self.registry.get(id).map(|listed| listed.entry);
+        let packed_before = self.registry.packed(id);
+        let number = self.log.head() + 1;
+        self.registry.put(Listed { entry: Arc::clone(&entry), lease, number });
+        let packed = [packed_before, self.registry.packed(id)];
+        self.tell(happened, [before, Some(entry)], packed, lease, LeaseState::Live);
     }
 
     fn end(&mut self, service: Id, lease: LeaseId, state: LeaseState, happened: Happened) {
+        let packed = self.registry.packed(service);
         let listed = self.registry.remove(service).expect(LEASE_IS_LISTED);
         self.replaced.settle(service);
         self.effects.unwritten.push(service);
-        self.tell(happened, Some(listed.entry), None, lease, state);
+        self.tell(happened, [Some(listed.entry), None], [packed, None], lease, state);
     }
 
+    /// Tells what was said before and after, and keeps it as it is packed.
     fn tell(
         &mut self,
         happened: Happened,
-        before: Option<Arc<Entry>>,
-        after: Option<Arc<Entry>>,
+        [before, after]: [Option<Arc<Entry>>; 2],
+        packed: [Option<Packed>; 2],
         lease: LeaseId,
         state: LeaseState,
     ) -> u64 {
@@ -317,7 +324,7 @@ impl Directory {
         }
         let transition = Arc::new(Transition { number, happened, before, after, lease, state });
         self.watchers.offer(&transition, &mut self.effects.woken);
-        self.log.push(transition);
+        self.log.push(transition, packed, self.registry.packing());
         number
     }
 

@@ -7,7 +7,7 @@ mod order;
 mod packing;
 mod records;
 
-pub use packing::{Shown, parse};
+pub use packing::{Packed, Packing, Shown, parse};
 
 use crate::admission::Entry;
 use crate::index::{Entries, Facet, FacetKeys, Index, Matches, Registrations};
@@ -80,6 +80,16 @@ impl Registry {
     /// That of a service, unpacked.
     pub fn get(&self, id: Id) -> Option<Listed> {
         Some(self.listed(self.records.slot(id)?))
+    }
+
+    /// That of a service, packed.
+    pub fn packed(&self, id: Id) -> Option<Packed> {
+        Some(self.records.get(self.records.slot(id)?).packed.clone())
+    }
+
+    /// By what they are packed.
+    pub const fn packing(&self) -> &Arc<Packing> {
+        self.records.packing()
     }
 
     /// Puts one in, in the place of the one that was there.

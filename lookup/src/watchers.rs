@@ -148,14 +148,14 @@ impl Watchers {
     /// it no more, begins anew by this.
     pub fn take(&mut self, id: WatcherId, most: usize, log: &Log) -> Pending {
         let Some(watcher) = self.watchers.get_mut(&id) else { return Pending::Transitions(Vec::new()) };
-        let trimmed = watcher.pending.front().is_some_and(|oldest| log.get(*oldest).is_none());
+        let trimmed = watcher.pending.front().is_some_and(|oldest| !log.has(*oldest));
         if std::mem::take(&mut watcher.lost) || trimmed {
             watcher.pending = VecDeque::new();
             return Pending::Lost;
         }
         let count = watcher.pending.len().min(most);
         let transitions = watcher.pending.drain(..count).filter_map(|number| log.get(number));
-        let seen = transitions.filter_map(|t| Some((Arc::clone(t), t.seen_by(&watcher.template)?)));
+        let seen = transitions.filter_map(|t| t.seen_by(&watcher.template).map(|seen| (t, seen)));
         Pending::Transitions(seen.collect())
     }
 }

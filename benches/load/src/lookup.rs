@@ -50,7 +50,7 @@ async fn about() -> String {
          What each persists: etcd appends every change to a log and syncs it before it answers, and every lease, too; ours \
          are soft state: each signature is checked, and what changed is in a file within a second, unsynced, so that a \
          directory outlives its process and services register again where the machine fails. etcd runs with its defaults, \
-         and tuned (`--snapshot-count 10000000`, `GOGC=400`); ours with its \
-         defaults but for longer leases and more registrations."
+         and tuned (`--snapshot-count 10000000` and `GOGC=400`, in its environment: no snapshots, less collecting of garbage); ours \
+         with its defaults but for longer leases and more registrations."
     )
 }

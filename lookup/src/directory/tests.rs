@@ -454,7 +454,7 @@ fn what_waits_for_watchers_is_held_by_the_log_and_nowhere_else() {
     let (idle, _) = directory.watch(NOW, template("name=farm-1"), None);
     let weak = {
         register(&mut directory, Author::new(1).entry(1, 0), 1).unwrap();
-        Arc::downgrade(directory.log.after(0).unwrap().next().unwrap())
+        Arc::downgrade(&directory.log.after(0).unwrap().next().unwrap())
     };
     for n in 2..=5 {
         register(&mut directory, Author::new(n).entry(1, 0), n.into()).unwrap();

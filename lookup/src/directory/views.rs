@@ -121,7 +121,7 @@ impl Directory {
         // Number 0 stands within a snapshot, too: who resumes from it has not seen its end.
         let missed = (after.number > 0).then(|| self.log.after(after.number)).flatten();
         let missed = missed.ok_or("what happened since is no longer in the log")?;
-        Ok(missed.filter_map(|t| Some((Arc::clone(t), t.seen_by(template)?))).collect())
+        Ok(missed.filter_map(|t| t.seen_by(template).map(|seen| (t, seen))).collect())
     }
 
     fn snapshot(&self, template: &Matcher, reset: Option<&'static str>) -> Vec<Event> {

@@ -53,6 +53,12 @@ impl Packed {
         crate::testing::allocation(2 * size_of::<usize>() + self.0.len())
     }
 
+    /// Its length.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Length of the body, unpacked.
     pub fn body_len(&self) -> usize {
         usize::from(self.number(2) & !ID_FIRST)

@@ -40,6 +40,11 @@ impl Records {
         self.body_bytes
     }
 
+    /// By what they are packed.
+    pub const fn packing(&self) -> &Arc<Packing> {
+        &self.packing
+    }
+
     /// What is in a slot; all of these methods are of slots that have something.
     pub fn get(&self, slot: u32) -> &Record {
         self.slots.get(slot).expect(TAKEN)

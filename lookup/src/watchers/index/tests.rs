@@ -86,7 +86,7 @@ proptest! {
             let transition = transition(number, before, after);
             let mut woken = Vec::new();
             watchers.offer(&transition, &mut woken);
-            log.push(Arc::clone(&transition));
+            log.push(Arc::clone(&transition), [None, None], &Arc::default());
             let mut expected = BTreeSet::new();
             for (id, template) in &watching {
                 let seen = transition.seen_by(template);
