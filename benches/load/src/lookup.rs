@@ -48,8 +48,8 @@ async fn about() -> String {
         "etcd {etcd}, one member. CPU is that of the server alone, user and system, all threads. A service is a signed \
          registration with four attributes; etcd holds the same bytes as the value of a key, under a lease of its own.\n\n\
          What each persists: etcd appends every change to a log and syncs it before it answers, and every lease, too; ours \
-         are soft state: each signature is checked, and what changed is in a file within a second, unsynced, so that a \
-         directory outlives its process and services register again where the machine fails. etcd runs with its defaults, \
+         are soft state: each signature is checked, and what changed is in a file, and synced, within a second of the \
+         answer, many changes at a time; what a power cut takes is registered again. etcd runs with its defaults, \
          and tuned (`--snapshot-count 10000000` and `GOGC=400`, in its environment: no snapshots, less collecting of garbage); ours \
          with its defaults but for longer leases and more registrations."
     )
