@@ -152,8 +152,8 @@ impl Shared {
             if group.is_empty() {
                 return;
             }
-            let writes: Vec<_> = group.chunks(ASKED).flat_map(&mut current).collect();
-            match file.commit(&writes) {
+            // Never all in memory: unpacked they take several times what the directory does.
+            match file.commit(group.chunks(ASKED).flat_map(&mut current)) {
                 Ok(()) => {
                     self.written.fetch_add(group.len() as u64, Relaxed);
                     if std::mem::take(&mut failing) {
@@ -179,12 +179,16 @@ impl Shared {
         let mut state = self.state.lock();
         self.wake.wait_while(&mut state, |state| state.waiting.is_empty() && !state.closing);
         self.wake.wait_while_for(&mut state, |state| state.waiting.len() < GROUP && !state.closing, LINGER);
-        let group = state.waiting.extract_if(|_| true).take(GROUP).collect();
+        let mut group: Vec<_> = state.waiting.extract_if(|_| true).take(GROUP).collect();
         if state.waiting.is_empty() {
             // What a flood took is given back.
             state.waiting = HashSet::new();
         }
-        (group, state.closing)
+        let closing = state.closing;
+        drop(state);
+        // In the order of the file, so that each of its pages is looked for once.
+        group.sort_unstable();
+        (group, closing)
     }
 
     /// Puts back what was not written, and waits for better times.

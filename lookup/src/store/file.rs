@@ -17,6 +17,9 @@ const FILE: &str = "lookup.db";
 /// Bytes 68..72 of the file: `HdgL`.
 const APPLICATION: i32 = i32::from_be_bytes(*b"HdgL");
 const VERSION: i32 = 2;
+/// After how many pages (of 4 KiB) the log beside the file is worked in: what changes several times until then is written
+/// to the file once. With SQLite's thousand each second's changes are a log of their own.
+const CHECKPOINT_PAGES: u32 = 8192;
 /// A file of the first version lacks the last column only.
 const FIRST_VERSION: i32 = 1;
 const UPGRADE: &str =
@@ -141,6 +144,7 @@ impl StoreFile {
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         prepare(&connection)?;
         let mut loaded = Loaded::default();
         let mut spoiled = Vec::new();
@@ -166,11 +170,11 @@ impl StoreFile {
         Ok((Self(connection), loaded))
     }
 
-    /// Writes these changes, all or none.
+    /// Writes these changes, all or none; each is asked for when the one before is written.
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn commit(&mut self, writes: &[Write]) -> rusqlite::Result<()> {
+    pub fn commit(&mut self, writes: impl Iterator<Item = Write>) -> rusqlite::Result<()> {
         let transaction = self.0.transaction()?;
         {
             let mut keep = transaction.prepare(
