@@ -209,6 +209,24 @@ fn the_log_is_bounded_by_bytes_too() {
 }
 
 #[test]
+fn what_happened_long_ago_is_told_as_it_was_then() {
+    let mut directory = Directory::new(7, &Bounds::default(), NOW);
+    for n in 1..=50 {
+        register(&mut directory, Author::new(n).entry(1, 0), n.into()).unwrap();
+    }
+    let mut other = Author::new(7);
+    other.registration.name = "renamed".into();
+    register(&mut directory, other.entry(1, 1), 99).unwrap();
+    let after = Some(Revision { epoch: 7, number: 5 });
+    let (_, events) = directory.watch(NOW, template(""), after);
+    assert_eq!(events.len(), 46);
+    assert_eq!(told(&events)[1], "Registered farm-7");
+    assert_eq!(told(&events)[45], "Body renamed");
+    let (_, events) = directory.watch(NOW, template("name=farm-7"), after);
+    assert_eq!(told(&events), ["Registered farm-7", "Unmatched renamed"]);
+}
+
+#[test]
 fn a_watcher_that_falls_behind_is_reset_and_the_others_are_not() {
     let mut directory = Directory::new(7, &Bounds { pending: 2, ..Bounds::default() }, NOW);
     let (slow, _) = directory.watch(NOW, template(""), None);
