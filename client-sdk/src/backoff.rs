@@ -27,6 +27,13 @@ impl Backoff {
         Duration::from_nanos(random % bound).max(SHORTEST)
     }
 
+    /// It worked for so long: what breaks again and again as soon as it works is not begun anew in a loop.
+    pub(crate) fn worked(&mut self, so_long: Duration) {
+        if so_long >= LONGEST {
+            self.succeeded();
+        }
+    }
+
     /// It worked.
     pub(crate) fn succeeded(&mut self) {
         self.0 = 0;
@@ -52,6 +59,11 @@ mod tests {
             assert!(most(&mut backoff) <= LONGEST);
         }
         assert!(most(&mut backoff) > LONGEST / 2);
+        backoff.worked(LONGEST / 2);
+        assert!(most(&mut backoff) > LONGEST / 2, "a stream that ends at once is no success");
+        backoff.worked(LONGEST);
+        assert!(most(&mut backoff) < FIRST);
+        backoff.failed(0);
         backoff.succeeded();
         assert!(most(&mut backoff) < FIRST);
     }

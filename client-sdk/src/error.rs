@@ -7,6 +7,9 @@ use std::error::Error as _;
 use std::time::Duration;
 use tonic::{Code, Status};
 
+/// A service that asks for more time is asked again all the same: none has a reason to, and time must not overflow.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
 /// Why something a client tried did not work.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ClientError {
@@ -152,7 +155,7 @@ impl ClientError {
         }
         let seconds =
             status.metadata().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-        let retry_after = seconds.map(Duration::from_secs);
+        let retry_after = seconds.map(|seconds| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER));
         Self::Call { tried, at: at.to_owned(), code: status.code(), why, retry_after }
     }
 
@@ -198,5 +201,20 @@ fn next_step(code: Code) -> &'static str {
         }
         Code::ResourceExhausted => "ask for less, or later",
         _ => "try again",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_put_off_for_ever() {
+        let mut status = Status::resource_exhausted("full");
+        for said in [u64::MAX, 3601] {
+            status.metadata_mut().insert("retry-after", said.into());
+            let error = ClientError::of_status("register", "x", &status);
+            assert_eq!(error.retry_after(), Some(LONGEST_RETRY_AFTER));
+        }
     }
 }

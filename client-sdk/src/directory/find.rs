@@ -2,7 +2,7 @@
 
 use super::merge::{Heard, Merge};
 use super::{Directory, FIND_PATIENCE, Found, MAX_SERVICES};
-use crate::channel::{Connection, in_time};
+use crate::channel::Connection;
 use crate::error::ClientError;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -11,7 +11,7 @@ use hedgerow_model::registration::Id;
 use hedgerow_proto::convert;
 use hedgerow_proto::lookup::{self, FindRequest, Held};
 use std::collections::BTreeSet;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
 pub(super) async fn find(directory: &Directory, template: &Template) -> Found {
     let mut merge = Merge::new(directory.caller.mesh().map(|mesh| mesh.id));
@@ -94,8 +94,12 @@ async fn ask(
     let mut request = FindRequest { template: Some(template.clone()), ..FindRequest::default() };
     loop {
         let mut client = lookup.lookup();
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let answer = in_time(TRIED, lookup.url(), left, client.find(request.clone())).await?.into_inner();
+        let call = tokio::time::timeout_at(deadline, client.find(request.clone())).await;
+        let at = || lookup.url().to_owned();
+        let late = |_| ClientError::TimedOut { tried: TRIED, at: at(), within: FIND_PATIENCE };
+        let answer =
+            call.map_err(late)?.map_err(|status| ClientError::of_status(TRIED, lookup.url(), &status));
+        let answer = answer?.into_inner();
         held.extend(answer.held);
         if held.len() > MAX_SERVICES {
             let at = lookup.url().to_owned();

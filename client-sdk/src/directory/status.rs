@@ -1,6 +1,7 @@
 //! How each lookup is, asked one by one: also those that only their peers know.
 
 use super::{Directory, FIND_PATIENCE};
+use crate::channel::leads_to_loopback;
 use crate::error::ClientError;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -44,14 +45,24 @@ pub(super) async fn lookup_status(directory: &Directory) -> Vec<LookupStatus> {
             if Id::from_slice(&status.lookup_id).is_some_and(|id| !known.insert(id)) {
                 continue;
             }
-            let peers = status.peers.iter().filter_map(|peer| peer.urls.first());
-            urls.extend(peers.cloned());
+            urls.extend(peers_of(&answer.url, status));
             all.push(answer);
         }
         urls.retain(|url| !asked.contains(url));
     }
     name(&mut all, &known);
     all
+}
+
+/// Where its peers are, as the lookup at `teller` says. Nobody elsewhere can know what listens on this machine; and loopback
+/// is given the token.
+fn peers_of(teller: &str, status: &StatusResponse) -> Vec<String> {
+    let loopback = leads_to_loopback(teller);
+    let told = status
+        .peers
+        .iter()
+        .filter_map(|peer| peer.urls.iter().find(|url| loopback || !leads_to_loopback(url)).cloned());
+    told.take(MAX_ASKED).collect()
 }
 
 async fn ask(directory: &Directory, url: String) -> LookupStatus {
@@ -78,4 +89,20 @@ fn name(all: &mut Vec<LookupStatus>, known: &BTreeSet<Id>) {
         id.is_some() || !answered_elsewhere
     });
     all.sort_by(|a, b| (&a.name, &a.url).cmp(&(&b.name, &b.url)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hedgerow_proto::lookup::status_response::Peer;
+
+    #[test]
+    fn a_lookup_elsewhere_leads_nobody_to_his_own_machine() {
+        let peer =
+            |urls: &[&str]| Peer { urls: urls.iter().map(ToString::to_string).collect(), ..Peer::default() };
+        let peers = vec![peer(&["http://127.0.0.1:9", "http://10.0.0.2:1"]), peer(&["http://[::1]:9"])];
+        let status = StatusResponse { peers, ..StatusResponse::default() };
+        assert_eq!(peers_of("http://10.0.0.1:1", &status), ["http://10.0.0.2:1"]);
+        assert_eq!(peers_of("http://127.0.0.1:1", &status), ["http://127.0.0.1:9", "http://[::1]:9"]);
+    }
 }

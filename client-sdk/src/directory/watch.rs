@@ -16,7 +16,7 @@ use futures_util::{Stream, StreamExt as _};
 use hedgerow_model::Template;
 use hedgerow_model::registration::Id;
 use hedgerow_proto::convert;
-use hedgerow_proto::lookup;
+use hedgerow_proto::lookup::{self, watch_response};
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -139,8 +139,10 @@ impl Watching {
         let urls = self.directory.urls();
         let there = |url: &String| urls.contains(url) && known.iter().any(|at| at.url == *url);
         let gone: Vec<String> = self.followed.keys().filter(|url| !there(url)).cloned().collect();
-        for followed in gone.iter().filter_map(|url| self.followed.remove(url)) {
+        for url in gone {
+            let Some(followed) = self.followed.remove(&url) else { continue };
             followed.stop.abort();
+            out.extend(self.suspicion_over(&url, followed.id, followed.suspects));
             self.merge.hear(followed.which, Instant::now(), Heard::Removed, out);
         }
         for url in urls {
@@ -171,7 +173,7 @@ impl Watching {
         let after = match &told {
             Told::Heard(Heard::SnapshotEnd(id)) => self.reached(which, *id),
             Told::Heard(Heard::Reached { afresh: false }) => self.reached(which, None),
-            Told::Lost(error) => self.lost(which, error),
+            Told::Lost(error) => self.lost(which, error, out),
             Told::Suspects(suspicion) => self.suspects(which, suspicion),
             Told::Heard(_) => None,
         };
@@ -222,16 +224,28 @@ impl Watching {
         news.then(|| Transition::LookupReached { url: url.clone() })
     }
 
-    fn lost(&mut self, which: Which, error: &ClientError) -> Option<Transition> {
+    fn lost(&mut self, which: Which, error: &ClientError, out: &mut Vec<Transition>) -> Option<Transition> {
         let (url, followed) = self.of(which)?;
-        followed.suspects = false;
+        let (url, id, suspected) = (url.clone(), followed.id, std::mem::take(&mut followed.suspects));
         let news = followed.answers.replace(false) != Some(false);
-        news.then(|| Transition::LookupLost { url: url.clone(), error: error.clone() })
+        out.extend(self.suspicion_over(&url, id, suspected));
+        news.then(|| {
+            self.directory.lookups.lost(&url);
+            Transition::LookupLost { url, error: error.clone() }
+        })
+    }
+
+    /// The suspicion of a lookup that is heard no more is over, unless it is heard at another address.
+    fn suspicion_over(&self, url: &str, id: Option<Id>, suspected: bool) -> Option<Transition> {
+        let same = |other: &Followed| other.suspects && id.is_some() && other.id == id;
+        let over = suspected && !self.followed.values().any(same);
+        let url = url.to_owned();
+        over.then_some(Transition::LookupSuspects { url, begun: false, overdue: 0, leases: 0 })
     }
 
     /// One notice a lookup, by however many addresses it is followed.
-    fn suspects(&mut self, which: Which, told: &lookup::watch_response::Suspicion) -> Option<Transition> {
-        let lookup::watch_response::Suspicion { begun, overdue, leases } = *told;
+    fn suspects(&mut self, which: Which, told: &watch_response::Suspicion) -> Option<Transition> {
+        let watch_response::Suspicion { begun, overdue, leases } = *told;
         let id = self.of(which)?.1.id;
         let same = |other: &Followed| other.which == which || (other.id.is_some() && other.id == id);
         let known = self.followed.values().any(|other| same(other) && other.suspects == begun);
@@ -262,5 +276,39 @@ impl Watching {
         let kept = &self.directory.kept;
         kept.refresh(&self.merge, &self.template, complete, mesh, self.directory.urls());
         kept.write_if_due().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::channel::Caller;
+
+    #[tokio::test]
+    async fn a_suspicion_ends_with_the_last_that_is_heard_of_its_lookup() {
+        let urls = ["http://127.0.0.1:9", "http://127.0.0.1:10"];
+        let directory = Directory::new(urls, Caller::default()).unwrap();
+        let known = directory.lookups();
+        let mut watching = Watching::new(directory, Template::default());
+        let out = &mut Vec::new();
+        watching.follow(&known, out);
+        let begun = watch_response::Suspicion { begun: true, overdue: 11, leases: 20 };
+        for which in 0..2 {
+            watching.hear(which, Told::Heard(Heard::SnapshotEnd(Some(Id([1; 16])))), out);
+            watching.hear(which, Told::Suspects(begun), out);
+        }
+        let suspicions = |out: &mut Vec<Transition>| {
+            let begun = |transition| match transition {
+                Transition::LookupSuspects { begun, .. } => Some(begun),
+                _ => None,
+            };
+            out.drain(..).filter_map(begun).collect::<Vec<_>>()
+        };
+        assert_eq!(suspicions(out), [true], "one lookup, by two addresses");
+        watching.hear(0, Told::Lost(ClientError::NoLookup(vec![])), out);
+        assert!(suspicions(out).is_empty(), "it is still heard at the other");
+        watching.follow(&[], out);
+        assert_eq!(suspicions(out), [false]);
     }
 }

@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep_until};
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 /// Most lookups that are asked at once; others wait for their turn.
 const MAX_ASKED: usize = 16;
+const FIND: &str = "find the other lookups";
 /// The kind of lookups in the directory.
 const LOOKUP_KIND: &str = "lookup";
 
@@ -36,6 +37,11 @@ pub(super) struct Asking {
     local: LocalNetwork,
     known: watch::Sender<Arc<[LookupAt]>>,
     said: watch::Sender<Said>,
+}
+
+/// All who followed a lookup see in one moment that it is lost: they do not ask the others in one moment.
+fn lost_spread(random: u64) -> Duration {
+    Duration::from_nanos(random % 2_000_000_000)
 }
 
 type Asked = (String, Result<Answer, ClientError>);
@@ -84,7 +90,7 @@ impl Asking {
                 urls = self.local.changed(&self.caller) => self.core.names(Source::Mdns, &urls, Instant::now()),
                 hint = hints.recv() => match hint {
                     Some(Hint::Version(url, version)) => self.core.version(&url, version, Instant::now()),
-                    Some(Hint::Lost(url)) => self.core.lost(&url, Instant::now()),
+                    Some(Hint::Lost(url)) => self.core.lost(&url, Instant::now() + lost_spread(random())),
                     None => return,
                 },
                 () = timer => {}
@@ -124,7 +130,11 @@ async fn ask(caller: Caller, url: String) -> Asked {
             at: url.clone(),
             error: hedgerow_proto::WireError::new("lookup_id", "expected 16 bytes"),
         })?;
-        let mut peers = peers(&lookup, &caller).await?;
+        let finding = tokio::time::timeout(ANSWER_PATIENCE, peers(&lookup, &caller)).await;
+        let at = url.clone();
+        let late = ClientError::TimedOut { tried: FIND, at, within: ANSWER_PATIENCE };
+        // Pages without end end here, too.
+        let mut peers = finding.unwrap_or(Err(late))?;
         peers.retain(|(peer, _)| *peer != id);
         Ok(Answer { id, peers })
     };
@@ -135,7 +145,6 @@ async fn ask(caller: Caller, url: String) -> Asked {
 /// The lookups that are registered there: signed, of our mesh, and with an address that needs no relay. Others are not
 /// believed, and not followed.
 async fn peers(lookup: &Connection, caller: &Caller) -> Result<Vec<(Id, Vec<String>)>, ClientError> {
-    const TRIED: &str = "find the other lookups";
     let mut request = FindRequest {
         template: Some(convert::template::to_wire(&of_kind(LOOKUP_KIND, &Template::default()))),
         ..FindRequest::default()
@@ -145,7 +154,7 @@ async fn peers(lookup: &Connection, caller: &Caller) -> Result<Vec<(Id, Vec<Stri
     while held.len() <= MAX_LOOKUPS {
         let mut client = lookup.lookup();
         let call = client.find(request.clone());
-        let found = in_time(TRIED, lookup.url(), ANSWER_PATIENCE, call).await?.into_inner();
+        let found = in_time(FIND, lookup.url(), ANSWER_PATIENCE, call).await?.into_inner();
         held.extend(found.held);
         if found.cursor.is_empty() {
             break;
@@ -162,5 +171,7 @@ async fn peers(lookup: &Connection, caller: &Caller) -> Result<Vec<(Id, Vec<Stri
         let urls = direct.map(|endpoint| endpoint.url).filter(|url| caller.connect(url).is_ok());
         (said.id, urls.collect())
     };
+    // More in one page are as many too many, and verifying them takes its time.
+    held.truncate(MAX_LOOKUPS + 1);
     Ok(held.into_iter().filter_map(believed).map(peer).collect())
 }

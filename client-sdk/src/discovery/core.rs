@@ -243,6 +243,16 @@ impl Core {
         self.chosen().into_iter().take(MAX_LOOKUPS).map(at).collect()
     }
 
+    #[cfg(test)]
+    pub(super) fn candidates(&self) -> usize {
+        self.candidates.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_named(&self, url: &str) -> bool {
+        self.candidates.get(url).is_some_and(|candidate| candidate.by.contains_key(&Source::Peer))
+    }
+
     /// One address of each lookup: of several the one that answers, then the one that was named by the better source.
     fn chosen(&self) -> Vec<(&String, &Candidate)> {
         let mut listed: Vec<_> = self.candidates.iter().filter(|(_, candidate)| candidate.listed()).collect();
@@ -289,22 +299,27 @@ impl Core {
 
     /// Works out anew what the lookups that answer say of each other.
     fn recount_peers(&mut self, now: Instant) {
-        let mut urls = BTreeSet::new();
+        let mut urls: BTreeMap<String, usize> = BTreeMap::new();
         for (teller, candidate) in self.candidates.iter().filter(|(_, candidate)| candidate.answers()) {
             // Nobody elsewhere can know what listens on this machine; and loopback is given the token.
             let loopback = leads_to_loopback(teller);
-            for (_, told) in &candidate.peers {
-                let told = told.iter().take(MAX_URLS_EACH).map(|url| url.trim_end_matches('/'));
-                urls.extend(told.filter(|url| loopback || !leads_to_loopback(url)).map(str::to_owned));
-            }
+            let told = candidate.peers.iter().flat_map(|(_, told)| told.iter().take(MAX_URLS_EACH));
+            let told = told.map(|url| url.trim_end_matches('/'));
+            let told: BTreeSet<&str> = told.filter(|url| loopback || !leads_to_loopback(url)).collect();
+            told.into_iter().for_each(|url| *urls.entry(url.to_owned()).or_default() += 1);
         }
         for (url, candidate) in &mut self.candidates {
             // Registered nowhere any more: gone, or soon back.
-            if candidate.by.contains_key(&Source::Peer) && !urls.contains(url) {
+            if candidate.by.contains_key(&Source::Peer) && !urls.contains_key(url) {
                 candidate.hurry(now);
             }
         }
-        let urls: Vec<String> = urls.into_iter().collect();
+        let mut urls: Vec<(String, usize)> = urls.into_iter().collect();
+        if urls.len() > MAX_PER_SOURCE {
+            // A single lookup that names many does not push out those that others name.
+            urls.sort_by_key(|(_, tellers)| std::cmp::Reverse(*tellers));
+        }
+        let urls: Vec<String> = urls.into_iter().map(|(url, _)| url).collect();
         self.names(Source::Peer, &urls, now);
     }
 
@@ -321,6 +336,19 @@ impl Core {
             };
             named || candidate.asking || !known_gone
         });
+        // Who names others and others again must not fill the memory: of those that nobody names any more the last that
+        // answered stay.
+        let unnamed = |c: &Candidate| !c.asking && c.by.keys().all(|source| *source == Source::Remembered);
+        let mut unnamed: Vec<_> = self
+            .candidates
+            .iter()
+            .filter(|(_, c)| unnamed(c))
+            .map(|(url, c)| (c.answered, url.clone()))
+            .collect();
+        if let Some(many) = unnamed.len().checked_sub(MAX_PER_SOURCE * 2) {
+            unnamed.sort();
+            unnamed.iter().take(many).for_each(|(_, url)| drop(self.candidates.remove(url)));
+        }
     }
 }
 

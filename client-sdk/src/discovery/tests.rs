@@ -257,6 +257,37 @@ fn more_than_are_taken_are_left_out_and_that_is_said() {
     assert!(said[1].contains("lookups at this mesh: more than 64"), "{said:?}");
 }
 
+#[test]
+fn a_lookup_that_names_others_and_others_again_fills_no_memory_and_pushes_nobody_out() {
+    let mut now = Instant::now();
+    let mut core = Core::new(&urls([1, 2]), &[], false, now);
+    for n in [1, 2] {
+        core.answered(&url(n), now, answer(n, &[254]), 0);
+    }
+    core.answered(&url(254), now, answer(254, &[]), 0);
+    for round in 0..50_usize {
+        now += ASK_EVERY;
+        let named = |n: usize| (Id([9; 16]), vec![format!("http://10.0.0.0:{}", round * 100 + n + 1)]);
+        // Each twice: a lookup counts once.
+        let mut peers: Vec<_> = (0..100).chain(0..100).map(named).collect();
+        peers.push((id(254), vec![url(254)]));
+        core.answered(&url(1), now, Answer { id: id(1), peers }, 0);
+        core.answered(&url(2), now, answer(2, &[254]), 0);
+        assert!(core.is_named(&url(254)), "two name it");
+        for (n, asked) in all_asked(&mut core, now).into_iter().enumerate() {
+            let mut id = [200; 16];
+            id[..2].copy_from_slice(&u16::try_from(round * 100 + n).unwrap().to_be_bytes());
+            if asked.starts_with("http://10.0.0.0:") {
+                core.answered(&asked, now, Answer { id: Id(id), peers: vec![] }, 0);
+            } else {
+                core.failed(&asked, now, silent(1), 0);
+            }
+        }
+        core.answered(&url(254), now, answer(254, &[]), 0);
+    }
+    assert!(core.candidates() <= 4 * MAX_PER_SOURCE, "{}", core.candidates());
+}
+
 #[derive(Debug, Clone)]
 enum Event {
     Names(Source, Vec<usize>),

@@ -8,7 +8,7 @@ use hedgerow_model::document::Blob;
 use hedgerow_proto::WireError;
 use hedgerow_proto::convert::document::hash_to_wire;
 use hedgerow_proto::lookup::{self as wire, Signed};
-use hedgerow_proto::signed::{SignedDocument, hash, open_document};
+use hedgerow_proto::signed::{SignedDocument, hash, open_document, read_document};
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::Streaming;
@@ -41,6 +41,7 @@ pub enum As {
 /// Gives a document.
 pub async fn give(lookup: &Connection, as_whom: As, document: Signed) -> Result<Taken, ClientError> {
     const TRIED: &str = "give a document";
+    let ours = document.clone();
     let mut client = lookup.documents();
     let document = Some(document);
     let (taken, newer) = match as_whom {
@@ -63,10 +64,21 @@ pub async fn give(lookup: &Connection, as_whom: As, document: Signed) -> Result<
         (wire::Taken::New, _) => Ok(Taken::New),
         (wire::Taken::Equal, _) => Ok(Taken::Equal),
         (wire::Taken::Older, Some(newer)) => {
-            Ok(Taken::Older(Arc::new(open_document(&newer).map_err(|error| wrong(error.to_string()))?)))
+            newer_of(&ours, &newer).map(|newer| Taken::Older(Arc::new(newer))).map_err(wrong)
         }
         _ => Err(wrong(format!("{taken:?}: not understood"))),
     }
+}
+
+/// What a lookup shows as newer than `ours`: verified, and of the same owner, kind and name. Another's would choose the serial
+/// that comes after it.
+pub(super) fn newer_of(ours: &Signed, newer: &Signed) -> Result<SignedDocument, String> {
+    let ours = read_document(ours).map_err(|error| error.to_string())?;
+    let newer = open_document(newer).map_err(|error| error.to_string())?;
+    if newer.key() == ours.key() && newer.rank() > ours.rank() {
+        return Ok(newer);
+    }
+    Err("it is said to be older than a document that is another one, or not newer".to_owned())
 }
 
 /// Gives bytes.

@@ -255,11 +255,11 @@ async fn at_one(shared: &Shared, url: &str) {
 async fn watch_once(shared: &Shared, lookup: &Connection, backoff: &mut Backoff) -> ClientError {
     const TRIED: &str = "watch documents";
     let url = lookup.url();
-    let begun = async {
+    let answer = async {
         lookup.greet(&shared.options.caller, GREET_PATIENCE).await?;
         watch(lookup, &shared.options.kinds).await
     };
-    let mut messages = match begun.await {
+    let mut messages = match answer.await {
         Ok(messages) => messages,
         Err(error) => return error,
     };
@@ -270,6 +270,7 @@ async fn watch_once(shared: &Shared, lookup: &Connection, backoff: &mut Backoff)
             merge.of_mesh(mesh.id);
         }
     }
+    let begun = Instant::now();
     let mut complete = false;
     loop {
         let message = match tokio::time::timeout(COMPLETE_PATIENCE, messages.message()).await {
@@ -282,7 +283,7 @@ async fn watch_once(shared: &Shared, lookup: &Connection, backoff: &mut Backoff)
         };
         match message {
             Ok(Some(message)) => {
-                backoff.succeeded();
+                backoff.worked(begun.elapsed());
                 let wall = (shared.options.now)();
                 let mut merge = shared.merge();
                 message.documents.iter().for_each(|signed| merge.hear(url, signed, wall));

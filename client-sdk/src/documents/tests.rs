@@ -252,3 +252,28 @@ async fn many_readers_carry_little_more_than_one_would() {
     // Each would have offered three. How many do depends on how slow this machine is.
     assert!(status.equal < (READERS * 3 / 2) as u64, "{status:?}");
 }
+
+#[test]
+fn another_document_than_ours_is_never_taken_for_a_newer_one_of_ours() {
+    let identity = |folder: &tempfile::TempDir| Identity::open(folder.path()).unwrap();
+    let (ours, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (ours, other) = (identity(&ours), identity(&other));
+    let document = |serial, name: &str| Document {
+        mesh: Id([1; 16]),
+        kind: "deployment".into(),
+        name: name.into(),
+        serial,
+        tombstone: false,
+        signed_ms: now(),
+        ends_ms: None,
+        payload: b"x".to_vec(),
+        blobs: Vec::new(),
+    };
+    let said = ours.sign_document(&document(2, "a"));
+    let newer_of = |newer| at_lookup::newer_of(&said, &newer).map(|newer| newer.document.serial);
+    assert_eq!(newer_of(ours.sign_document(&document(3, "a"))), Ok(3));
+    // Whose serial would be the last that there is.
+    assert!(newer_of(other.sign_document(&document(u64::MAX, "a"))).is_err());
+    assert!(newer_of(ours.sign_document(&document(9, "b"))).is_err());
+    assert!(newer_of(ours.sign_document(&document(1, "a"))).is_err());
+}

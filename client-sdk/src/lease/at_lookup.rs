@@ -244,9 +244,10 @@ impl AtLookup {
             Ok((renewals, answer)) => {
                 self.renewals = Some(renewals);
                 let mut disputed = false;
+                let granted = |ms| Duration::from_millis(ms).min(self.kept.asked);
                 for (asked, answer) in due.into_iter().zip(&answer.renewed) {
                     let answer = match answer.state() {
-                        RenewState::Renewed => Answer::Renewed(Duration::from_millis(answer.granted_ms)),
+                        RenewState::Renewed => Answer::Renewed(granted(answer.granted_ms)),
                         RenewState::Replaced => Answer::Replaced,
                         RenewState::Cloned => Answer::Cloned,
                         RenewState::Unknown | RenewState::Unspecified => Answer::Unknown,

@@ -17,6 +17,11 @@ pub(super) const MAX_REGISTERING: usize = 32;
 /// went.
 pub(super) const DISPUTED_EVERY: Duration = Duration::from_secs(20);
 
+/// No lookup grants a shorter lease: what is shorter is none, and is asked for again only after [`TOO_SHORT_AGAIN`], so that
+/// a lookup that is broken is not called in a loop.
+const SHORTEST_GRANTED: Duration = Duration::from_millis(100);
+const TOO_SHORT_AGAIN: Duration = Duration::from_secs(5);
+
 /// The leases of one process at one lookup.
 #[derive(Debug)]
 pub(super) struct Leases {
@@ -154,6 +159,11 @@ impl Leases {
     ) {
         self.arrived(which);
         self.answering();
+        if granted < SHORTEST_GRANTED {
+            self.hold(which, None);
+            self.wait(which, sent + TOO_SHORT_AGAIN);
+            return;
+        }
         let Some(entry) = self.entries.get_mut(which) else { return };
         entry.backoff.succeeded();
         let changed_since = entry.serial > serial;
@@ -200,6 +210,7 @@ impl Leases {
             return;
         }
         let held = match answer {
+            Answer::Renewed(granted) if granted < SHORTEST_GRANTED => None,
             Answer::Renewed(granted) => {
                 entry.backoff.succeeded();
                 let renew_at = sent + lease::renew_after(granted);

@@ -1,6 +1,7 @@
 //! Lookups found by one another and by DNS, and services that follow them.
 
 use crate::fakes::{FakeLookup, Server, anywhere, mesh, registration, soon, until};
+use hedgerow_client::directory::Transition;
 use hedgerow_client::discovery::{Lookups, SRV_SERVICE, Source, Sources};
 use hedgerow_client::lease::{Body, LeaseKeeper, LeaseKeeperOptions};
 use hedgerow_client::model::registration::{Id, Mesh, Registration};
@@ -67,6 +68,46 @@ async fn a_service_that_knows_one_lookup_registers_with_all_those_that_appear_an
     drop(at_a);
     until(|| keeper.state().iter().any(|state| state.last_error.is_some())).await;
     assert_eq!(urls(&lookups).len(), 3);
+}
+
+#[tokio::test]
+async fn whoever_only_watches_asks_the_others_when_a_lookup_is_lost() {
+    let [a, b] = [1, 2].map(FakeLookup::new);
+    let servers = [a.serve(anywhere()), b.serve(anywhere())];
+    let caller = Caller::new(None, Some(mesh()));
+    let lookups = Lookups::start(sources(&[&servers[0], &servers[1]]), caller.clone()).unwrap();
+    soon(lookups.settled()).await;
+    let directory = hedgerow_client::Directory::of(lookups, caller, Default::default());
+    let mut watch = directory.watch(&Default::default());
+    soon(async {
+        while !matches!(watch.next().await, Transition::LookupReached { url } if url == servers[0].url()) {}
+    })
+    .await;
+    let [server, _other] = servers;
+    let found = b.inner().found;
+    drop(server);
+    let watching = async {
+        loop {
+            watch.next().await;
+        }
+    };
+    tokio::select! {
+        () = watching => {}
+        () = soon(until(|| b.inner().found > found)) => {}
+    }
+}
+
+#[tokio::test]
+async fn pages_without_end_do_come_to_an_end() {
+    let lookup = FakeLookup::new(1);
+    lookup.inner().endless = true;
+    let server = lookup.serve(anywhere());
+    let lookups = Lookups::start(sources(&[&server]), Caller::new(None, Some(mesh()))).unwrap();
+    soon(lookups.settled()).await;
+    assert!(lookups.problems()[0].to_string().contains("find the other lookups"));
+    let directory = hedgerow_client::Directory::new([server.url()], Caller::new(None, Some(mesh()))).unwrap();
+    let found = soon(directory.find(&Default::default())).await;
+    assert_eq!((found.asked, found.answered, found.missing.len()), (1, 0, 1));
 }
 
 #[tokio::test]

@@ -131,6 +131,8 @@ pub struct Directory {
     pub registering: Duration,
     under_way: usize,
     pub found: usize,
+    /// Its answers to a find are empty pages without end.
+    pub endless: bool,
     next: u64,
 }
 
@@ -154,6 +156,7 @@ impl FakeLookup {
             registering: Duration::ZERO,
             under_way: 0,
             found: 0,
+            endless: false,
             next: 1,
         };
         Self(Arc::new(LookupState { inner: Mutex::new(inner), grown: watch::channel(0).0 }))
@@ -304,6 +307,10 @@ impl lookup_server::Lookup for FakeLookup {
     async fn find(&self, request: Request<lookup::FindRequest>) -> Answer<lookup::FindResponse> {
         let mut inner = self.inner();
         inner.found += 1;
+        if inner.endless {
+            let cursor = "1".into();
+            return Ok(Response::new(lookup::FindResponse { cursor, ..Default::default() }));
+        }
         // Pages of two, so that paging is always played.
         let at: usize = std::str::from_utf8(&request.into_inner().cursor).unwrap().parse().unwrap_or(0);
         let held: Vec<_> = inner.held.values().skip(at).take(2).map(|signed| inner.held_as(signed)).collect();

@@ -14,6 +14,7 @@ use hedgerow_proto::lookup::watch_response::event::Event;
 use hedgerow_proto::lookup::watch_response::{self, Disappeared, Suspicion};
 use hedgerow_proto::lookup::{self, Revision, WatchRequest};
 use std::collections::VecDeque;
+use tokio::time::Instant;
 
 const TRIED: &str = "watch the directory";
 
@@ -34,12 +35,12 @@ pub(super) fn told_by(lookup: Connection, template: lookup::Template) -> impl St
             let request = WatchRequest { template: Some(template.clone()), after };
             let error = match in_time(TRIED, lookup.url(), ANSWER_PATIENCE, client.watch(request)).await {
                 Ok(answer) => {
-                    let mut responses = answer.into_inner();
+                    let (mut responses, begun) = (answer.into_inner(), Instant::now());
                     yield Told::Heard(Heard::Reached { afresh: after.is_none() });
                     loop {
                         match responses.message().await {
                             Ok(Some(response)) => {
-                                backoff.succeeded();
+                                backoff.worked(begun.elapsed());
                                 let mut events: VecDeque<_> = response.events.into();
                                 while let Some(event) = events.pop_front() {
                                     let revision = event.revision;

@@ -33,6 +33,23 @@ fn renewals_come_at_a_third_and_in_one_message() {
 }
 
 #[test]
+fn a_lookup_that_grants_nothing_is_not_called_in_a_loop() {
+    let start = Instant::now();
+    let mut leases = Leases::new(1, start);
+    leases.register(start);
+    leases.registered(0, 1, start, 7, Duration::ZERO);
+    assert_eq!((leases.register(start + S(4)), leases.all_held_until()), (None, None));
+    assert_eq!((leases.next(false), leases.register(start + S(5))), (Some(start + S(5)), Some(0)));
+    leases.registered(0, 1, start + S(5), 8, S(30));
+    assert_eq!(leases.renew(start + S(15)), [(0, 8)]);
+    leases.answered((0, 8), start + S(15), Answer::Renewed(Duration::ZERO));
+    assert!(leases.renew(start + S(15)).is_empty());
+    assert_eq!(leases.register(start + S(15)), Some(0), "what is not renewed is asked for again");
+    leases.registered(0, 1, start + S(15), 9, Duration::ZERO);
+    assert_eq!(leases.next(false), Some(start + S(20)));
+}
+
+#[test]
 fn what_changes_while_it_is_on_its_way_is_told_again_and_an_old_answer_ends_nothing() {
     let start = Instant::now();
     let mut leases = Leases::new(1, start);
