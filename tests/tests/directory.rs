@@ -70,6 +70,7 @@ fn without_any_lookup_the_last_known_directory_is_used_and_said_to_be_old() {
     let sandbox = &roles.sandbox;
     let before = sandbox.client(&["find", "--json"]);
     assert_eq!(before.code(), 0, "{}", before.told());
+    wait_until("samples of the farm", PATIENCE, || !sandbox.client(&["query", "*/hosts"]).stdout.is_empty());
     roles.lookups.iter_mut().for_each(Process::kill);
 
     for words in [&["find", "--json"][..], &["ls"], &["query", "*/hosts"], &["farm", "status"]] {

@@ -59,11 +59,16 @@ pub(super) async fn tell(leases: Arc<Mutex<Option<LeaseKeeper>>>, lookups: Looku
     let mut told: BTreeMap<String, String> = BTreeMap::new();
     loop {
         looks.tick().await;
+        let known = lookups.known();
         for problem in lookups.problems().iter() {
             let (source, error) = match problem {
                 ClientError::Domain { domain, .. } => (domain.clone(), problem.to_string()),
                 ClientError::LocalNetwork { .. } => ("local network".to_owned(), problem.to_string()),
                 ClientError::TooMuch { at, .. } => (at.clone(), problem.to_string()),
+                // Found, and not one of ours.
+                ClientError::OtherMesh { at, .. } if known.iter().all(|known| known.url != *at) => {
+                    (at.clone(), problem.to_string())
+                }
                 // Told below.
                 _ => continue,
             };
