@@ -80,7 +80,9 @@ fn without_any_lookup_the_last_known_directory_is_used_and_said_to_be_old() {
         let said = old.stderr.lines().filter(|line| line.contains("using the directory of")).count();
         assert_eq!(said, 1, "{}", old.told());
     }
-    let stale = roles.sandbox.client(&["find", "--json"]).json();
+    let stale = roles.sandbox.client(&["find", "--json"]);
+    let stale: Vec<Value> =
+        stale.stdout.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
     let before = before.json();
     assert_eq!(stale.len(), before.len());
     for (stale, before) in stale.iter().zip(before) {
