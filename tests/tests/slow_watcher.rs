@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use tonic::transport::Endpoint;
 
 const SERVICES: usize = 20;
-/// Each says so often something else: more, in all, than waits for one watcher.
-const CHANGES: u64 = 300;
+/// Each says so often something else: more, in all, than waits for one watcher, which is 16,384 and what is on its way.
+const CHANGES: u64 = 900;
 
 /// Bytes of the smallest window that there is.
 const SMALLEST: u32 = 65_535;
