@@ -29,6 +29,7 @@ mod replaced;
 mod service;
 mod slab;
 mod snapshots;
+mod sqlite_file;
 mod store;
 mod transitions;
 mod watchers;

@@ -1,5 +1,6 @@
 //! The file of the documents: SQLite, read whole at the start, written before anything is acknowledged.
 
+use crate::sqlite_file::{self, Unusable, set_aside};
 use hedgerow_model::registration::Id;
 use hedgerow_proto::lookup::Signed;
 use hedgerow_proto::signed::{SignedDocument, read_document};
@@ -7,7 +8,6 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 const FILE: &str = "documents.db";
 /// Bytes 68..72 of the file: `HdgD`.
@@ -103,18 +103,10 @@ impl DocumentFile {
             Ok(opened) => return Ok(opened),
             Err(problem) => problem,
         };
-        match problem.code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                return Err(DocumentsError::InUse(path));
-            }
-            Some(
-                ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-                | ErrorCode::ReadOnly
-                | ErrorCode::DiskFull
-                | ErrorCode::OutOfMemory,
-            ) => return Err(DocumentsError::Open { path, problem }),
-            _ => {}
+        match Unusable::of(problem.code()) {
+            Some(Unusable::InUse) => return Err(DocumentsError::InUse(path)),
+            Some(Unusable::Refused) => return Err(DocumentsError::Open { path, problem }),
+            None => {}
         }
         let aside = set_aside(&path).map_err(|source| DocumentsError::Io { path: path.clone(), source })?;
         match Self::open_and_load(&path, mesh) {
@@ -126,12 +118,7 @@ impl DocumentFile {
     }
 
     fn open_and_load(path: &Path, mesh: Id) -> Result<(Self, Loaded), Problem> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::ZERO)?;
-        // Exclusive: two lookups on one file would undo each other. FULL: with less, a power cut takes back commits.
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
+        let connection = sqlite_file::open(path)?;
         prepare(&connection)?;
         let mut loaded = Loaded::default();
         let mut spoiled = Vec::new();
@@ -249,22 +236,4 @@ fn checksum(columns: [&[u8]; 5]) -> u32 {
         crc.update(column);
     }
     crc.finalize()
-}
-
-/// Renames the file and what SQLite keeps beside it to the first free `documents.db.broken-N`.
-fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let named = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let aside = (1..).map(|n: u32| format!(".broken-{n}")).find(|suffix| !named(suffix).exists());
-    let aside = aside.unwrap_or_else(|| ".broken".to_owned());
-    for beside in ["-wal", "-shm"] {
-        if named(beside).exists() {
-            std::fs::rename(named(beside), named(&format!("{aside}{beside}")))?;
-        }
-    }
-    std::fs::rename(path, named(&aside))?;
-    Ok(named(&aside))
 }

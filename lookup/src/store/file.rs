@@ -4,6 +4,7 @@ use crate::admission::{Entry, MAX_BODY_BYTES};
 use crate::directory::{Kept, KeptFormer, Write};
 use crate::leases::LeaseId;
 use crate::registry;
+use crate::sqlite_file::{self, Unusable, set_aside};
 use bytes::Bytes;
 use hedgerow_model::registration::Id;
 use hedgerow_proto::lookup::Signed;
@@ -113,16 +114,10 @@ impl StoreFile {
             Ok(opened) => return Ok(opened),
             Err(problem) => problem,
         };
-        match problem.code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => return Err(StoreError::InUse(path)),
-            Some(
-                ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-                | ErrorCode::ReadOnly
-                | ErrorCode::DiskFull
-                | ErrorCode::OutOfMemory,
-            ) => return Err(StoreError::Open { path, problem }),
-            _ => {}
+        match Unusable::of(problem.code()) {
+            Some(Unusable::InUse) => return Err(StoreError::InUse(path)),
+            Some(Unusable::Refused) => return Err(StoreError::Open { path, problem }),
+            None => {}
         }
         let aside = set_aside(&path).map_err(|source| StoreError::SetAside { path: path.clone(), source })?;
         match Self::open_and_load(&path, mesh, &mut restore) {
@@ -138,12 +133,7 @@ impl StoreFile {
         mesh: Id,
         restore: &mut impl FnMut(Kept),
     ) -> Result<(Self, Loaded), Problem> {
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(Duration::ZERO)?;
-        // Exclusive: two lookups on one file would undo each other. FULL: with less, a power cut takes back commits.
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
+        let connection = sqlite_file::open(path)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         prepare(&connection)?;
         let mut loaded = Loaded::default();
@@ -307,22 +297,4 @@ fn checksum(id: &[u8], numbers: [i64; 3], bytes: [&[u8]; 4]) -> u32 {
 
 fn millis(term: Duration) -> i64 {
     i64::try_from(term.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Renames the file and what SQLite keeps beside it to the first free `lookup.db.broken-N`.
-fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let named = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let aside = (1..).map(|n: u32| format!(".broken-{n}")).find(|suffix| !named(suffix).exists());
-    let aside = aside.unwrap_or_else(|| ".broken".to_owned());
-    for beside in ["-wal", "-shm"] {
-        if named(beside).exists() {
-            std::fs::rename(named(beside), named(&format!("{aside}{beside}")))?;
-        }
-    }
-    std::fs::rename(path, named(&aside))?;
-    Ok(named(&aside))
 }
