@@ -7,6 +7,8 @@ use crate::hosting::{self, KnownMesh, RoleOptions};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::{Out, say};
 use clap::Subcommand;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, select_all};
 use hedgerow_client::channel::Caller;
 use hedgerow_client::discovery::{Lookups, Sources};
 use hedgerow_client::error::ClientError;
@@ -180,7 +182,8 @@ async fn serve_one(args: Args, data: PathBuf) -> Result<Outcome, CommandError> {
         .and_then(|()| out.flush());
     drop(out);
     let stopping = ending.clone();
-    hosting::stop(ending, async move {
+    let broken = broken(std::slice::from_ref(&running));
+    let stopped = hosting::stop(ending, async move {
         stopping.begun().await;
         tokio::join!(cancel(leases), async {
             if let Some(announcement) = announcement {
@@ -190,9 +193,25 @@ async fn serve_one(args: Args, data: PathBuf) -> Result<Outcome, CommandError> {
         running.lookup.close().await;
         drain_start.begin();
         running.ended().await;
+    });
+    tokio::select! {
+        stopped = stopped => stopped.map(|()| Outcome::Done),
+        error = broken => Err(error),
+    }
+}
+
+/// Waits until one of these lookups is broken: the process must not go on, and must not look as if it did.
+pub fn broken(lookups: &[Running]) -> impl Future<Output = CommandError> + use<> {
+    let named = |running: &Running| -> BoxFuture<'static, String> {
+        let name = running.name.clone();
+        running.lookup.broken().map(|()| name).boxed()
+    };
+    select_all(lookups.iter().map(named)).map(|(name, ..)| {
+        CommandError::Failed(format!(
+            "a fault in hedgerow itself broke {name}, as told above: start it again, and report this; services register \
+             again by themselves"
+        ))
     })
-    .await?;
-    Ok(Outcome::Done)
 }
 
 /// The mesh of the peers; `None`: there are no peers, or none answers.

@@ -102,7 +102,8 @@ async fn serve(args: Args) -> Result<Outcome, CommandError> {
         farm_toml: &farm_toml,
         default_ports: args.base_port == BASE_PORT,
     });
-    hosting::stop(ending, async move {
+    let broken = lookup::broken(&lookups);
+    let stopped = hosting::stop(ending, async move {
         // The farm goes while the lookups still listen: who watches hears of it at once.
         farm.drained().await;
         lookup::cancel(leases).await;
@@ -113,8 +114,11 @@ async fn serve(args: Args) -> Result<Outcome, CommandError> {
         for running in lookups {
             running.ended().await;
         }
-    })
-    .await?;
+    });
+    tokio::select! {
+        stopped = stopped => stopped?,
+        error = broken => return Err(error),
+    }
     drop((farm_folder, folder));
     Ok(Outcome::Done)
 }

@@ -37,6 +37,9 @@ pub struct Bounds {
     pub log: LogBounds,
     /// Most transitions that wait for one watcher; with more it is reset.
     pub pending: usize,
+    /// Most registrations in snapshots that are being sent, over all watchers (4 million: about 400 MB); a watcher that would
+    /// exceed them takes the place of one who hardly reads, or is told to come again.
+    pub snapshots: usize,
 }
 
 impl Default for Bounds {
@@ -47,6 +50,7 @@ impl Default for Bounds {
             bytes: 1 << 30,
             log: LogBounds::default(),
             pending: MAX_PENDING,
+            snapshots: 4_000_000,
         }
     }
 }

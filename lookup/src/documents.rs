@@ -22,6 +22,7 @@ pub use service::{DocumentsService, MAX_REQUEST_BYTES};
 pub use set::DocumentCounters;
 
 use crate::clock::Clock;
+use crate::lookup::BreaksOnPanic;
 use blob_files::BlobFiles;
 use bounds::{MAX_CHECKS, MAX_WAITING};
 use file::{DocumentFile, Loaded};
@@ -39,6 +40,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 use writer::{Change, Head, Reply, Writer};
 
 const BLOBS: &str = "documents";
@@ -79,6 +81,7 @@ impl Documents {
         mesh: &Mesh,
         bounds: DocumentBounds,
         clock: Arc<dyn Clock>,
+        breaks: BreaksOnPanic<CancellationToken>,
     ) -> Result<Self, DocumentsError> {
         let (file, loaded) = DocumentFile::open(folder, mesh.id)?;
         let path = folder.join(BLOBS);
@@ -104,7 +107,10 @@ impl Documents {
         };
         let writer = std::thread::Builder::new()
             .name("documents-writer".into())
-            .spawn(move || theirs.run(waiting))
+            .spawn(move || {
+                let _breaks = breaks;
+                theirs.run(waiting);
+            })
             .map_err(DocumentsError::Thread)?;
         tokio::spawn(keep_time(changes.downgrade()));
         Ok(Self {

@@ -8,7 +8,7 @@ use crate::documents::{DocumentBounds, DocumentStatus, Documents, DocumentsError
 use crate::lease_time::TICK;
 use crate::mesh_file::{self, MeshError};
 use crate::service::{LookupService, MAX_PAGE_BYTES};
-use crate::snapshots::SnapshotBudget;
+use crate::snapshots::Snapshots;
 use crate::store::{Loaded, Store, StoreCounters, StoreError};
 use crate::watchers::{Event, MAX_WATCHERS, Sight, WatcherId};
 use hashbrown::HashMap;
@@ -17,6 +17,7 @@ use hedgerow_model::template::{Matcher, Operation, Template, Term};
 use hedgerow_proto::lookup::documents_server::DocumentsServer;
 use hedgerow_proto::lookup::lookup_server::LookupServer;
 use parking_lot::Mutex;
+use std::borrow::Borrow;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -108,9 +109,10 @@ pub(crate) struct Inner {
     /// Random, new at each start.
     pub(crate) epoch: u64,
     pub(crate) rules: Rules,
-    /// Cancelled when the lookup closes: streams end, calls are refused.
+    /// Cancelled when the lookup closes or breaks: streams end, calls are refused.
     pub(crate) closing: CancellationToken,
-    pub(crate) snapshots: Arc<SnapshotBudget>,
+    broken: CancellationToken,
+    pub(crate) snapshots: Arc<Snapshots>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) documents: Documents,
     /// Whether the file that was there could not be read, or not all of it.
@@ -135,7 +137,9 @@ impl Lookup {
         let LookupOptions { folder, id, mesh, make_mesh, loopback_only, bounds, document_bounds, clock } =
             options;
         let mesh = mesh_file::settle(&folder, mesh.as_ref(), make_mesh.as_deref())?;
-        let documents = Documents::open(&folder, &mesh, document_bounds, Arc::clone(&clock))?;
+        let broken = CancellationToken::new();
+        let breaks = BreaksOnPanic(broken.clone());
+        let documents = Documents::open(&folder, &mesh, document_bounds, Arc::clone(&clock), breaks)?;
         let epoch = getrandom::u64().map_err(LookupError::Random)?;
         let started = clock.now();
         let mut directory = Directory::new(epoch, &bounds, started);
@@ -147,8 +151,9 @@ impl Lookup {
             directory.write_all();
         }
         let core = Arc::new(Mutex::new(Core { directory, bells: HashMap::new() }));
-        let source = Arc::clone(&core);
+        let (source, breaks) = (Arc::clone(&core), BreaksOnPanic(broken.clone()));
         store.begin(move |ids| {
+            let _in_this_thread = &breaks;
             let directory = &mut source.lock().directory;
             ids.iter().map(|id| directory.take_write(*id)).collect()
         })?;
@@ -156,8 +161,9 @@ impl Lookup {
             id,
             epoch,
             rules: Rules { mesh, loopback_only },
-            closing: CancellationToken::new(),
-            snapshots: Arc::default(),
+            closing: broken.child_token(),
+            broken,
+            snapshots: Arc::new(Snapshots::new(bounds.snapshots)),
             clock,
             documents,
             began_anew,
@@ -177,6 +183,12 @@ impl Lookup {
     /// Its own id.
     pub fn id(&self) -> Id {
         self.0.id
+    }
+
+    /// Waits until something in it has panicked. What was half done then cannot be trusted: streams have ended, calls are
+    /// refused, and all that is left is to start anew.
+    pub fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.0.broken.clone().cancelled_owned()
     }
 
     /// The gRPC service, without limits and without the check of roles: these are the port's.
@@ -270,6 +282,7 @@ impl Inner {
 
 impl Core {
     fn act<R>(&mut self, inner: &Inner, act: impl FnOnce(&mut Directory, Duration) -> R) -> R {
+        let _whole = BreaksOnPanic(&inner.broken);
         let result = act(&mut self.directory, inner.clock.now());
         let Effects { unwritten, woken } = self.directory.take_effects();
         if !unwritten.is_empty() {
@@ -277,6 +290,17 @@ impl Core {
         }
         woken.iter().filter_map(|watcher| self.bells.get(watcher)).for_each(|bell| bell.notify_one());
         result
+    }
+}
+
+/// Held over what must be done whole or not at all; a panic that drops it breaks the lookup.
+pub(crate) struct BreaksOnPanic<T: Borrow<CancellationToken>>(pub(crate) T);
+
+impl<T: Borrow<CancellationToken>> Drop for BreaksOnPanic<T> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.borrow().cancel();
+        }
     }
 }
 

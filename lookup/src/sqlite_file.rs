@@ -6,11 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Whether a file is not to be set aside, though it cannot be opened: it is in use, or there can be no other in its place.
+/// Why a file is not to be set aside, though it cannot be opened.
 pub enum Unusable {
     /// Another process has it.
     InUse,
-    /// The system refuses.
+    /// There can be no other in its place: the system refuses, or somebody else needs this one.
     Refused,
 }
 

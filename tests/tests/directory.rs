@@ -121,7 +121,9 @@ fn lookups_say_how_they_are_and_one_that_does_not_answer_is_named() {
         let lookups = if status.code() == 0 { status.json() } else { Vec::new() };
         let names: Vec<&str> = lookups.iter().filter_map(|lookup| lookup["name"].as_str()).collect();
         names == ["lookup-1", "lookup-2"]
-            && lookups.iter().all(|lookup| lookup["leases"] == 3 && lookup["peers"].as_array().unwrap().len() == 1)
+            && lookups
+                .iter()
+                .all(|lookup| lookup["leases"] == 3 && lookup["peers"].as_array().unwrap().len() == 1)
     });
     let shown = roles.sandbox.client(&["lookup", "status"]);
     assert!(shown.stdout.starts_with("NAME") && shown.stdout.contains("RENEWALS/S"), "{}", shown.told());

@@ -56,33 +56,69 @@ pub(super) async fn tell(leases: Arc<Mutex<Option<LeaseKeeper>>>, lookups: Looku
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // A lookup that starts beside the farm answers by then.
     looks.reset();
-    let mut told: BTreeMap<String, String> = BTreeMap::new();
+    let mut told = Told::default();
     loop {
         looks.tick().await;
         let known = lookups.known();
+        let mut wrong = Wrong::new();
         for problem in lookups.problems().iter() {
-            let (source, error) = match problem {
-                ClientError::Domain { domain, .. } => (domain.clone(), problem.to_string()),
-                ClientError::LocalNetwork { .. } => ("local network".to_owned(), problem.to_string()),
-                ClientError::TooMuch { at, .. } => (at.clone(), problem.to_string()),
+            let at = match problem {
+                ClientError::Domain { domain, .. } => domain.as_str(),
+                ClientError::LocalNetwork { .. } => "local network",
+                ClientError::TooMuch { at, .. } => at,
                 // Found, and not one of ours.
-                ClientError::OtherMesh { at, .. } if known.iter().all(|known| known.url != *at) => {
-                    (at.clone(), problem.to_string())
-                }
+                ClientError::OtherMesh { at, .. } if known.iter().all(|known| known.url != *at) => at,
                 // Told below.
                 _ => continue,
             };
-            if told.insert(source, error.clone()).as_ref() != Some(&error) {
-                tracing::warn!(event = "lookups_not_found", error);
-            }
+            wrong.insert(at.to_owned(), ("lookups_not_found", problem.to_string()));
         }
         let state = leases.lock().as_ref().map(LeaseKeeper::state).unwrap_or_default();
-        for lease in state {
-            let error = lease.last_error.filter(|_| !lease.registered).unwrap_or_default();
-            let before = told.insert(lease.url.clone(), error.clone()).unwrap_or_default();
-            if !error.is_empty() && error != before {
-                tracing::warn!(event = "not_registered", lookup = lease.url, error);
+        for lease in state.into_iter().filter(|lease| !lease.registered) {
+            if let Some(error) = lease.last_error {
+                wrong.entry(lease.url).or_insert(("not_registered", error));
             }
         }
+        for (at, (event, error)) in told.news(wrong) {
+            tracing::warn!(event, at, error);
+        }
+    }
+}
+
+/// What is wrong now: where, as which event, and in words.
+type Wrong = BTreeMap<String, (&'static str, String)>;
+
+/// What was wrong at the last look, and so has been told.
+#[derive(Default)]
+struct Told(Wrong);
+
+impl Told {
+    /// What was not so before. What is over is forgotten.
+    fn news(&mut self, wrong: Wrong) -> Wrong {
+        let before = std::mem::replace(&mut self.0, wrong);
+        let is_new = |(at, what): &(&String, &(_, _))| before.get(*at) != Some(*what);
+        self.0.iter().filter(is_new).map(|(at, what)| (at.clone(), what.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_change_is_told_once_and_what_is_over_is_forgotten() {
+        let mut told = Told::default();
+        let wrong = |all: &[(&str, &str)]| -> Wrong {
+            let one =
+                |(at, error): &(&str, &str)| ((*at).to_owned(), ("not_registered", (*error).to_owned()));
+            all.iter().map(one).collect()
+        };
+        let both = wrong(&[("a", "refused"), ("b", "silent")]);
+        assert_eq!(told.news(both.clone()), both);
+        assert_eq!(told.news(both), Wrong::new());
+        assert_eq!(told.news(wrong(&[("a", "refused"), ("b", "full")])), wrong(&[("b", "full")]));
+        assert_eq!(told.news(wrong(&[("b", "full")])), Wrong::new());
+        assert_eq!(told.0.len(), 1, "addresses come and go");
+        assert_eq!(told.news(wrong(&[("a", "refused")])), wrong(&[("a", "refused")]), "anew");
     }
 }

@@ -17,6 +17,8 @@ pub const MAX_DOCUMENT_WATCHERS: usize = 16_384;
 pub const MAX_UPLOADS: usize = 4;
 /// How long a blob may take to come in, and how long one waits for its turn; then it is refused.
 pub const UPLOAD_PATIENCE: Duration = Duration::from_secs(60);
+/// How long nothing may come of a blob that comes in; then it is refused, and makes room for one that waits.
+pub const CHUNK_PATIENCE: Duration = Duration::from_secs(10);
 /// Most blobs that are checked at once before they are given out; further readers wait.
 pub const MAX_CHECKS: usize = 4;
 /// Bytes of a blob in one message, both ways.

@@ -3,13 +3,15 @@
 
 use super::Documents;
 use super::bounds::{
-    CHUNK_BYTES, MAX_DOCUMENT_WATCHERS, MAX_MESSAGE_BYTES, MAX_MESSAGE_DOCUMENTS, UPLOAD_PATIENCE,
+    CHUNK_BYTES, CHUNK_PATIENCE, MAX_DOCUMENT_WATCHERS, MAX_MESSAGE_BYTES, MAX_MESSAGE_DOCUMENTS,
+    UPLOAD_PATIENCE,
 };
 use super::refusal::Refusal;
 use super::set::Taken;
 use super::writer::Head;
 use crate::lookup::Inner;
 use crate::service::{Answer, admit, closing, named};
+use bytes::Bytes;
 use futures_util::{Stream, stream};
 use hedgerow_model::document::MAX_BODY_BYTES;
 use hedgerow_proto::convert::document::hash_from_wire;
@@ -18,6 +20,7 @@ use hedgerow_proto::lookup::{self as wire, Signed, documents_server};
 use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::timeout;
 use tonic::{Request, Status, Streaming};
 
 /// Most bytes of a message that comes in: a body with its signature, or a chunk.
@@ -102,36 +105,26 @@ impl DocumentsService {
     async fn received<Q>(
         &self,
         request: Request<Streaming<Q>>,
-        piece: impl Fn(Q) -> (bytes::Bytes, u64, bytes::Bytes),
+        piece: impl Fn(Q) -> (Bytes, u64, Bytes),
     ) -> Result<bool, Status> {
         admit(&self.0, request.metadata())?;
         let mut requests = request.into_inner();
-        let late = |_| Status::deadline_exceeded(format!("bytes: not here within {UPLOAD_PATIENCE:?}"));
         let receiving = async {
             let missing = || Status::invalid_argument("bytes: the call ended before its first message");
-            let (sha256, size, first) = piece(requests.message().await?.ok_or_else(missing)?);
+            let (sha256, size, first) = piece(next(&mut requests).await?.ok_or_else(missing)?);
             let hash = hash_from_wire("sha256", &sha256)?;
             if !self.documents().wants(hash, size)? {
                 return Ok(None);
             }
-            let turn = self.documents().uploads.acquire().await.map_err(|_| closing())?;
-            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-            let mut chunk = first;
-            loop {
-                if chunk.len() > CHUNK_BYTES || (bytes.len() + chunk.len()) as u64 > size {
-                    let got = format!("{} bytes or more", bytes.len() + chunk.len());
-                    return Err(Refusal::Altered { expected: format!("{size} bytes"), got }.into());
-                }
-                bytes.extend_from_slice(&chunk);
-                match requests.message().await? {
-                    Some(message) => chunk = piece(message).2,
-                    None => return Ok(Some((hash, bytes, turn))),
-                }
-            }
+            let late = |what| Status::deadline_exceeded(format!("bytes: {what} within {UPLOAD_PATIENCE:?}"));
+            let turn = timeout(UPLOAD_PATIENCE, self.documents().uploads.acquire()).await;
+            let turn = turn.map_err(|_| late("others came in, and no turn"))?.map_err(|_| closing())?;
+            let bytes = timeout(UPLOAD_PATIENCE, gathered(requests, piece, first, size)).await;
+            Ok(Some((hash, bytes.map_err(|_| late("not all here"))??, turn)))
         };
         let received: Result<_, Status> = tokio::select! {
             () = self.0.closing.cancelled() => return Err(closing()),
-            received = tokio::time::timeout(UPLOAD_PATIENCE, receiving) => received.map_err(late)?,
+            received = receiving => received,
         };
         match received? {
             None => Ok(true),
@@ -162,6 +155,34 @@ impl DocumentsService {
             let message = wire::ReadBytesResponse { chunk: chunk.into() };
             Ok((!message.chunk.is_empty()).then_some((message, (lookup, next))))
         })))
+    }
+}
+
+/// The next message, unless none comes for [`CHUNK_PATIENCE`].
+async fn next<Q>(requests: &mut Streaming<Q>) -> Result<Option<Q>, Status> {
+    let stalled = |_| Status::deadline_exceeded(format!("bytes: nothing came for {CHUNK_PATIENCE:?}"));
+    timeout(CHUNK_PATIENCE, requests.message()).await.map_err(stalled)?
+}
+
+/// The pieces together, from the first on.
+async fn gathered<Q>(
+    mut requests: Streaming<Q>,
+    piece: impl Fn(Q) -> (Bytes, u64, Bytes),
+    first: Bytes,
+    size: u64,
+) -> Result<Vec<u8>, Status> {
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    let mut chunk = first;
+    loop {
+        if chunk.len() > CHUNK_BYTES || (bytes.len() + chunk.len()) as u64 > size {
+            let got = format!("{} bytes or more", bytes.len() + chunk.len());
+            return Err(Refusal::Altered { expected: format!("{size} bytes"), got }.into());
+        }
+        bytes.extend_from_slice(&chunk);
+        match next(&mut requests).await? {
+            Some(message) => chunk = piece(message).2,
+            None => return Ok(bytes),
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 //! The store as a client sees it, on a real disk, over restarts and damage.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::bounds::CHUNK_BYTES;
+use super::bounds::{CHUNK_BYTES, CHUNK_PATIENCE};
 use super::*;
 use crate::lookup::{Lookup, LookupOptions};
 use crate::testing::mesh;
 use ed25519_dalek::SigningKey;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use hedgerow_model::document::{Blob, Document, MAX_BLOB_BYTES};
 use hedgerow_model::registration::Id;
 use hedgerow_proto::MESH_ID_METADATA;
@@ -311,4 +311,49 @@ async fn damaged_rows_are_dropped_and_a_broken_file_is_set_aside() {
     assert!(served.standing().await.is_empty());
     assert!(served.folder.path().join("documents.db.broken-1").exists());
     assert_eq!(served.publish(sign(&document("a", 1, &[]))).await.unwrap(), WireTaken::New);
+}
+
+#[tokio::test]
+async fn a_file_of_a_later_release_is_refused_and_stays_as_it_is() {
+    let mut served = Served::new();
+    served.publish(sign(&document("a", 1, &[]))).await.unwrap();
+    served.restart(|folder| {
+        let path = folder.join("documents.db");
+        let is_of = |version: i32| {
+            rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", version).unwrap();
+        };
+        is_of(2);
+        let refused = DocumentFile::open(folder, mesh().id).unwrap_err().to_string();
+        assert!(
+            refused.contains("documents.db") && refused.contains("a later release, in format 2"),
+            "{refused}"
+        );
+        is_of(1);
+    });
+    assert_eq!(served.standing().await, ["deployment a 1"], "nothing was lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_that_stall_make_room_for_one_that_waits() {
+    let mut served = Served::new();
+    let stalls = |number: usize| {
+        let mut client = served.client.clone();
+        let sha256 = hash_to_wire(signed::hash(&[u8::try_from(number).unwrap()]));
+        let first = PublishBytesRequest { sha256, size: 2, ..PublishBytesRequest::default() };
+        tokio::spawn(
+            async move { client.publish_bytes(stream::iter([first]).chain(stream::pending())).await },
+        )
+    };
+    let stalled: Vec<_> = (0..MAX_UPLOADS).map(stalls).collect();
+    let uploads = &served.lookup.as_ref().unwrap().documents().uploads;
+    while uploads.available_permits() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let begun = tokio::time::Instant::now();
+    drop(uploads.acquire().await.unwrap());
+    assert!(begun.elapsed() < CHUNK_PATIENCE * 2, "{:?}", begun.elapsed());
+    for one in stalled {
+        assert_eq!(one.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
+    }
+    assert!(!served.give_whole(b"waits").await);
 }

@@ -79,7 +79,8 @@ pub struct Watching {
     /// Taken from the directory at `taken`, not yet sent.
     events: VecDeque<Event>,
     taken: Duration,
-    share: Option<Share>,
+    /// What follows of a snapshot.
+    rest: Option<Share>,
 }
 
 impl Drop for Watching {
@@ -98,7 +99,7 @@ impl Watching {
         let (watcher, bell, events) = lookup.watch(template, after).ok_or_else(too_many)?;
         let lookup = Arc::clone(lookup);
         let taken = lookup.clock.now();
-        let mut watching = Self { lookup, watcher, bell, events: VecDeque::new(), taken, share: None };
+        let mut watching = Self { lookup, watcher, bell, events: VecDeque::new(), taken, rest: None };
         watching.load(events)?;
         Ok(watching)
     }
@@ -113,6 +114,9 @@ impl Watching {
 
     async fn next(&mut self) -> Result<WatchResponse, Status> {
         loop {
+            if let Some(rest) = self.rest.as_ref().filter(|_| self.events.is_empty()) {
+                self.events = rest.take(MAX_EVENTS).ok_or_else(taken_back)?;
+            }
             if self.events.is_empty() {
                 self.fetch()?;
             }
@@ -145,12 +149,12 @@ impl Watching {
 
     fn load(&mut self, events: Vec<Event>) -> Result<(), Status> {
         self.taken = self.lookup.clock.now();
-        self.share = None;
-        // What a queue held has its bound there.
-        if events.len() > MAX_EVENTS {
-            self.share = Some(self.lookup.snapshots.take(events.len()).ok_or_else(no_room)?);
-        }
-        self.events = events.into();
+        let mut events = VecDeque::from(events);
+        self.events = events.drain(..events.len().min(MAX_EVENTS)).collect();
+        // What a queue held is not more.
+        let rest =
+            (!events.is_empty()).then(|| self.lookup.snapshots.hold(self.taken, events).ok_or_else(no_room));
+        self.rest = rest.transpose()?;
         Ok(())
     }
 
@@ -169,11 +173,14 @@ impl Watching {
             events.push(wire::event(event, &self.lookup, age));
             self.events.pop_front();
         }
-        if let Some(share) = &mut self.share {
-            share.sent(events.len());
-        }
         WatchResponse { events }
     }
+}
+
+fn taken_back() -> Status {
+    Status::deadline_exceeded(
+        "the snapshot was read so slowly that it was taken back when others needed its room: watch again",
+    )
 }
 
 fn no_room() -> Status {

@@ -455,3 +455,39 @@ async fn a_template_whose_patterns_would_hold_everybody_up_is_refused_and_a_usua
         assert_eq!(served.client.watch(asked).await.unwrap_err().code(), Code::InvalidArgument);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_directory_ends_everything_and_is_told_to_the_process() {
+    let mut served = Served::new();
+    let mut watch = served.watch("", None).await;
+    assert_eq!(watch.told().await, ["end"]);
+    let broken = served.lookup.broken();
+    let inner = Arc::clone(&served.lookup.0);
+    let panicked = tokio::spawn(async move { inner.act(|_, _| panic!("for this test")) });
+    assert!(panicked.await.unwrap_err().is_panic());
+    broken.await;
+    assert_eq!(watch.stream.message().await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(served.register(Author::new(1).signed(1, 0)).await.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_his_snapshot_loses_it_when_others_need_the_room() {
+    let (many, room) = (600, 100);
+    let mut served = Served::with(|options| options.bounds.snapshots = room);
+    served.lookup.0.act(|directory, now| {
+        for number in 0..many {
+            let mut author = Author::new(1);
+            author.registration.id = Id(u128::from(number + 1).to_be_bytes());
+            let entry = Arc::into_inner(author.unsigned()).unwrap();
+            directory.register(now, entry, Duration::from_secs(600), LeaseId(number + 1)).unwrap();
+        }
+    });
+    let mut stalls = served.watch("", None).await;
+    let asked = WatchRequest::default();
+    assert_eq!(served.client.watch(asked.clone()).await.unwrap_err().code(), Code::ResourceExhausted);
+    tokio::time::sleep(crate::snapshots::SNAPSHOT_PATIENCE * 2).await;
+    served.client.watch(asked).await.unwrap();
+    let sent = stalls.stream.message().await.unwrap().unwrap();
+    assert_eq!(sent.events.len(), 512, "was on its way already");
+    assert_eq!(stalls.stream.message().await.unwrap_err().code(), Code::DeadlineExceeded);
+}

@@ -8,7 +8,7 @@ use crate::sqlite_file::{self, Unusable, set_aside};
 use bytes::Bytes;
 use hedgerow_model::registration::Id;
 use hedgerow_proto::lookup::Signed;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,7 +74,13 @@ pub enum Problem {
     /// SQLite says so.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
-    /// Somebody else's, or of a later release.
+    /// Of a later release.
+    #[error(
+        "it was written by a later release, in format {0}, and this one reads up to {VERSION}: start the release that \
+         wrote it, or a later one; nothing was changed"
+    )]
+    Later(i32),
+    /// Somebody else's.
     #[error(
         "it is no directory of this release: expected application {APPLICATION:#x} version {VERSION}, it says {0:#x} version {1}"
     )]
@@ -114,7 +120,7 @@ impl StoreFile {
             Ok(opened) => return Ok(opened),
             Err(problem) => problem,
         };
-        match Unusable::of(problem.code()) {
+        match problem.unusable() {
             Some(Unusable::InUse) => return Err(StoreError::InUse(path)),
             Some(Unusable::Refused) => return Err(StoreError::Open { path, problem }),
             None => {}
@@ -204,9 +210,11 @@ impl StoreFile {
 }
 
 impl Problem {
-    fn code(&self) -> Option<ErrorCode> {
+    /// Whether the file is not to be set aside for it.
+    fn unusable(&self) -> Option<Unusable> {
         match self {
-            Self::Sqlite(error) => error.sqlite_error_code(),
+            Self::Sqlite(error) => Unusable::of(error.sqlite_error_code()),
+            Self::Later(_) => Some(Unusable::Refused),
             Self::Foreign(..) | Self::Check(_) => None,
         }
     }
@@ -233,6 +241,7 @@ fn prepare(connection: &Connection) -> Result<(), Problem> {
             ))?;
             Ok(())
         }
+        (APPLICATION, VERSION.., _) => Err(Problem::Later(version)),
         _ => Err(Problem::Foreign(application, version)),
     }
 }

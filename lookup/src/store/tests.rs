@@ -94,7 +94,7 @@ fn a_broken_file_is_set_aside_each_time_under_a_new_name() {
 }
 
 #[test]
-fn a_torn_file_and_one_of_a_later_release_are_set_aside() {
+fn a_torn_file_is_set_aside_and_one_of_a_later_release_is_refused_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lookup.db");
     write(folder.path(), (1..=200).map(|n| Write::Keep(kept(n, 0))).collect());
@@ -105,8 +105,11 @@ fn a_torn_file_and_one_of_a_later_release_are_set_aside() {
     assert!(open(folder.path()).1.set_aside.is_some());
     fs::write(&path, whole).unwrap();
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+    let refused = Store::open(folder.path(), mesh().id, drop).unwrap_err().to_string();
+    assert!(refused.contains("lookup.db") && refused.contains("a later release, in format 3"), "{refused}");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
     let (_, loaded) = open(folder.path());
-    assert!(loaded.set_aside.unwrap().1.contains("version 3"));
+    assert_eq!((loaded.kept.len(), loaded.set_aside), (200, None), "nothing was lost");
 }
 
 #[test]
