@@ -31,6 +31,11 @@ mod generated {
                 include!("gen/hedgerow.farm.v1.rs");
             }
         }
+        pub mod filter {
+            pub mod v1 {
+                include!("gen/hedgerow.filter.v1.rs");
+            }
+        }
     }
 }
 
@@ -46,6 +51,7 @@ pub mod methods {
 
 pub use generated::hedgerow::common::v1 as common;
 pub use generated::hedgerow::farm::v1 as farm;
+pub use generated::hedgerow::filter::v1 as filter;
 pub use generated::hedgerow::lookup::v1 as lookup;
 
 /// The contract as descriptors, for reflection.
@@ -55,6 +61,10 @@ pub const DESCRIPTORS: &[u8] = include_bytes!("gen/descriptors.binpb");
 pub const FARM_API: &str = "hedgerow.farm.v1";
 /// The full name of the farm's service, for the health service.
 pub const FARM_SERVICE: &str = "hedgerow.farm.v1.Farm";
+/// The full name of the farm's service of filters, for the health service.
+pub const FILTERS_SERVICE: &str = "hedgerow.filter.v1.Filters";
+/// The full name of the farm's service of alarms, for the health service.
+pub const ALARMS_SERVICE: &str = "hedgerow.filter.v1.Alarms";
 /// The full name of the lookup's service, for the health service.
 pub const LOOKUP_SERVICE: &str = "hedgerow.lookup.v1.Lookup";
 /// The full name of the lookup's service of signed documents, for the health service.

@@ -13,12 +13,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The `.proto` files, relative to `proto/`.
-pub const FILES: [&str; 6] = [
+pub const FILES: [&str; 8] = [
     "hedgerow/common/v1/access.proto",
     "hedgerow/common/v1/series.proto",
     "hedgerow/common/v1/predicate.proto",
     "hedgerow/lookup/v1/lookup.proto",
     "hedgerow/lookup/v1/documents.proto",
+    "hedgerow/filter/v1/alarm.proto",
+    "hedgerow/filter/v1/filter.proto",
     "hedgerow/farm/v1/farm.proto",
 ];
 
