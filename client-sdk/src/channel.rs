@@ -4,13 +4,15 @@
 
 use crate::error::ClientError;
 use crate::token::UserToken;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
 use hedgerow_model::registration::{Id, Mesh};
 use hedgerow_proto::farm::farm_client::FarmClient;
 use hedgerow_proto::lookup::documents_client::DocumentsClient;
 use hedgerow_proto::lookup::lookup_client::LookupClient;
 use hedgerow_proto::{MESH_ID_METADATA, lookup};
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -37,22 +39,72 @@ const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 pub struct Caller {
     token: Option<UserToken>,
-    mesh: Arc<OnceLock<Mesh>>,
+    joined: Arc<Joined>,
+}
+
+/// The mesh, and how it came to be known.
+#[derive(Debug, Default)]
+struct Joined {
+    mesh: OnceLock<Mesh>,
+    /// Whose mesh it is, where a lookup decided it.
+    by: OnceLock<String>,
+    /// Lookups that somebody named, in that order: the first of them that answers decides an unknown mesh.
+    named: Mutex<Vec<String>>,
 }
 
 impl Caller {
     /// A caller with the user's token, and of this mesh where it is known already.
     pub fn new(token: Option<UserToken>, mesh: Option<Mesh>) -> Self {
-        let caller = Self { token, mesh: Arc::default() };
+        let caller = Self { token, joined: Arc::default() };
         if let Some(mesh) = mesh {
-            let _ = caller.mesh.set(mesh);
+            let _ = caller.joined.mesh.set(mesh);
         }
         caller
     }
 
+    /// The same without the token: for services of whose owner nothing is known, and calls that change nothing.
+    #[must_use]
+    pub fn without_token(&self) -> Self {
+        Self { token: None, joined: Arc::clone(&self.joined) }
+    }
+
     /// The mesh, once it is known.
     pub fn mesh(&self) -> Option<&Mesh> {
-        self.mesh.get()
+        self.joined.mesh.get()
+    }
+
+    /// The lookup whose mesh it is; `None`: it is not known, or was from the start.
+    pub fn mesh_decided_by(&self) -> Option<&str> {
+        self.joined.by.get().map(String::as_str)
+    }
+
+    /// Somebody named these lookups, in this order: where the mesh is unknown, it is that of the first of them that answers.
+    pub(crate) fn names(&self, urls: impl IntoIterator<Item = String>) {
+        *self.joined.named.lock().unwrap_or_else(PoisonError::into_inner) =
+            urls.into_iter().map(|url| url.trim_end_matches('/').to_owned()).collect();
+    }
+
+    /// Whether somebody named the lookup at `url`.
+    pub(crate) fn is_named(&self, url: &str) -> bool {
+        let named = self.joined.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.iter().any(|named| named == url.trim_end_matches('/'))
+    }
+
+    /// The first that answers, in order, of the lookups that were named before the one at `url`, and its mesh.
+    async fn named_before(&self, url: &str, within: Duration) -> Option<(String, Mesh)> {
+        let mut named = self.joined.named.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        named.truncate(named.iter().position(|named| named == url.trim_end_matches('/'))?);
+        let asked = named.into_iter().map(|url| async move {
+            let mesh = self.connect(&url).ok()?.status(within).await.ok()?.1;
+            Some((url, mesh))
+        });
+        let mut answers: FuturesOrdered<_> = asked.collect();
+        while let Some(answer) = answers.next().await {
+            if answer.is_some() {
+                return answer;
+            }
+        }
+        None
     }
 
     /// Takes the mesh of a service that answered for one's own where none is known; another one is refused.
@@ -60,7 +112,10 @@ impl Caller {
     /// # Errors
     /// Both meshes, where they differ.
     pub fn join(&self, at: &str, theirs: Mesh) -> Result<(), ClientError> {
-        let ours = self.mesh.get_or_init(|| theirs.clone());
+        let ours = self.joined.mesh.get_or_init(|| {
+            let _ = self.joined.by.set(at.to_owned());
+            theirs.clone()
+        });
         if ours.id == theirs.id {
             return Ok(());
         }
@@ -80,6 +135,9 @@ impl Caller {
         }
         let host = uri.host().ok_or_else(|| wrong("no host"))?;
         uri.port_u16().ok_or_else(|| wrong("no port"))?;
+        if uri.path_and_query().is_some_and(|path| path.as_str() != "/") {
+            return Err(wrong("it has a path"));
+        }
         let metadata = self.metadata(host).ok_or_else(|| wrong("the token cannot be sent"))?;
         let channel = Endpoint::from(uri)
             .connect_timeout(CONNECT_PATIENCE)
@@ -102,7 +160,7 @@ impl Caller {
             value.set_sensitive(true);
             authorization = Some(value);
         }
-        Some(Metadata { authorization, mesh: Arc::clone(&self.mesh) })
+        Some(Metadata { authorization, joined: Arc::clone(&self.joined) })
     }
 }
 
@@ -134,7 +192,8 @@ impl Connection {
         FarmClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// A lookup's status; checks on the way that it is of the caller's mesh.
+    /// A lookup's status; checks on the way that it is of the caller's mesh. Where that is unknown, it is that of the first
+    /// lookup that answers of those that were named before this one, else this one's.
     ///
     /// # Errors
     /// Where it does not answer, or is of another mesh.
@@ -143,6 +202,19 @@ impl Connection {
         caller: &Caller,
         within: Duration,
     ) -> Result<lookup::StatusResponse, ClientError> {
+        let earlier = async {
+            Ok(if caller.mesh().is_none() { caller.named_before(&self.url, within).await } else { None })
+        };
+        let ((status, theirs), earlier) = futures_util::try_join!(self.status(within), earlier)?;
+        if let Some((at, mesh)) = earlier {
+            // What is wrong with that one is told where it is greeted.
+            let _ = caller.join(&at, mesh);
+        }
+        caller.join(&self.url, theirs)?;
+        Ok(status)
+    }
+
+    async fn status(&self, within: Duration) -> Result<(lookup::StatusResponse, Mesh), ClientError> {
         const TRIED: &str = "ask for the lookup's mesh";
         let mut client = self.lookup();
         let call = client.status(lookup::StatusRequest {});
@@ -155,8 +227,8 @@ impl Connection {
             at: self.url.to_string(),
             error: hedgerow_proto::WireError::new("mesh_id", "expected 16 bytes"),
         })?;
-        caller.join(&self.url, Mesh { name: status.mesh_name.clone(), id })?;
-        Ok(status)
+        let mesh = Mesh { name: status.mesh_name.clone(), id };
+        Ok((status, mesh))
     }
 }
 
@@ -187,7 +259,7 @@ fn is_loopback(host: &str) -> bool {
 #[derive(Debug, Clone)]
 pub struct Metadata {
     authorization: Option<MetadataValue<Ascii>>,
-    mesh: Arc<OnceLock<Mesh>>,
+    joined: Arc<Joined>,
 }
 
 impl Interceptor for Metadata {
@@ -195,7 +267,7 @@ impl Interceptor for Metadata {
         if let Some(value) = &self.authorization {
             request.metadata_mut().insert("authorization", value.clone());
         }
-        if let Some(value) = self.mesh.get().and_then(|mesh| mesh.id.to_string().parse().ok()) {
+        if let Some(value) = self.joined.mesh.get().and_then(|mesh| mesh.id.to_string().parse().ok()) {
             request.metadata_mut().insert(MESH_ID_METADATA, value);
         }
         Ok(request)

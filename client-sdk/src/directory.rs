@@ -193,6 +193,7 @@ impl Directory {
         for url in &urls {
             caller.connect(url)?;
         }
+        caller.names(urls.iter().cloned());
         Ok(Self::of(Lookups::fixed(urls), caller, Kept::default()))
     }
 
@@ -202,32 +203,39 @@ impl Directory {
         Self { caller, lookups, shared: Arc::default(), kept }
     }
 
-    /// Asks all lookups for their mesh and takes that of the first that answers. Those of another mesh are left out from
-    /// here on; what is wrong with the others is told.
+    /// Asks all lookups for their mesh; where it is not known, it is that of the first that answers, in the order in which
+    /// they were named. Those of another mesh are left out from here on; what is wrong with the others is told.
     ///
     /// # Errors
     /// Where none answers.
     pub async fn join_mesh(&self) -> Result<(Mesh, Vec<ClientError>), ClientError> {
-        use futures_util::StreamExt as _;
         self.some_known().await;
         let (connections, mut errors) = self.connections();
-        let asking = connections.iter().map(|lookup| async move {
-            let answer = lookup.greet(&self.caller, FIND_PATIENCE).await;
-            (lookup.url(), answer.err())
-        });
-        let mut asking: futures_util::stream::FuturesUnordered<_> = asking.collect();
-        let mut answered = false;
-        while let Some((url, error)) = asking.next().await {
-            if matches!(error, Some(ClientError::OtherMesh { .. })) {
-                self.shared().strangers.insert(url.to_owned());
-            }
-            answered |= error.is_none();
-            errors.extend(error);
-        }
+        let asking = connections.iter().map(|lookup| lookup.greet(&self.caller, FIND_PATIENCE));
+        let answers = futures_util::future::join_all(asking).await;
+        let answered = answers.iter().any(Result::is_ok);
+        errors.extend(answers.into_iter().filter_map(Result::err));
+        // Those that were found to be strangers before they could be asked here.
+        let asked = |at: &str| connections.iter().any(|lookup| lookup.url() == at);
+        let found = |error: &&ClientError| {
+            error.of_stranger().is_some_and(|at| self.caller.is_named(at) && !asked(at))
+        };
+        errors.extend(self.lookups.problems().iter().filter(found).cloned());
+        self.shared().strangers.extend(errors.iter().filter_map(ClientError::of_stranger).map(str::to_owned));
         match self.caller.mesh() {
             Some(mesh) if answered => Ok((mesh.clone(), errors)),
             _ => Err(ClientError::NoLookup(errors.iter().map(ToString::to_string).collect())),
         }
+    }
+
+    /// Joins the mesh where that has not been done; gives the lookups of another one. No answer is ever made of two meshes.
+    async fn strangers_if_unjoined(&self) -> Vec<(String, ClientError)> {
+        if self.caller.mesh().is_some() {
+            return Vec::new();
+        }
+        let Ok((_, errors)) = self.join_mesh().await else { return Vec::new() };
+        let stranger = |error: ClientError| Some((error.of_stranger()?.to_owned(), error));
+        errors.into_iter().filter_map(stranger).collect()
     }
 
     /// Takes the mesh of the last known directory, where nothing is known of another one; how old it is.

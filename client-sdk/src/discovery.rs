@@ -137,6 +137,11 @@ impl Lookups {
         Ok(Self { known, said, hints: Some(hints), _task: Arc::new(task) })
     }
 
+    /// Whether they never change.
+    pub(crate) fn are_fixed(&self) -> bool {
+        self.hints.is_none()
+    }
+
     /// Those known now.
     pub fn known(&self) -> Arc<[LookupAt]> {
         Arc::clone(&self.known.borrow())

@@ -147,7 +147,7 @@ impl ClientError {
         // The transport hides what the system said one or two sources deep; the last is what helps.
         let mut source = status.source();
         while let Some(error) = source {
-            why = error.to_string();
+            why = in_words(error);
             source = error.source();
         }
         if why.is_empty() {
@@ -163,6 +163,14 @@ impl ClientError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Call { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Where a service of another mesh answers, if that is what is wrong.
+    pub fn of_stranger(&self) -> Option<&str> {
+        match self {
+            Self::OtherMesh { at, .. } => Some(at),
             _ => None,
         }
     }
@@ -188,6 +196,20 @@ impl ClientError {
             Self::TimedOut { .. } | Self::NoLookup(_) => true,
             _ => false,
         }
+    }
+}
+
+/// What an error says; of what the system says the words, not the number.
+fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+    let text = error.to_string();
+    let system = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+    match system.and_then(|_| text.rsplit_once(" (os error")) {
+        Some((words, _)) => {
+            let mut words = words.to_owned();
+            words.get_mut(..1).into_iter().for_each(str::make_ascii_lowercase);
+            words
+        }
+        None => text,
     }
 }
 

@@ -141,6 +141,9 @@ impl LeaseKeeper {
         for at in lookups.known().iter() {
             caller.connect(&at.url)?;
         }
+        if lookups.are_fixed() {
+            caller.names(lookups.known().iter().map(|at| at.url.clone()));
+        }
         let (identities, bodies): (Vec<_>, Vec<_>) = registrations.into_iter().unzip();
         let first: Said = bodies.iter().map(|body| (1, body.borrow().clone())).collect();
         let (said_by, said) = watch::channel(first);

@@ -8,6 +8,7 @@ use hedgerow_client::discovery::Source;
 use hedgerow_client::error::ClientError;
 use hedgerow_client::mesh::{Coverage, DEFAULT_LOOKUPS, Mesh, MeshOptions};
 use std::time::Duration;
+use tonic::Code;
 
 /// Whom to ask, and how to answer.
 #[derive(Debug, clap::Args)]
@@ -70,6 +71,7 @@ impl ClientOptions {
         for problem in mesh.problems().iter().filter(|problem| is_news(problem)) {
             say(&format!("hedgerow: left out: {problem}"));
         }
+        self.say_who_decided(&mesh);
         if let Some(problem) = mesh.directory().kept().problem() {
             say(&format!("hedgerow: {problem}"));
         }
@@ -83,6 +85,17 @@ impl ClientOptions {
         Ok(mesh)
     }
 
+    /// Where lookups were named and the first of them did not answer, whose mesh is asked is not what was meant, perhaps.
+    fn say_who_decided(&self, mesh: &Mesh) {
+        let Some(by) = mesh.directory().caller().mesh_decided_by() else { return };
+        let before: Vec<&str> =
+            self.lookup.iter().map(|url| url.trim_end_matches('/')).take_while(|url| *url != by).collect();
+        if !before.is_empty() && before.len() < self.lookup.len() {
+            let silent = before.join(" and ");
+            say(&format!("hedgerow: {silent} did not answer: asking mesh {}, that of {by}", mesh.identity()));
+        }
+    }
+
     /// The zone of times.
     pub fn zone(&self) -> Zone {
         Zone::new(self.utc)
@@ -94,9 +107,10 @@ fn is_news(problem: &ClientError) -> bool {
     matches!(problem, ClientError::OtherMesh { .. } | ClientError::NotALookup { .. })
 }
 
-/// An outcome, which is in part where the directory was an old one.
+/// An outcome, which is in part where the directory was an old one, or a lookup that was named is of another mesh.
 pub fn as_known(mesh: &Mesh, outcome: Outcome) -> Outcome {
-    if mesh.stale_since().is_some() { Outcome::InPart } else { outcome }
+    let refused = mesh.problems().iter().any(|problem| problem.of_stranger().is_some());
+    if mesh.stale_since().is_some() || refused { Outcome::InPart } else { outcome }
 }
 
 /// These addresses, or those of `up`.
@@ -123,7 +137,7 @@ pub fn some_lookup_answered(found: &Found) -> Result<(), CommandError> {
 
 /// Nobody to ask: mostly because nothing runs. Other reasons are told one by one.
 pub fn no_lookup(urls: &[String], reasons: &[String]) -> CommandError {
-    let nothing_there = |reason: &String| reason.contains("Connection refused");
+    let nothing_there = |reason: &String| reason.contains("connection refused");
     let why = if reasons.iter().all(nothing_there) {
         " (connection refused)".to_owned()
     } else {
@@ -139,7 +153,7 @@ pub fn no_lookup(urls: &[String], reasons: &[String]) -> CommandError {
 pub fn say_coverage(coverage: &Coverage) -> Outcome {
     if coverage.stale_since.is_none() {
         for (url, error) in &coverage.lookups_missing {
-            say(&format!("lookup {url} did not answer: {}", brief(error)));
+            say(&unanswered(url, error));
         }
     }
     if coverage.missing.is_empty() {
@@ -150,6 +164,30 @@ pub fn say_coverage(coverage: &Coverage) -> Outcome {
         say(&format!("  {}: {}", missing.farm, brief(&missing.why)));
     }
     Outcome::InPart
+}
+
+/// What is wrong with a lookup that was asked: that it does not answer only where it does not.
+pub fn unanswered(url: &str, error: &ClientError) -> String {
+    match error {
+        ClientError::OtherMesh { .. } | ClientError::NotALookup { .. } | ClientError::Wire { .. } => {
+            error.to_string()
+        }
+        ClientError::Call { code: Code::Unimplemented, .. } => {
+            ClientError::NotALookup { at: url.to_owned() }.to_string()
+        }
+        ClientError::Call {
+            code:
+                Code::InvalidArgument
+                | Code::FailedPrecondition
+                | Code::PermissionDenied
+                | Code::Unauthenticated
+                | Code::ResourceExhausted
+                | Code::OutOfRange,
+            why,
+            ..
+        } => format!("lookup {url} refuses to answer: {why}"),
+        error => format!("lookup {url} does not answer: {}", brief(error)),
+    }
 }
 
 /// Why, without what was tried and what to do next.

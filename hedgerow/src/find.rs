@@ -3,7 +3,7 @@
 mod facets;
 mod watch;
 
-use crate::client::{ClientOptions, as_known, brief, some_lookup_answered};
+use crate::client::{ClientOptions, as_known, some_lookup_answered, unanswered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::table::{Align, Table};
 use crate::output::{Out, amount, json, say};
@@ -96,7 +96,7 @@ fn tell(args: &Args, found: &Found) -> Result<Outcome, CommandError> {
     // What another lookup knew, too, is not missing; whether there was more, nobody can say.
     if found.stale_since.is_none() {
         for (url, error) in &found.missing {
-            say(&format!("lookup {url} did not answer: {}", brief(error)));
+            say(&unanswered(url, error));
         }
     }
     if found.refused > 0 {

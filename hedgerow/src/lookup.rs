@@ -3,6 +3,7 @@
 
 mod status;
 
+use crate::client::unanswered;
 use crate::hosting::{self, KnownMesh, RoleOptions};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::{Out, say};
@@ -10,7 +11,7 @@ use clap::Subcommand;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, select_all};
 use hedgerow_client::channel::Caller;
-use hedgerow_client::discovery::{Lookups, Sources};
+use hedgerow_client::discovery::{Lookups, SRV_SERVICE, Sources};
 use hedgerow_client::error::ClientError;
 use hedgerow_client::identity::Identity;
 use hedgerow_client::lease::{Body, LeaseKeeper, LeaseKeeperOptions, START_DELAY};
@@ -26,12 +27,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tonic::service::Routes;
 
 /// How long other lookups may take to answer a cancel when this one is stopping.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether a lookup of another mesh was found.
+const LOOK_AFTER_STRANGERS: Duration = Duration::from_secs(2);
 
 const AFTER: &str = "\
 Examples:
@@ -175,10 +179,12 @@ async fn serve_one(args: Args, data: PathBuf) -> Result<Outcome, CommandError> {
     };
     let caller = Caller::new(Some(token), Some(mesh.clone()));
     let leases = register(sources, caller, vec![running.registration()])?;
+    let mut telling = JoinSet::new();
+    telling.spawn(tell_strangers(leases.lookups().clone()));
     let announcement = if mdns { running.announce() } else { None };
     let mut out = Out::new();
     let _ = out
-        .line(format!("lookup {} of mesh {} at {}; Ctrl-C stops", args.name, mesh.name, running.url()))
+        .line(format!("lookup {} of mesh {} at {}; Ctrl-C stops", args.name, mesh.name, running.places()))
         .and_then(|()| out.flush());
     drop(out);
     let stopping = ending.clone();
@@ -215,6 +221,9 @@ pub fn broken(lookups: &[Running]) -> impl Future<Output = CommandError> + use<>
 }
 
 /// The mesh of the peers; `None`: there are no peers, or none answers.
+///
+/// # Errors
+/// Where they are of different meshes: both are named.
 async fn mesh_of_peers(peers: &[String], domain: Option<&String>) -> Result<Option<Mesh>, CommandError> {
     if peers.is_empty() && domain.is_none() {
         return Ok(None);
@@ -225,14 +234,52 @@ async fn mesh_of_peers(peers: &[String], domain: Option<&String>) -> Result<Opti
         .map_err(|error| CommandError::Misuse(format!("--peer: {error}")))?;
     lookups.settled().await;
     let problems = lookups.problems();
-    if let Some(mesh) = caller.mesh() {
-        problems.iter().for_each(|problem| say(&format!("hedgerow: {problem}")));
-        return Ok(Some(mesh.clone()));
+    let Some((mesh, by)) = caller.mesh().zip(caller.mesh_decided_by()) else {
+        let mut reasons: Vec<String> = problems.iter().map(wrong_with).collect();
+        reasons.extend(domain.filter(|_| problems.is_empty()).map(|domain| {
+            format!(
+                "DNS has no record {SRV_SERVICE}.{domain}: check --domain, or name a lookup with --peer URL"
+            )
+        }));
+        // One that has been in the mesh before knows it without peers.
+        let reasons = reasons.join("; ");
+        say(&format!("hedgerow: no peer tells its mesh, taking the one kept here, if any ({reasons})"));
+        return Ok(None);
+    };
+    for problem in problems.iter() {
+        if let ClientError::OtherMesh { at, theirs, ours } = problem {
+            let text = format!("{at} belongs to mesh {theirs}, and {by} to {ours}: name peers of one mesh");
+            return Err(CommandError::Failed(text));
+        }
     }
-    // One that has been in the mesh before knows it without peers.
-    let error = ClientError::NoLookup(problems.iter().map(ToString::to_string).collect());
-    say(&format!("hedgerow: no peer tells its mesh, taking the one kept here, if any: {error}"));
-    Ok(None)
+    problems.iter().for_each(|problem| say(&format!("hedgerow: {}", wrong_with(problem))));
+    if !problems.is_empty() {
+        say(&format!("hedgerow: joining mesh {mesh}, that of {by}"));
+    }
+    Ok(Some(mesh.clone()))
+}
+
+fn wrong_with(problem: &ClientError) -> String {
+    match problem {
+        ClientError::Call { at, .. } | ClientError::TimedOut { at, .. } => unanswered(at, problem),
+        problem => problem.to_string(),
+    }
+}
+
+/// Says for as long as it is polled which lookups are left out as they are of another mesh, each once.
+async fn tell_strangers(lookups: Lookups) {
+    let mut looks = tokio::time::interval(LOOK_AFTER_STRANGERS);
+    let mut told: Vec<String> = Vec::new();
+    loop {
+        looks.tick().await;
+        let problems = lookups.problems();
+        let strangers: Vec<(&str, &ClientError)> =
+            problems.iter().filter_map(|problem| Some((problem.of_stranger()?, problem))).collect();
+        for (_, problem) in strangers.iter().filter(|(at, _)| !told.iter().any(|told| told == at)) {
+            say(&format!("hedgerow: left out: {problem}"));
+        }
+        told = strangers.into_iter().map(|(at, _)| at.to_owned()).collect();
+    }
 }
 
 /// The folder of the lookup of this name.
@@ -309,6 +356,14 @@ impl Running {
     /// Where it is reached.
     pub fn url(&self) -> String {
         self.advertise.first().cloned().unwrap_or_else(|| self.own_url())
+    }
+
+    /// Where it is reached and, where that is another address, where it listens.
+    fn places(&self) -> String {
+        match self.advertise.as_slice() {
+            [] => self.url(),
+            urls => format!("{}, listening on {}", urls.join(" and "), self.address),
+        }
     }
 
     /// Where this process reaches it.

@@ -1,6 +1,6 @@
 //! `ls`: which series there are, with their last values.
 
-use crate::client::{ClientOptions, Patience, say_coverage};
+use crate::client::{ClientOptions, Patience, as_known, say_coverage};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::amount::{age, of_series};
 use crate::output::clock::now;
@@ -75,7 +75,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         } else if list.series.is_empty() && outcome == Outcome::Done {
             say("no series matches");
         }
-        Ok(outcome)
+        Ok(as_known(&mesh, outcome))
     })
 }
 

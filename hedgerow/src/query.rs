@@ -1,6 +1,6 @@
 //! `query`: what the farms' caches have, once.
 
-use crate::client::{ClientOptions, Patience, say_coverage};
+use crate::client::{ClientOptions, Patience, as_known, say_coverage};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::say;
 use crate::question::QuestionArgs;
@@ -65,6 +65,6 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
                 "no samples: `hedgerow ls PATTERN` shows which series match, and when they were last heard of",
             );
         }
-        Ok(outcome)
+        Ok(as_known(&mesh, outcome))
     })
 }

@@ -1,6 +1,6 @@
 //! `watch`: samples as they come, of all farms that match, those that appear later too. Also how `query` and `watch` tell.
 
-use crate::client::{ClientOptions, as_known, brief};
+use crate::client::{ClientOptions, as_known, brief, unanswered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::Zone;
 use crate::output::events::Event;
@@ -218,7 +218,7 @@ impl Teller {
             }
             MeshUpdate::Lookup { url, error: Some(error) } => {
                 let again = !self.down.insert(url.clone());
-                let text = format!("lookup {url} does not answer: {}", brief(error));
+                let text = unanswered(url, error);
                 self.event(&Event::new("lookup_lost", None, text).of_lookup(url).because(brief(error)), again)
             }
             MeshUpdate::LookupSuspects { url, begun, overdue, leases } => {

@@ -85,6 +85,7 @@ fn without_any_lookup_the_last_known_directory_is_used_and_said_to_be_old() {
         stale.stdout.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect();
     let before = before.json();
     assert_eq!(stale.len(), before.len());
+    let before_count = before.len();
     for (stale, before) in stale.iter().zip(before) {
         assert_eq!(stale["state"], "stale");
         for key in ["id", "name", "endpoints", "version"] {
@@ -96,8 +97,14 @@ fn without_any_lookup_the_last_known_directory_is_used_and_said_to_be_old() {
     let other = roles.sandbox.run(&["find", "--lookup", &elsewhere]);
     assert_eq!((other.code(), other.stdout.as_str()), (1, ""), "{}", other.told());
     // A watch begins with it, and goes on when a lookup is back.
+    let mut text = roles.sandbox.start_client("text", &["find", "--watch"]);
+    wait_until("how many there are", PATIENCE, || text.stderr().contains("waiting for changes"));
+    assert!(text.stderr().contains(&format!("{} services", before_count)), "{}", text.stderr());
+    assert!(!text.stdout().contains("appeared") && text.stdout().contains("stale"), "{}", text.stdout());
+    text.kill();
     let mut watch = roles.sandbox.start_client("watch", &["find", "--watch", "kind=farm", "--json"]);
     wait_until("what was known", PATIENCE, || watch.json().iter().any(|line| line["state"] == "stale"));
+    assert_eq!(changes(&watch), ["present"]);
     roles.lookups[0] = roles.sandbox.lookup("lookup-1", 1);
     wait_until("what is true", PATIENCE, || watch.json().last().is_some_and(|line| line["state"] == "live"));
     assert!(!changes(&watch).contains(&"disappeared".to_owned()));

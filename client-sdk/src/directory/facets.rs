@@ -49,6 +49,7 @@ pub(super) async fn facets(
 ) -> Facets {
     let template = convert::template::to_wire(template);
     let request = FacetsRequest { template: Some(template), keys: keys.to_vec(), limit };
+    let strangers = directory.strangers_if_unjoined().await;
     directory.some_known().await;
     let (connections, _) = directory.connections();
     let asking = connections.into_iter().map(|lookup| {
@@ -60,7 +61,7 @@ pub(super) async fn facets(
         }
     });
     let mut asking: FuturesUnordered<_> = asking.collect();
-    let (mut answers, mut missing) = (Vec::new(), Vec::new());
+    let (mut answers, mut missing) = (Vec::new(), strangers);
     while let Some((url, answer)) = asking.next().await {
         match answer {
             Ok(answer) => answers.push((url, answer.into_inner())),

@@ -14,10 +14,13 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 pub(super) async fn find(directory: &Directory, template: &Template) -> Found {
+    let strangers = directory.strangers_if_unjoined().await;
     let mut merge = Merge::new(directory.caller.mesh().map(|mesh| mesh.id));
     // Of an answer only what is there counts; transitions are for those who watch.
     let ignored = &mut Vec::new();
     let mut found = asked(directory, template, &mut merge, ignored).await;
+    found.asked += strangers.len();
+    found.missing.extend(strangers);
     if found.answered > 0 {
         if let Some(mesh) = directory.caller.mesh() {
             let complete = found.missing.is_empty() && found.refused == 0;

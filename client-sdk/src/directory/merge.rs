@@ -12,7 +12,7 @@ mod shown;
 use self::entry::{Entry, Voucher};
 use self::names::Names;
 use super::{Gone, MAX_SERVICES, Service, ServiceState, Transition};
-use hedgerow_model::registration::{Id, Instance, Registration};
+use hedgerow_model::registration::{Id, Instance, Mesh, Registration};
 use hedgerow_proto::lookup::{Held, LeaseState, Signed};
 use hedgerow_proto::signed;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +36,8 @@ pub(super) type Which = usize;
 /// What a lookup tells, or what is heard of it.
 #[derive(Debug, Clone)]
 pub(super) enum Heard {
+    /// Its id.
+    Is(Option<Id>),
     /// It answers. Afresh: a snapshot follows; otherwise it goes on where it was.
     Reached { afresh: bool },
     /// It answers afresh, and was started again since: what it was told in its last half second it may not know.
@@ -101,6 +103,11 @@ impl Merge {
             silence: Silence::None,
             next: None,
         }
+    }
+
+    /// What is of another mesh is not believed, from the moment on when the mesh is known.
+    pub(super) fn of_mesh(&mut self, mesh: Option<&Mesh>) {
+        self.mesh = self.mesh.or(mesh.map(|mesh| mesh.id));
     }
 
     /// How many registrations were not believed, or too many.
@@ -171,6 +178,7 @@ impl Merge {
     pub(super) fn hear(&mut self, which: Which, now: Instant, heard: Heard, out: &mut Vec<Transition>) {
         let lookup = self.lookups.entry(which).or_default();
         match heard {
+            Heard::Is(id) => lookup.id = id.or(lookup.id),
             Heard::Restarted => {
                 self.hear(which, now, Heard::Reached { afresh: true }, out);
                 self.lookups.entry(which).or_default().restarted = true;

@@ -159,12 +159,14 @@ impl Watching {
     fn begin(&mut self, url: &str, which: Which) -> Option<AbortHandle> {
         let (connections, _) = self.directory.connections();
         let lookup = connections.into_iter().find(|lookup| lookup.url() == url)?;
-        let (told, stop) = abortable(told_by(lookup, self.wire.clone()));
+        let (told, stop) = abortable(told_by(lookup, self.directory.caller.clone(), self.wire.clone()));
         self.streams.push(told.map(move |told| (which, told)).boxed());
         Some(stop)
     }
 
     fn hear(&mut self, which: Which, told: Told, out: &mut Vec<Transition>) {
+        // Known before any lookup is heard: each is greeted first.
+        self.merge.of_mesh(self.directory.caller.mesh());
         let resumed = matches!(told, Told::Heard(Heard::Reached { afresh: false }));
         if resumed && !self.merge.may_resume(which) {
             self.begin_afresh(which);
@@ -186,10 +188,11 @@ impl Watching {
             self.unkept |= !matches!(heard, Heard::Lost);
             self.merge.hear(which, Instant::now(), heard, out);
         }
-        out.extend(after);
+        // That the last one does not answer is told behind what is known without them.
         if !self.begun && self.followed.values().all(|followed| followed.answers == Some(false)) {
             self.recall(out);
         }
+        out.extend(after);
     }
 
     /// What was told of a lookup has partly run out: all that it holds is asked for.

@@ -57,6 +57,7 @@ impl Asking {
         let now = Instant::now();
         let mut core = Core::new(&sources.configured, &sources.remembered, sources.domain.is_some(), now);
         core.hold_back(now + start::delay(sources.start_delay, random()));
+        caller.names(core.named());
         let domain = Domain::new(sources.domain, sources.nameserver);
         let mut asking = Self { core, caller, domain, local: LocalNetwork::new(sources.mdns), known, said };
         asking.tell();
@@ -86,7 +87,10 @@ impl Asking {
                     Ok(answer) => self.core.answered(&url, Instant::now(), answer, random()),
                     Err(error) => self.core.failed(&url, Instant::now(), error, random()),
                 },
-                urls = self.domain.changed() => self.core.names(Source::Domain, &urls, Instant::now()),
+                urls = self.domain.changed() => {
+                    self.core.names(Source::Domain, &urls, Instant::now());
+                    self.caller.names(self.core.named());
+                }
                 urls = self.local.changed(&self.caller) => self.core.names(Source::Mdns, &urls, Instant::now()),
                 hint = hints.recv() => match hint {
                     Some(Hint::Version(url, version)) => self.core.version(&url, version, Instant::now()),

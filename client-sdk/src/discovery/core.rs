@@ -243,6 +243,14 @@ impl Core {
         self.chosen().into_iter().take(MAX_LOOKUPS).map(at).collect()
     }
 
+    /// Those named by configuration or by the domain, in order.
+    pub(super) fn named(&self) -> Vec<String> {
+        let mut named: Vec<_> =
+            self.candidates.iter().filter(|(_, candidate)| !candidate.is_stranger()).collect();
+        named.sort_by_key(|(_, candidate)| candidate.place());
+        named.into_iter().map(|(url, _)| url.clone()).collect()
+    }
+
     #[cfg(test)]
     pub(super) fn candidates(&self) -> usize {
         self.candidates.len()

@@ -130,6 +130,8 @@ pub struct Directory {
     pub side_by_side: usize,
     pub registering: Duration,
     under_way: usize,
+    /// How long it takes to say its mesh.
+    pub greeting: Duration,
     pub found: usize,
     /// Its answers to a find are empty pages without end.
     pub endless: bool,
@@ -155,6 +157,7 @@ impl FakeLookup {
             side_by_side: 0,
             registering: Duration::ZERO,
             under_way: 0,
+            greeting: Duration::ZERO,
             found: 0,
             endless: false,
             next: 1,
@@ -378,6 +381,10 @@ impl lookup_server::Lookup for FakeLookup {
     }
 
     async fn status(&self, _: Request<lookup::StatusRequest>) -> Answer<lookup::StatusResponse> {
+        let takes = self.inner().greeting;
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
         let inner = self.inner();
         Ok(Response::new(lookup::StatusResponse {
             lookup_id: inner.id.0.to_vec().into(),

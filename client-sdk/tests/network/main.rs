@@ -7,3 +7,4 @@ mod fakes;
 mod farm;
 mod leases;
 mod mesh;
+mod meshes;

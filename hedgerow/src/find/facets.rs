@@ -1,7 +1,7 @@
 //! `find --facets`: which values the services that match have, and how many have each.
 
 use super::Args;
-use crate::client::brief;
+use crate::client::{brief, unanswered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::table::{Align, Table};
 use crate::output::{Out, json, say};
@@ -45,7 +45,7 @@ pub async fn run(
         say(&format!("counted by {url}, where {} services match; at {other} {total} do", answer.total));
     }
     for (url, error) in &answer.missing {
-        say(&format!("lookup {url} did not answer: {}", brief(error)));
+        say(&unanswered(url, error));
     }
     Ok(Outcome::Done)
 }

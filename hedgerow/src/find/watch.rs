@@ -1,7 +1,7 @@
 //! `find --watch`: the services that match, then a line for each that comes, changes or goes.
 
 use super::{Args, Line};
-use crate::client::{as_known, brief};
+use crate::client::{as_known, brief, unanswered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::now;
 use crate::output::events::{Event, plural};
@@ -97,7 +97,7 @@ impl Teller<'_> {
             }
             Transition::LookupLost { url, error } => {
                 self.lost.insert(url.clone());
-                let text = format!("lookup {url} does not answer: {}", brief(error));
+                let text = unanswered(url, error);
                 let event = Event::new("lookup_lost", None, text).of_lookup(url).because(brief(error));
                 self.event(&event, false)?;
             }

@@ -2,7 +2,7 @@
 
 use super::ANSWER_PATIENCE;
 use crate::backoff::{Backoff, random};
-use crate::channel::{Connection, in_time};
+use crate::channel::{Caller, Connection, in_time};
 use crate::directory::Gone;
 use crate::directory::merge::Heard;
 use crate::error::ClientError;
@@ -25,7 +25,11 @@ pub(super) enum Told {
 }
 
 /// Everything one lookup tells, over all its connections.
-pub(super) fn told_by(lookup: Connection, template: lookup::Template) -> impl Stream<Item = Told> + Send {
+pub(super) fn told_by(
+    lookup: Connection,
+    caller: Caller,
+    template: lookup::Template,
+) -> impl Stream<Item = Told> + Send {
     async_stream::stream! {
         let mut backoff = Backoff::default();
         // Where to resume; only what was told completely counts, so never inside a snapshot.
@@ -33,9 +37,15 @@ pub(super) fn told_by(lookup: Connection, template: lookup::Template) -> impl St
         loop {
             let mut client = lookup.lookup();
             let request = WatchRequest { template: Some(template.clone()), after };
-            let error = match in_time(TRIED, lookup.url(), ANSWER_PATIENCE, client.watch(request)).await {
-                Ok(answer) => {
-                    let (mut responses, begun) = (answer.into_inner(), Instant::now());
+            let opened = async {
+                let status = lookup.greet(&caller, ANSWER_PATIENCE).await?;
+                let answer = in_time(TRIED, lookup.url(), ANSWER_PATIENCE, client.watch(request)).await?;
+                Ok((Id::from_slice(&status.lookup_id), answer.into_inner()))
+            };
+            let error = match opened.await {
+                Ok((id, mut responses)) => {
+                    let begun = Instant::now();
+                    yield Told::Heard(Heard::Is(id));
                     yield Told::Heard(Heard::Reached { afresh: after.is_none() });
                     loop {
                         match responses.message().await {
