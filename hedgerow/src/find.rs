@@ -53,13 +53,16 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     let text = args.template.join(" ");
     let template = Template::parse(&text).map_err(|error| wrong("template", &text, &error))?;
     template.compile().map_err(|fault| CommandError::Misuse(format!("template: {fault}")))?;
+    facets::check(args.facets.as_deref().unwrap_or_default())?;
     crate::runtime::client(async {
         let mesh = args.client.mesh(FIND_PATIENCE).await?;
         if args.watch {
             return watch::run(args, &mesh, &template).await;
         }
         match &args.facets {
-            Some(keys) => facets::run(args, &mesh, &template, keys).await,
+            Some(keys) => {
+                facets::run(args, &mesh, &template, keys).await.map(|outcome| as_known(&mesh, outcome))
+            }
             None => {
                 let found = mesh.directory().find(&template).await;
                 tell(args, &found).map(|outcome| as_known(&mesh, outcome))

@@ -8,10 +8,40 @@ use crate::output::{Out, json, say};
 use hedgerow_client::directory::Facet;
 use hedgerow_client::mesh::Mesh;
 use hedgerow_model::Template;
+use hedgerow_model::template::Field;
 use serde_json::json;
 
 /// Values of each key that are asked for; of more the most frequent are shown, and how many there are.
 const VALUES: u32 = 100;
+
+/// Most keys that a lookup counts at a time.
+const MAX_KEYS: usize = 64;
+
+/// Whether these can be counted.
+///
+/// # Errors
+/// Which key cannot, and what was expected.
+pub fn check(keys: &[String]) -> Result<(), CommandError> {
+    let misuse = |text: String| Err(CommandError::Misuse(format!("--facets: {text}")));
+    if keys.len() > MAX_KEYS {
+        return misuse(format!("{} keys, expected at most {MAX_KEYS}", keys.len()));
+    }
+    for key in keys {
+        match Field::named(key) {
+            Ok(Field::Id | Field::Name) => {
+                return misuse(format!(
+                    "`{key}` is not counted: expected kind, group, version, api or an attribute"
+                ));
+            }
+            Err(_) if key.is_empty() => {
+                return misuse("a key is missing: expected KEY,KEY; without `=` all are counted".to_owned());
+            }
+            Err(fault) => return misuse(fault.to_string()),
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
 
 /// Asks all lookups; the one that counted most answers.
 ///
@@ -68,4 +98,23 @@ fn table(facets: &[Facet]) -> Table {
         }
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_counted_is_misused() {
+        let said = |key: &str| match check(&["kind".to_owned(), key.to_owned()]) {
+            Err(CommandError::Misuse(text)) => text,
+            other => format!("{other:?}"),
+        };
+        assert!(said("name").contains("`name` is not counted: expected kind, group"), "{}", said("name"));
+        assert!(said("id").contains("`id` is not counted"));
+        assert!(said("").contains("without `=` all are counted"));
+        assert!(said("a b").contains("key `a b`: expected 1 to 64 of"));
+        assert!(check(&vec!["x".to_owned(); 65]).is_err());
+        assert!(check(&["kind".to_owned(), "attr.name".to_owned(), "country".to_owned()]).is_ok());
+    }
 }
