@@ -4,16 +4,7 @@
 
 use hedgerow_model::{Kind, Labels, Mark, UnixMillis};
 
-/// What a filter may ask for beyond reading, emitting, logging and keeping state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Capability {
-    /// Raise and clear alarms.
-    Alarms,
-    /// Ask for actions that the farm's configuration names.
-    Actions,
-    /// Read back what it has been given.
-    History,
-}
+pub use hedgerow_model::deployment::Capability;
 
 /// How counters are given to a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
