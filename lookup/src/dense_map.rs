@@ -42,6 +42,22 @@ impl<K: Hash + Eq, V> DenseMap<K, V> {
         self.entries.get_mut(self.slot(key)?).map(|(_, value)| value)
     }
 
+    /// The slot of a key, for as long as it has a value.
+    pub fn slot(&self, key: &K) -> Option<u32> {
+        let is_it = |slot: &u32| self.entries.get(*slot).is_some_and(|(held, _)| held == key);
+        self.slots.find(self.hasher.hash_one(key), is_it).copied()
+    }
+
+    /// What is in a slot.
+    pub fn at(&self, slot: u32) -> Option<&(K, V)> {
+        self.entries.get(slot)
+    }
+
+    /// What is in a slot.
+    pub fn at_mut(&mut self, slot: u32) -> Option<&mut (K, V)> {
+        self.entries.get_mut(slot)
+    }
+
     /// All keys and values, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &(K, V)> {
         self.entries.iter()
@@ -77,11 +93,6 @@ impl<K: Hash + Eq, V> DenseMap<K, V> {
     #[cfg(test)]
     pub fn held_bytes(&self) -> usize {
         self.slots.allocation_size() + self.entries.held_bytes()
-    }
-
-    fn slot(&self, key: &K) -> Option<u32> {
-        let is_it = |slot: &u32| self.entries.get(*slot).is_some_and(|(held, _)| held == key);
-        self.slots.find(self.hasher.hash_one(key), is_it).copied()
     }
 }
 

@@ -93,16 +93,19 @@ impl Directory {
         }
     }
 
-    /// Takes back what was kept over a restart: it runs one full term, unconfirmed. Only before anybody calls.
-    pub fn restore(&mut self, kept: Kept) {
-        let id = kept.entry.registration.id;
-        if !self.registry.contains(id) && self.leases.get(kept.lease).is_none() {
-            kept.former
-                .into_iter()
-                .for_each(|former| self.restore_former(former, kept.entry.registration.instance));
-            self.leases.restore(kept.lease, id, kept.asked, kept.granted);
-            self.registry.put(Listed { entry: kept.entry, lease: kept.lease, number: 0 });
+    /// Takes back what was kept over a restart: it runs one full term, unconfirmed. Only before anybody calls. Gives the
+    /// slot in which it is now; none, where the service or the lease is there already.
+    pub fn restore(&mut self, kept: Kept) -> Option<u32> {
+        let entry = Arc::clone(kept.entry.read());
+        let id = entry.registration.id;
+        if self.registry.contains(id) || self.leases.get(kept.lease).is_some() {
+            return None;
         }
+        kept.former.into_iter().for_each(|former| self.restore_former(former, entry.registration.instance));
+        let slot = self.registry.slot(id);
+        self.leases.restore(kept.lease, slot, kept.asked, kept.granted);
+        self.registry.put(slot, Listed { entry, lease: kept.lease, number: 0 });
+        Some(slot)
     }
 
     /// Where the log stands.
@@ -134,17 +137,17 @@ impl Directory {
         std::mem::take(&mut self.effects)
     }
 
-    /// What is to stand in the file of a service now. Taken for written: whoever fails to write it asks again.
-    pub fn take_write(&mut self, id: Id) -> Write {
-        let Some(Listed { entry, lease, .. }) = self.registry.get(id) else { return Write::Forget(id) };
+    /// What is to stand in the file of a slot now. Taken for written: whoever fails to write it asks again.
+    pub fn take_write(&mut self, slot: u32) -> Write {
+        let Some(Listed { entry, lease, .. }) = self.registry.shown(slot) else { return Write::Forget(slot) };
         let (asked, granted) = self.leases.keep(lease).expect(LISTED_HAS_LEASE);
         let former = self.keep_former(&entry);
-        Write::Keep(Kept { entry, lease, asked, granted, former })
+        Write::Keep(slot, Kept { entry, lease, asked, granted, former })
     }
 
     /// Has everything written anew.
     pub fn write_all(&mut self) {
-        self.effects.unwritten.extend(self.registry.ids());
+        self.effects.unwritten.extend(self.registry.slots());
     }
 
     /// Lets time pass; to be called every [`crate::lease_time::TICK`]. Gives the stall, where the lookup stood still.
@@ -166,17 +169,18 @@ impl Directory {
         fresh: LeaseId,
     ) -> Result<Granted, Refusal> {
         self.settle(now);
-        let standing = self.registry.judge(&entry)?;
+        let slot = self.registry.slot(entry.registration.id);
+        let standing = self.registry.judge(slot, &entry)?;
         self.refuse_clone(standing, &entry)?;
-        let growth = self.registry.growth(&entry);
+        let growth = self.registry.growth(slot, &entry);
         if growth > 0 && self.registry.body_bytes() + growth > self.max_bytes {
             return Err(Refusal::FullBytes(self.max_bytes));
         }
         let granted = match standing {
-            Standing::New => self.add(Arc::new(entry), asked, fresh)?,
+            Standing::New => self.add(slot, Arc::new(entry), asked, fresh)?,
             Standing::Equal => self.confirm(entry.registration.id, asked)?,
-            Standing::NewSerial => self.change(Arc::new(entry), asked, fresh)?,
-            Standing::NewInstance => self.replace(Arc::new(entry), asked, fresh)?,
+            Standing::NewSerial => self.change(slot, Arc::new(entry), asked, fresh)?,
+            Standing::NewInstance => self.replace(slot, Arc::new(entry), asked, fresh)?,
         };
         self.counters.registrations += 1;
         Ok(granted)
@@ -196,7 +200,7 @@ impl Directory {
         self.settle(now);
         let Some(held) = self.leases.remove(lease) else { return false };
         self.counters.cancelled += 1;
-        self.end(held.service, lease, held.state, Happened::Cancelled);
+        self.end(held.holder, lease, held.state, Happened::Cancelled);
         true
     }
 
@@ -209,19 +213,25 @@ impl Directory {
                 Due::Suspect(lease) => self.restate(lease),
                 Due::Expired(lease, held) => {
                     self.counters.expired += 1;
-                    self.end(held.service, lease, held.state, Happened::Expired);
+                    self.end(held.holder, lease, held.state, Happened::Expired);
                 }
             }
         }
         stall
     }
 
-    fn add(&mut self, entry: Arc<Entry>, asked: Duration, fresh: LeaseId) -> Result<Granted, Refusal> {
+    fn add(
+        &mut self,
+        slot: u32,
+        entry: Arc<Entry>,
+        asked: Duration,
+        fresh: LeaseId,
+    ) -> Result<Granted, Refusal> {
         if self.registry.count() >= self.max_registrations {
             return Err(Refusal::Full(self.max_registrations));
         }
-        let (lease, term) = self.leases.grant(fresh, entry.registration.id, asked)?;
-        self.list(Happened::Registered, entry, lease);
+        let (lease, term) = self.leases.grant(fresh, slot, asked)?;
+        self.list(Happened::Registered, slot, entry, lease);
         Ok(Granted { lease, term })
     }
 
@@ -235,23 +245,35 @@ impl Directory {
 
     /// The same run of the service says something new, under a new lease. Should this lookup die before that is on disk, it
     /// comes back with the old words under the old lease: whoever renews the new one is told to register again.
-    fn change(&mut self, entry: Arc<Entry>, asked: Duration, fresh: LeaseId) -> Result<Granted, Refusal> {
+    fn change(
+        &mut self,
+        slot: u32,
+        entry: Arc<Entry>,
+        asked: Duration,
+        fresh: LeaseId,
+    ) -> Result<Granted, Refusal> {
         let id = entry.registration.id;
         self.leases.terms(asked, self.leases.count())?;
         self.leases.remove(self.lease_of(id));
-        let (lease, term) = self.leases.grant(fresh, id, asked)?;
-        self.list(Happened::Body, entry, lease);
+        let (lease, term) = self.leases.grant(fresh, slot, asked)?;
+        self.list(Happened::Body, slot, entry, lease);
         Ok(Granted { lease, term })
     }
 
     /// A new run of the service: it gets a lease of its own, and whoever renews the old one is told.
-    fn replace(&mut self, entry: Arc<Entry>, asked: Duration, fresh: LeaseId) -> Result<Granted, Refusal> {
+    fn replace(
+        &mut self,
+        slot: u32,
+        entry: Arc<Entry>,
+        asked: Duration,
+        fresh: LeaseId,
+    ) -> Result<Granted, Refusal> {
         let id = entry.registration.id;
         self.leases.terms(asked, self.leases.count())?;
         self.displace(id);
         self.replaced.settle(id);
-        let (lease, term) = self.leases.grant(fresh, id, asked)?;
-        self.list(Happened::Body, entry, lease);
+        let (lease, term) = self.leases.grant(fresh, slot, asked)?;
+        self.list(Happened::Body, slot, entry, lease);
         Ok(Granted { lease, term })
     }
 
@@ -269,8 +291,8 @@ impl Directory {
             return;
         }
         if renewal.rewrite {
-            let service = self.leases.get(lease).expect(LISTED_HAS_LEASE).service;
-            self.effects.unwritten.push(service);
+            let slot = self.leases.get(lease).expect(LISTED_HAS_LEASE).holder;
+            self.effects.unwritten.push(slot);
         }
         if renewal.confirmed {
             self.restate(lease);
@@ -280,12 +302,12 @@ impl Directory {
     /// Tells that a lease is more, or less, certain.
     fn restate(&mut self, lease: LeaseId) {
         let held = self.leases.get(lease).expect(LISTED_HAS_LEASE);
-        let (service, state) = (held.service, held.state);
-        let entry = self.registry.get(service).expect(LEASE_IS_LISTED).entry;
-        let packed = self.registry.packed(service);
+        let (slot, state) = (held.holder, held.state);
+        let entry = Arc::clone(self.registry.shown(slot).expect(LEASE_IS_LISTED).entry.read());
+        let packed = self.registry.packed(slot);
         let said = [Some(Arc::clone(&entry)), Some(entry)];
         let number = self.tell(Happened::State, said, [packed.clone(), packed], lease, state);
-        self.registry.mark(service, number);
+        self.registry.mark(slot, number);
     }
 
     fn tell_suspicion(&mut self, suspicion: Suspicion) {
@@ -293,22 +315,21 @@ impl Directory {
     }
 
     /// Lists what was registered under a lease just granted or renewed, in the place of what was there.
-    fn list(&mut self, happened: Happened, entry: Arc<Entry>, lease: LeaseId) {
-        let id = entry.registration.id;
-        self.effects.unwritten.push(id);
-        let before = self.registry.get(id).map(|listed| listed.entry);
-        let packed_before = self.registry.packed(id);
+    fn list(&mut self, happened: Happened, slot: u32, entry: Arc<Entry>, lease: LeaseId) {
+        self.effects.unwritten.push(slot);
+        let before = self.registry.shown(slot).map(|listed| Arc::clone(listed.entry.read()));
+        let packed_before = self.registry.packed(slot);
         let number = self.log.head() + 1;
-        self.registry.put(Listed { entry: Arc::clone(&entry), lease, number });
-        let packed = [packed_before, self.registry.packed(id)];
+        self.registry.put(slot, Listed { entry: Arc::clone(&entry), lease, number });
+        let packed = [packed_before, self.registry.packed(slot)];
         self.tell(happened, [before, Some(entry)], packed, lease, LeaseState::Live);
     }
 
-    fn end(&mut self, service: Id, lease: LeaseId, state: LeaseState, happened: Happened) {
-        let packed = self.registry.packed(service);
-        let listed = self.registry.remove(service).expect(LEASE_IS_LISTED);
-        self.replaced.settle(service);
-        self.effects.unwritten.push(service);
+    fn end(&mut self, slot: u32, lease: LeaseId, state: LeaseState, happened: Happened) {
+        let packed = self.registry.packed(slot);
+        let listed = self.registry.remove(slot);
+        self.replaced.settle(listed.entry.registration.id);
+        self.effects.unwritten.push(slot);
         self.tell(happened, [Some(listed.entry), None], [packed, None], lease, state);
     }
 

@@ -79,17 +79,17 @@ impl Entries {
     pub fn of(registration: &Registration) -> Self {
         let Registration { kind, groups, name, version, apis, attributes, .. } = registration;
         let mut all = Vec::with_capacity(2 * (groups.len() + apis.len() + attributes.len() + 3));
-        let mut add = |field: &[u8], value: &str| {
-            all.push(field.to_vec());
-            all.push(value_key(field, value));
+        let mut add = |field: Vec<u8>, value: &str| {
+            all.push(value_key(&field, value));
+            all.push(field);
         };
         let own =
             groups.iter().map(|group| (Field::Group, group)).chain(apis.iter().map(|api| (Field::Api, api)));
         let own = own.chain([(Field::Kind, kind), (Field::Name, name), (Field::Version, version)]);
         // Of its own fields an empty one is none; an attribute may be the empty text.
-        own.filter(|(_, value)| !value.is_empty()).for_each(|(field, value)| add(&field_key(&field), value));
+        own.filter(|(_, value)| !value.is_empty()).for_each(|(field, value)| add(field_key(&field), value));
         for (key, value) in attributes {
-            add(&attribute_key(key), value);
+            add(attribute_key(key), value);
         }
         all.sort_unstable();
         all.dedup();

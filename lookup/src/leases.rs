@@ -8,12 +8,12 @@ use crate::dense_map::DenseMap;
 use crate::lease_time::LeaseTime;
 use crate::overdue::{self, Overdue};
 use hedgerow_model::lease;
-use hedgerow_model::registration::Id;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
+mod queue;
 mod suspicion;
 
+use queue::Queue;
 use suspicion::Suspecting;
 pub use suspicion::{Due, Suspicion};
 #[cfg(test)]
@@ -37,8 +37,8 @@ pub enum LeaseState {
 /// A granted lease. Times are milliseconds of the table's own clock.
 #[derive(Debug, Clone)]
 pub struct Lease {
-    /// Who holds it.
-    pub service: Id,
+    /// What it is held for, by a number of its owner.
+    pub holder: u32,
     /// How sure it is.
     pub state: LeaseState,
     asked_ms: u32,
@@ -47,9 +47,11 @@ pub struct Lease {
     kept_ms: u32,
     /// When it was granted or renewed last.
     renewed: u64,
-    /// Under which time it stands in the queue: never later than it runs out. A renewal moves only `renewed`; the queue
-    /// catches up when that time comes, so that a renewal costs one look into a table.
+    /// When it is to be looked at: never later than it runs out. A renewal moves only `renewed`; the queue catches up when
+    /// that time comes, so that a renewal costs one look into a table.
     queued: u64,
+    /// Where it stands in the queue.
+    place: u32,
 }
 
 /// Asked for less than the shortest lease that can be granted now.
@@ -76,7 +78,7 @@ pub struct Renewal {
 #[derive(Debug)]
 pub struct LeaseTable {
     leases: DenseMap<LeaseId, Lease>,
-    queue: BTreeSet<(u64, LeaseId)>,
+    queue: Queue,
     time: LeaseTime,
     overdue: Overdue,
     unconfirmed: usize,
@@ -93,7 +95,7 @@ impl LeaseTable {
         let renewals_per_second = renewals_per_second.max(0.001);
         Self {
             leases: DenseMap::new(),
-            queue: BTreeSet::new(),
+            queue: Queue::default(),
             time,
             overdue: Overdue::default(),
             unconfirmed: 0,
@@ -108,6 +110,7 @@ impl LeaseTable {
         let stall = self.time.advance(now);
         self.overdue.advance(self.time.millis());
         self.suspecting.look(self.time.millis());
+        self.queue.advance(&mut self.leases, self.time.millis());
         stall
     }
 
@@ -166,52 +169,53 @@ impl LeaseTable {
     pub fn grant(
         &mut self,
         fresh: LeaseId,
-        service: Id,
+        holder: u32,
         asked: Duration,
     ) -> Result<(LeaseId, Duration), TooShort> {
         let granted = self.terms(asked, self.leases.len() + 1)?;
         let id = self.free_name(fresh);
-        self.insert(id, service, asked, granted, LeaseState::Live);
+        self.insert(id, holder, asked, granted, LeaseState::Live);
         Ok((id, granted))
     }
 
     /// Takes back a lease that was kept over a restart: it runs one full term, unconfirmed.
-    pub fn restore(&mut self, id: LeaseId, service: Id, asked: Duration, granted: Duration) {
-        self.insert(id, service, asked, granted, LeaseState::Unconfirmed);
+    pub fn restore(&mut self, id: LeaseId, holder: u32, asked: Duration, granted: Duration) {
+        self.insert(id, holder, asked, granted, LeaseState::Unconfirmed);
     }
 
     /// Gives back a lease that was taken out: it runs from now, as if it were renewed.
-    pub fn reinstate(&mut self, id: LeaseId, service: Id, asked: Duration) -> (LeaseId, Duration) {
+    pub fn reinstate(&mut self, id: LeaseId, holder: u32, asked: Duration) -> (LeaseId, Duration) {
         let granted = self.terms(asked, self.leases.len() + 1).unwrap_or(asked);
         let id = self.free_name(id);
-        self.insert(id, service, asked, granted, LeaseState::Live);
+        self.insert(id, holder, asked, granted, LeaseState::Live);
         (id, granted)
     }
 
     /// Renews a lease: it runs from now, for what is right for the number of leases now, never for more than was asked.
     pub fn renew(&mut self, id: LeaseId) -> Option<Renewal> {
         let count = self.leases.len();
-        let lease = self.leases.get_mut(&id)?;
+        let slot = self.leases.slot(&id)?;
+        let (_, lease) = self.leases.at_mut(slot)?;
         let asked = Duration::from_millis(lease.asked_ms.into());
         let granted = lease::grant(asked, count, self.renewals_per_second).unwrap_or(asked);
         self.overdue.remove(lease.overdue_second());
         lease.granted_ms = millis(granted);
         lease.renewed = self.time.millis();
         self.overdue.add(lease.overdue_second());
-        if lease.term_ends() < lease.queued {
-            self.queue.remove(&(lease.queued, id));
-            lease.queued = lease.term_ends();
-            self.queue.insert((lease.queued, id));
-        }
         let before = std::mem::replace(&mut lease.state, LeaseState::Live);
+        let rewrite = lease.granted_ms.abs_diff(lease.kept_ms) > lease.kept_ms / 4;
+        let (queued, ends) = (lease.queued, lease.term_ends());
+        if ends < queued {
+            self.queue.remove(&mut self.leases, slot);
+            self.queue.add(&mut self.leases, slot, ends);
+        }
         match before {
             LeaseState::Live => {}
             LeaseState::Unconfirmed => self.unconfirmed -= 1,
             LeaseState::Suspect => self.suspect -= 1,
         }
         let confirmed = before != LeaseState::Live;
-        let rewrite = lease.granted_ms.abs_diff(lease.kept_ms) > lease.kept_ms / 4;
-        Some(Renewal { granted: Duration::from_millis(lease.granted_ms.into()), confirmed, rewrite })
+        Some(Renewal { granted: Duration::from_millis(millis(granted).into()), confirmed, rewrite })
     }
 
     /// Renews a lease whose holder now asks for another term.
@@ -236,8 +240,9 @@ impl LeaseTable {
 
     /// Takes a lease out.
     pub fn remove(&mut self, id: LeaseId) -> Option<Lease> {
+        let slot = self.leases.slot(&id)?;
+        self.queue.remove(&mut self.leases, slot);
         let lease = self.leases.remove(&id)?;
-        self.queue.remove(&(lease.queued, id));
         self.overdue.remove(lease.overdue_second());
         match lease.state {
             LeaseState::Live => {}
@@ -248,36 +253,37 @@ impl LeaseTable {
     }
 
     fn requeue(&mut self, id: LeaseId, at: u64) {
-        if let Some(lease) = self.leases.get_mut(&id) {
-            self.queue.remove(&(lease.queued, id));
-            lease.queued = at;
-            self.queue.insert((at, id));
+        if let Some(slot) = self.leases.slot(&id) {
+            self.queue.remove(&mut self.leases, slot);
+            self.queue.add(&mut self.leases, slot, at);
         }
     }
 
-    /// Bytes of memory: of the table, of the queue, whose nodes are about two thirds full.
+    /// Bytes of memory: of the table, of the queue.
     #[cfg(test)]
     pub fn held_bytes(&self) -> [usize; 2] {
-        [self.leases.held_bytes(), self.queue.len() * 2 * size_of::<(u64, LeaseId)>()]
+        [self.leases.held_bytes(), self.queue.held_bytes()]
     }
 
-    fn insert(&mut self, id: LeaseId, service: Id, asked: Duration, granted: Duration, state: LeaseState) {
+    fn insert(&mut self, id: LeaseId, holder: u32, asked: Duration, granted: Duration, state: LeaseState) {
         let granted_ms = millis(granted);
         let renewed = self.time.millis();
-        let queued = renewed + u64::from(granted_ms);
         let lease = Lease {
-            service,
+            holder,
             state,
             asked_ms: millis(asked),
             granted_ms,
             kept_ms: granted_ms,
             renewed,
-            queued,
+            queued: 0,
+            place: 0,
         };
         self.unconfirmed += usize::from(state == LeaseState::Unconfirmed);
         self.overdue.add(lease.overdue_second());
-        self.queue.insert((queued, id));
+        let ends = lease.term_ends();
         self.leases.insert(id, lease);
+        let slot = self.leases.slot(&id).expect("invariant: it is in the table now");
+        self.queue.add(&mut self.leases, slot, ends);
     }
 
     fn free_name(&self, fresh: LeaseId) -> LeaseId {

@@ -7,7 +7,7 @@ use crate::directory::{Bounds, Census, Counters, Directory, Effects, LOOKUP_KIND
 use crate::documents::{DocumentBounds, DocumentStatus, Documents, DocumentsError, DocumentsService};
 use crate::lease_time::TICK;
 use crate::mesh_file::{self, MeshError};
-use crate::service::{LookupService, MAX_PAGE_BYTES};
+use crate::service::{LookupService, MAX_PAGE_BYTES, mesh_named};
 use crate::snapshots::Snapshots;
 use crate::store::{Loaded, Store, StoreCounters, StoreError};
 use crate::watchers::{Event, MAX_WATCHERS, Sight, WatcherId};
@@ -24,6 +24,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
+use tonic::metadata::{Ascii, MetadataValue};
 
 /// Most other lookups that the status names; a mesh has a few.
 const MAX_PEERS: usize = 100;
@@ -109,6 +110,8 @@ pub(crate) struct Inner {
     /// Random, new at each start.
     pub(crate) epoch: u64,
     pub(crate) rules: Rules,
+    /// Its mesh, as each answer names it.
+    pub(crate) mesh_named: [MetadataValue<Ascii>; 2],
     /// Cancelled when the lookup closes or breaks: streams end, calls are refused.
     pub(crate) closing: CancellationToken,
     broken: CancellationToken,
@@ -152,14 +155,15 @@ impl Lookup {
         }
         let core = Arc::new(Mutex::new(Core { directory, bells: HashMap::new() }));
         let (source, breaks) = (Arc::clone(&core), BreaksOnPanic(broken.clone()));
-        store.begin(move |ids| {
+        store.begin(move |slots| {
             let _in_this_thread = &breaks;
             let directory = &mut source.lock().directory;
-            ids.iter().map(|id| directory.take_write(*id)).collect()
+            slots.iter().map(|slot| directory.take_write(*slot)).collect()
         })?;
         let inner = Arc::new(Inner {
             id,
             epoch,
+            mesh_named: mesh_named(&mesh),
             rules: Rules { mesh, loopback_only },
             closing: broken.child_token(),
             broken,

@@ -60,16 +60,26 @@ impl Registry {
         self.records.body_bytes()
     }
 
-    /// How many bytes of bodies more there were with this one, in the place of what is there of the same service.
-    pub fn growth(&self, offered: &Entry) -> usize {
-        let held = self.records.slot(offered.registration.id);
-        let held = held.map_or(0, |slot| self.records.get(slot).packed.body_len());
+    /// How many bytes of bodies more there were with this one in its slot.
+    pub fn growth(&self, slot: u32, offered: &Entry) -> usize {
+        let held = self.records.look(slot).map_or(0, |record| record.packed.body_len());
         offered.signed.body.len().saturating_sub(held)
     }
 
     /// Whether there is one of this service.
     pub fn contains(&self, id: Id) -> bool {
         self.records.slot(id).is_some()
+    }
+
+    /// The slot in which that of a service stands, or will.
+    pub fn slot(&self, id: Id) -> u32 {
+        self.records.slot(id).unwrap_or_else(|| self.records.next_slot())
+    }
+
+    /// What stands in a slot, to be unpacked when somebody looks.
+    pub fn shown(&self, slot: u32) -> Option<Listed<Shown>> {
+        let record = self.records.look(slot)?;
+        Some(Listed { entry: self.records.shown(slot), lease: record.lease, number: record.number })
     }
 
     /// The lease of a service's.
@@ -82,9 +92,9 @@ impl Registry {
         Some(self.listed(self.records.slot(id)?))
     }
 
-    /// That of a service, packed.
-    pub fn packed(&self, id: Id) -> Option<Packed> {
-        Some(self.records.get(self.records.slot(id)?).packed.clone())
+    /// What stands in a slot, packed.
+    pub fn packed(&self, slot: u32) -> Option<Packed> {
+        Some(self.records.look(slot)?.packed.clone())
     }
 
     /// By what they are packed.
@@ -92,13 +102,13 @@ impl Registry {
         self.records.packing()
     }
 
-    /// Puts one in, in the place of the one that was there.
-    pub fn put(&mut self, listed: Listed) {
+    /// Puts one in its slot, in the place of the one that was there.
+    pub fn put(&mut self, slot: u32, listed: Listed) {
         let Listed { entry, lease, number } = listed;
-        let Some(slot) = self.records.slot(entry.registration.id) else {
+        if self.records.look(slot).is_none() {
             let slot = self.records.insert(&entry, lease, number);
             return self.index.insert(slot, &Entries::of(&entry.registration));
-        };
+        }
         let before = self.records.entry(slot);
         if before.signed != entry.signed {
             let (before, after) = (Entries::of(&before.registration), Entries::of(&entry.registration));
@@ -108,26 +118,23 @@ impl Registry {
         self.records.mark(slot, lease, number);
     }
 
-    /// Notes that a service's had this transition, and stands as it is.
-    pub fn mark(&mut self, id: Id, number: u64) {
-        if let Some(slot) = self.records.slot(id) {
-            let lease = self.records.get(slot).lease;
-            self.records.mark(slot, lease, number);
-        }
+    /// Notes that what stands in a slot had this transition, and stands as it is.
+    pub fn mark(&mut self, slot: u32, number: u64) {
+        let lease = self.records.get(slot).lease;
+        self.records.mark(slot, lease, number);
     }
 
-    /// Takes one out.
-    pub fn remove(&mut self, id: Id) -> Option<Listed> {
-        let slot = self.records.slot(id)?;
+    /// Takes out what stands in a slot.
+    pub fn remove(&mut self, slot: u32) -> Listed {
         let listed = self.listed(slot);
         self.records.remove(slot);
         self.index.remove(slot, &Entries::of(&listed.entry.registration));
-        Some(listed)
+        listed
     }
 
-    /// The ids of all, ascending.
-    pub fn ids(&self) -> impl Iterator<Item = Id> {
-        self.records.ordered(None).map(|slot| self.records.id(slot))
+    /// The slots of all.
+    pub fn slots(&self) -> impl Iterator<Item = u32> {
+        self.records.ordered(None)
     }
 
     /// Which ones match a template.
@@ -143,10 +150,7 @@ impl Registry {
         most: usize,
     ) -> impl Iterator<Item = Listed<Shown>> {
         let slots = matches.page(after, most, &self.records).into_iter();
-        slots.map(|slot| {
-            let record = self.records.get(slot);
-            Listed { entry: self.records.shown(slot), lease: record.lease, number: record.number }
-        })
+        slots.filter_map(|slot| self.shown(slot))
     }
 
     /// How many match a template, and which values they have of these fields, with at most `limit` values each.
@@ -155,13 +159,15 @@ impl Registry {
         (matches.len(), self.index.facets(matches, keys, limit, &self.records))
     }
 
-    /// Judges an offered registration: same key and higher (instance, serial) replaces, equal is nothing new.
+    /// Judges what is offered for its slot: same key and higher (instance, serial) replaces, equal is nothing new.
     ///
     /// # Errors
     /// Another key, or something older.
-    pub fn judge(&self, offered: &Entry) -> Result<Standing, Refusal> {
+    pub fn judge(&self, slot: u32, offered: &Entry) -> Result<Standing, Refusal> {
         let id = offered.registration.id;
-        let Some(slot) = self.records.slot(id) else { return Ok(Standing::New) };
+        if self.records.look(slot).is_none() {
+            return Ok(Standing::New);
+        }
         let held = self.records.entry(slot);
         if held.signed.public_key != offered.signed.public_key {
             return Err(Refusal::OtherKey(id));

@@ -21,7 +21,7 @@ use hedgerow_proto::{MESH_ID_METADATA, MESH_NAME_METADATA, mesh_name};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status, Streaming};
 
 /// Most leases in one message of Renew; a message with more ends the stream.
@@ -160,18 +160,29 @@ pub(crate) fn admit(lookup: &Inner, metadata: &MetadataMap) -> Result<(), Status
 
 /// Names the mesh in an answer, or in a refusal.
 pub(crate) fn named<R>(lookup: &Inner, result: Result<R, Status>) -> Answer<R> {
-    let mesh = &lookup.rules.mesh;
+    let name = |metadata: &mut MetadataMap| {
+        for (key, value) in [MESH_ID_METADATA, MESH_NAME_METADATA].into_iter().zip(&lookup.mesh_named) {
+            metadata.insert(key, value.clone());
+        }
+    };
     match result {
         Ok(message) => {
             let mut response = Response::new(message);
-            name_mesh(mesh, response.metadata_mut());
+            name(response.metadata_mut());
             Ok(response)
         }
         Err(mut status) => {
-            name_mesh(mesh, status.metadata_mut());
+            name(status.metadata_mut());
             Err(status)
         }
     }
+}
+
+/// Id and name of a mesh, as answers have them.
+pub(crate) fn mesh_named(mesh: &Mesh) -> [MetadataValue<Ascii>; 2] {
+    [mesh.id.to_string(), mesh_name::percent_encoded(&mesh.name)].map(|text| {
+        MetadataValue::try_from(text).expect("invariant: hex digits and percent-encoded text are ASCII")
+    })
 }
 
 fn compile(wire: Option<Template>) -> Result<Matcher, Status> {
@@ -221,17 +232,6 @@ fn check_mesh(ours: &Mesh, metadata: &MetadataMap) -> Result<(), Status> {
     let name = metadata.get(MESH_NAME_METADATA).map(|name| mesh_name::percent_decoded(name.as_bytes()));
     let theirs = Mesh { name: name.unwrap_or_else(|| "?".to_owned()), id };
     Err(Refusal::OtherMesh { ours: Box::new(ours.clone()), theirs: Box::new(theirs) }.into())
-}
-
-fn name_mesh(mesh: &Mesh, metadata: &mut MetadataMap) {
-    for (key, text) in [
-        (MESH_ID_METADATA, mesh.id.to_string()),
-        (MESH_NAME_METADATA, mesh_name::percent_encoded(&mesh.name)),
-    ] {
-        let value =
-            MetadataValue::try_from(text).expect("invariant: hex digits and percent-encoded text are ASCII");
-        metadata.insert(key, value);
-    }
 }
 
 pub(crate) fn closing() -> Status {

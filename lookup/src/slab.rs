@@ -41,20 +41,26 @@ impl<T> Slab<T> {
         self.chunks.iter().flatten().flatten()
     }
 
+    /// The slot that the next value gets.
+    pub fn next(&self) -> u32 {
+        let behind = self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len());
+        let behind = || u32::try_from(behind).expect("invariant: fewer values than a u32 counts");
+        self.free.last().copied().unwrap_or_else(behind)
+    }
+
     /// Puts a value into a free slot.
     pub fn insert(&mut self, value: T) -> u32 {
         self.len += 1;
-        if let Some(slot) = self.free.pop() {
+        let slot = self.next();
+        if self.free.pop().is_some() {
             self.chunks[slot as usize / CHUNK][slot as usize % CHUNK] = Some(value);
             return slot;
         }
         if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
             self.chunks.push(Vec::with_capacity(CHUNK));
         }
-        let before = (self.chunks.len() - 1) * CHUNK;
-        let chunk = self.chunks.last_mut().expect("invariant: there is a chunk now");
-        chunk.push(Some(value));
-        u32::try_from(before + chunk.len() - 1).expect("invariant: fewer values than a u32 counts")
+        self.chunks.last_mut().expect("invariant: there is a chunk now").push(Some(value));
+        slot
     }
 
     /// Takes the value of a slot out.
@@ -91,10 +97,11 @@ mod tests {
         let mut slab = Slab::default();
         let slots: Vec<_> = (0..3000).map(|n| slab.insert(n)).collect();
         assert_eq!(slots, (0..3000).collect::<Vec<_>>());
+        assert_eq!(slab.next(), 3000);
         assert_eq!(slab.remove(1500), Some(1500));
         assert_eq!((slab.get(1500), slab.get(9999)), (None, None));
         assert_eq!(slab.remove(1500), None);
-        assert_eq!(slab.insert(7), 1500);
+        assert_eq!((slab.next(), slab.insert(7)), (1500, 1500));
         *slab.get_mut(1500).unwrap() += 1;
         assert_eq!((slab.get(1500), slab.len()), (Some(&8), 3000));
         assert!(slots.iter().all(|slot| slab.remove(*slot).is_some()));

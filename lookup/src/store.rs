@@ -1,7 +1,7 @@
 //! What outlives a restart: bodies and granted terms, never renewals (law 3), in the SQLite file `lookup.db`.
 //!
 //! One thread writes, a group of changes at a time, and nobody waits for it: what is not yet written when the process
-//! dies is told again by its services, or runs out. Only ids wait for it; what is to be written of them it asks when it
+//! dies is told again by its services, or runs out. Only slots wait for it; what is to be written of them it asks when it
 //! writes, so that what stands in the file is never older than what was there. A broken file is set aside and an empty
 //! one begun.
 
@@ -28,8 +28,8 @@ const GROUP: usize = 10_000;
 const ASKED: usize = 64;
 /// How long the writer waits after a failure (a full disk) before it tries again.
 const RETRY: Duration = Duration::from_secs(2);
-/// Most services whose change may wait for a writer that cannot write; changes of further ones are not written, which
-/// costs them a registration, or brings them back unconfirmed for one term, after a restart. (17 bytes each.)
+/// Most slots whose change may wait for a writer that cannot write; changes of further ones are not written, which
+/// costs their services a registration, or brings them back unconfirmed for one term, after a restart. (5 bytes each.)
 const MAX_WAITING: usize = 900_000;
 
 /// What the writer did.
@@ -63,27 +63,34 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Services of which something else is to be written than is.
-    waiting: HashSet<Id>,
+    /// Slots of which something else is to be written than is.
+    waiting: HashSet<u32>,
     closing: bool,
 }
 
 impl Store {
-    /// Opens the file in `folder` and reads what it holds of this mesh.
+    /// Opens the file in `folder` and reads what it holds of this mesh. `restore` says into which slot it took it, if it did.
     ///
     /// # Errors
     /// Where there can be no file at all, or another process has it.
-    pub fn open(folder: &Path, mesh: Id, restore: impl FnMut(Kept)) -> Result<(Self, Loaded), StoreError> {
+    pub fn open(
+        folder: &Path,
+        mesh: Id,
+        restore: impl FnMut(Kept) -> Option<u32>,
+    ) -> Result<(Self, Loaded), StoreError> {
         let (file, loaded) = StoreFile::open(folder, mesh, restore)?;
         let store = Self { shared: Arc::default(), file: Mutex::new(Some(file)), writer: Mutex::new(None) };
         Ok((store, loaded))
     }
 
-    /// Starts the writer. `current` says what is to stand in the file of these services, each, now.
+    /// Starts the writer. `current` says what is to stand in the file of these slots, each, now.
     ///
     /// # Errors
     /// Where there can be no thread.
-    pub fn begin(&self, current: impl FnMut(&[Id]) -> Vec<Write> + Send + 'static) -> Result<(), StoreError> {
+    pub fn begin(
+        &self,
+        current: impl FnMut(&[u32]) -> Vec<Write> + Send + 'static,
+    ) -> Result<(), StoreError> {
         let Some(mut file) = self.file.lock().take() else { return Ok(()) };
         let shared = Arc::clone(&self.shared);
         let writer = std::thread::Builder::new()
@@ -94,12 +101,12 @@ impl Store {
         Ok(())
     }
 
-    /// Tells the writer of which services something else is to be written than is. Never waits for the disk.
-    pub fn put(&self, services: impl IntoIterator<Item = Id>) {
+    /// Tells the writer of which slots something else is to be written than is. Never waits for the disk.
+    pub fn put(&self, slots: impl IntoIterator<Item = u32>) {
         let mut state = self.shared.state.lock();
         let before = state.waiting.len();
-        for service in services {
-            state.put(service, &self.shared.dropped);
+        for slot in slots {
+            state.put(slot, &self.shared.dropped);
         }
         let after = state.waiting.len();
         if before == 0 || (before < GROUP && after >= GROUP) {
@@ -135,17 +142,17 @@ impl Drop for Store {
 }
 
 impl State {
-    fn put(&mut self, service: Id, dropped: &AtomicU64) {
+    fn put(&mut self, slot: u32, dropped: &AtomicU64) {
         if self.waiting.len() < MAX_WAITING {
-            self.waiting.insert(service);
-        } else if !self.waiting.contains(&service) {
+            self.waiting.insert(slot);
+        } else if !self.waiting.contains(&slot) {
             dropped.fetch_add(1, Relaxed);
         }
     }
 }
 
 impl Shared {
-    fn write_until_closed(&self, file: &mut StoreFile, mut current: impl FnMut(&[Id]) -> Vec<Write>) {
+    fn write_until_closed(&self, file: &mut StoreFile, mut current: impl FnMut(&[u32]) -> Vec<Write>) {
         let mut failing = false;
         loop {
             let (group, closing) = self.next_group();
@@ -175,7 +182,7 @@ impl Shared {
     }
 
     /// Some of what waits, once there is something and it has gathered; empty: closed, and nothing is left.
-    fn next_group(&self) -> (Vec<Id>, bool) {
+    fn next_group(&self) -> (Vec<u32>, bool) {
         let mut state = self.state.lock();
         self.wake.wait_while(&mut state, |state| state.waiting.is_empty() && !state.closing);
         self.wake.wait_while_for(&mut state, |state| state.waiting.len() < GROUP && !state.closing, LINGER);
@@ -192,9 +199,9 @@ impl Shared {
     }
 
     /// Puts back what was not written, and waits for better times.
-    fn wait_to_retry(&self, group: &[Id]) {
+    fn wait_to_retry(&self, group: &[u32]) {
         let mut state = self.state.lock();
-        group.iter().for_each(|service| state.put(*service, &self.dropped));
+        group.iter().for_each(|slot| state.put(*slot, &self.dropped));
         self.wake.wait_while_for(&mut state, |state| !state.closing, RETRY);
     }
 }

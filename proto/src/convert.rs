@@ -1,7 +1,6 @@
 //! Between the generated types and the model's, checking everything that comes in.
 
 pub mod batch;
-pub mod deployment;
 pub mod document;
 pub mod predicate;
 pub mod registration;

@@ -5,6 +5,7 @@
 use crate::convert::{WireError, document, registration};
 use crate::lookup::{Document as WireDocument, Registration as WireRegistration, Signed};
 use bytes::Bytes;
+use ed25519_dalek::ed25519::signature::MultipartVerifier;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use hedgerow_model::document::{Document, DocumentKey, Hash, Owner, Rank};
 use hedgerow_model::registration::Registration;
@@ -60,8 +61,32 @@ pub fn verify(kind: &str, signed: &Signed) -> Result<(), SignedError> {
     let key = VerifyingKey::from_bytes(key).map_err(|_| SignedError::Key(32))?;
     let signature: &[u8; 64] =
         (&signed.signature[..]).try_into().map_err(|_| SignedError::Length(signed.signature.len()))?;
-    key.verify_strict(&message(kind, &signed.body), &Signature::from_bytes(signature))
-        .map_err(|_| SignedError::Mismatch)
+    // What `verify_strict` asks for, a tenth cheaper: the plain check compares R, as bytes, with what it computes, so that an R
+    // of small order is one of those few encodings and need not be made a point.
+    if key.is_weak() || is_of_small_order(signature) {
+        return Err(SignedError::Mismatch);
+    }
+    let message = [b"hedgerow/", kind.as_bytes(), b"/v1\0", &signed.body];
+    key.multipart_verify(&message, &Signature::from_bytes(signature)).map_err(|_| SignedError::Mismatch)
+}
+
+/// The y of the eight points of small order, in 32 bytes, the lowest first, without the sign of x.
+const SMALL_ORDER: [[u8; 32]; 5] = {
+    let (mut one, mut minus_one) = ([0; 32], [0xff; 32]);
+    one[0] = 1;
+    (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+    [
+        [0; 32],
+        one,
+        minus_one,
+        *b"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+        *b"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a",
+    ]
+};
+
+/// Whether a signature's R, which it begins with, is the canonical encoding of a point of small order.
+fn is_of_small_order(signature: &[u8; 64]) -> bool {
+    SMALL_ORDER.iter().any(|y| signature[..31] == y[..31] && signature[31] & 0x7f == y[31])
 }
 
 /// Signs a registration.
@@ -151,4 +176,46 @@ pub fn read_document(signed: &Signed) -> Result<SignedDocument, SignedError> {
     let document = document::from_wire(wire).map_err(SignedError::Body)?;
     let owner = (&signed.public_key[..]).try_into().map_err(|_| SignedError::Key(signed.public_key.len()))?;
     Ok(SignedDocument { signed: signed.clone(), document, owner: Owner(owner), body: hash(&signed.body) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn a_key_of_small_order_for_which_one_signature_fits_all_is_refused() {
+        let mut key = [0; 32];
+        key[0] = 1;
+        // R is the base point, s is 1: R = s·B - k·A for every k, where A is the neutral point.
+        let mut signature = [0x66; 64];
+        signature[0] = 0x58;
+        signature[32..].fill(0);
+        signature[32] = 1;
+        let body = b"anything";
+        let plain = VerifyingKey::from_bytes(&key).unwrap();
+        assert!(plain.multipart_verify(&[body], &Signature::from_bytes(&signature)).is_ok());
+        let [public_key, signature] = [&key[..], &signature[..]].map(Bytes::copy_from_slice);
+        let signed = Signed { body: Bytes::from_static(body), public_key, signature };
+        assert_eq!(verify("test", &signed), Err(SignedError::Mismatch));
+    }
+
+    #[test]
+    fn all_eight_points_of_small_order_are_known() {
+        let mut points = BTreeSet::new();
+        for sign in [0, 0x80] {
+            for mut y in SMALL_ORDER {
+                y[31] |= sign;
+                let mut signature = [0; 64];
+                signature[..32].copy_from_slice(&y);
+                assert!(is_of_small_order(&signature));
+                if let Ok(point) = VerifyingKey::from_bytes(&y) {
+                    assert!(point.is_weak());
+                    points.insert(point.to_edwards().compress().to_bytes());
+                }
+            }
+        }
+        assert_eq!(points.len(), 8);
+    }
 }

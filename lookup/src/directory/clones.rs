@@ -4,7 +4,7 @@ use super::{Directory, Happened, KeptFormer, LEASE_IS_LISTED, LISTED_HAS_LEASE, 
 use crate::admission::Entry;
 use crate::leases::{LeaseId, LeaseState};
 use crate::refusal::{Clones, Holder, Refusal};
-use crate::registry::Standing;
+use crate::registry::{Shown, Standing};
 use hedgerow_model::registration::{Id, Instance};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -33,9 +33,9 @@ impl Directory {
     }
 
     /// What is to be kept of the run from which this one has its id.
-    pub(super) fn keep_former(&self, held: &Entry) -> Option<KeptFormer> {
-        let (lease, former) = self.replaced.last(held.registration.id)?;
-        let same_key = former.entry.signed.public_key == held.signed.public_key;
+    pub(super) fn keep_former(&self, held: &Shown) -> Option<KeptFormer> {
+        let (lease, former) = self.replaced.last(held.id())?;
+        let same_key = former.entry.signed.public_key == held.signed().public_key;
         same_key.then(|| KeptFormer { entry: Arc::clone(&former.entry), lease, asked: former.asked })
     }
 
@@ -92,10 +92,11 @@ impl Directory {
         let id = former.entry.registration.id;
         self.displace(id);
         self.replaced.contest(id);
-        let (lease, term) = self.leases.reinstate(lease, id, former.asked);
+        let slot = self.registry.slot(id);
+        let (lease, term) = self.leases.reinstate(lease, slot, former.asked);
         self.counters.cloned += 1;
         self.counters.renewals += 1;
-        self.list(Happened::Body, former.entry, lease);
+        self.list(Happened::Body, slot, former.entry, lease);
         Renewed::For(term)
     }
 

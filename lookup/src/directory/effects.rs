@@ -2,8 +2,8 @@
 
 use crate::admission::Entry;
 use crate::leases::LeaseId;
+use crate::registry::Shown;
 use crate::watchers::WatcherId;
-use hedgerow_model::registration::Id;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Kept {
     /// What is registered.
-    pub entry: Arc<Entry>,
+    pub entry: Shown,
     /// Under which lease.
     pub lease: LeaseId,
     /// The term asked for.
@@ -34,20 +34,21 @@ pub struct KeptFormer {
     pub asked: Duration,
 }
 
-/// What is to stand in the file of a service.
+/// What is to stand in a row of the file: one for each slot of the registry, so that who comes after the other stands
+/// beside him.
 #[derive(Debug, Clone)]
 pub enum Write {
     /// This, in the place of what is there.
-    Keep(Kept),
+    Keep(u32, Kept),
     /// Nothing any more.
-    Forget(Id),
+    Forget(u32),
 }
 
 /// What the last calls make necessary outside.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// Services of which something else is to be written than is; [`super::Directory::take_write`] says what.
-    pub unwritten: Vec<Id>,
+    /// Slots of which something else is to be written than is; [`super::Directory::take_write`] says what.
+    pub unwritten: Vec<u32>,
     /// Watchers for whom something waits now.
     pub woken: Vec<WatcherId>,
 }

@@ -101,7 +101,7 @@ struct World {
     epoch: u64,
     fresh: u64,
     given: Vec<LeaseId>,
-    disk: BTreeMap<Id, Kept>,
+    disk: BTreeMap<u32, Kept>,
     clients: [Client; 3],
     awake: BTreeSet<WatcherId>,
     suspicions: usize,
@@ -261,11 +261,14 @@ impl World {
     fn restart(&mut self) {
         self.epoch += 1;
         self.directory = Directory::new(self.epoch, &self.bounds, self.now);
-        for kept in self.disk.values() {
-            self.directory.restore(kept.clone());
+        for (at, kept) in std::mem::take(&mut self.disk) {
+            let slot = self.directory.restore(kept.clone()).expect("each is there once");
+            assert!(slot <= at, "rows move down");
+            self.disk.insert(slot, kept);
         }
         self.model.restart(|service| {
-            let kept = &self.disk[&Id([service; 16])];
+            let is_it = |kept: &&Kept| kept.entry.registration.id == Id([service; 16]);
+            let kept = self.disk.values().find(is_it).expect("what is listed is on disk");
             let former = kept.former.as_ref().map(|former| (former.lease, said(&former.entry), former.asked));
             (kept.granted, former)
         });
@@ -360,10 +363,10 @@ impl World {
     fn settle_effects(&mut self) {
         let effects = self.directory.take_effects();
         self.awake.extend(effects.woken);
-        for id in effects.unwritten {
-            match self.directory.take_write(id) {
-                Write::Keep(kept) => drop(self.disk.insert(kept.entry.registration.id, kept)),
-                Write::Forget(id) => drop(self.disk.remove(&id)),
+        for slot in effects.unwritten {
+            match self.directory.take_write(slot) {
+                Write::Keep(slot, kept) => drop(self.disk.insert(slot, kept)),
+                Write::Forget(slot) => drop(self.disk.remove(&slot)),
             }
         }
     }
@@ -393,11 +396,11 @@ impl World {
         assert_eq!(census.unconfirmed, of_state(LeaseState::Unconfirmed));
         assert_eq!(census.suspect, of_state(LeaseState::Suspect));
         self.suspicions += usize::from(model.suspects);
-        assert!(
-            self.disk.keys().map(|id| id.0[0]).eq(model.held.keys().copied()),
-            "the disk knows who is there"
-        );
-        for (kept, held) in self.disk.values().zip(model.held.values()) {
+        let disk: BTreeMap<_, _> =
+            self.disk.values().map(|kept| (kept.entry.registration.id.0[0], kept)).collect();
+        assert!(disk.keys().eq(model.held.keys()), "the disk knows who is there");
+        assert_eq!(disk.len(), self.disk.len(), "each once");
+        for (kept, held) in disk.values().zip(model.held.values()) {
             assert_eq!(kept.asked, held.asked);
             assert_eq!((kept.lease, kept.entry.registration.order()), (held.lease, held.said.order));
             assert!(kept.granted.abs_diff(held.granted) <= kept.granted / 4, "{kept:?} {held:?}");

@@ -75,7 +75,7 @@ fn who_renews_a_change_that_was_not_yet_on_disk_is_told_to_say_it_again() {
     let entry = Arc::new(author.entry(1, 1));
     let changed = register(&mut directory, author.entry(1, 2), 11).unwrap().lease;
     let mut killed = Directory::new(2, &Bounds::default(), NOW);
-    killed.restore(Kept { entry, lease, asked: S(60), granted: S(10), former: None });
+    killed.restore(Kept { entry: entry.into(), lease, asked: S(60), granted: S(10), former: None });
     assert_eq!(killed.renew(NOW, &[changed]), [Renewed::Unknown]);
     register(&mut killed, author.entry(1, 2), 12).unwrap();
     assert_eq!(directory.renew(NOW, &[changed]), [Renewed::For(S(10))], "where nothing was lost, it runs");
@@ -142,8 +142,8 @@ fn an_expired_lease_is_told_at_the_next_tick_and_only_then() {
     directory.tick(NOW + S(10));
     let effects = directory.take_effects();
     assert_eq!(effects.woken, [watcher]);
-    assert_eq!(effects.unwritten, [Id([1; 16])]);
-    assert!(matches!(directory.take_write(Id([1; 16])), Write::Forget(_)));
+    assert_eq!(effects.unwritten, [0]);
+    assert!(matches!(directory.take_write(0), Write::Forget(0)));
     assert_eq!(told(&directory.drain(NOW + S(10), watcher, 100)), ["Expired farm-1"]);
     assert_eq!(directory.renew(NOW + S(10), &[LeaseId(1)]), [Renewed::Unknown]);
 }
@@ -154,7 +154,7 @@ fn what_was_kept_over_a_restart_is_unconfirmed_for_one_term_until_renewed() {
     for n in [1, 2] {
         let entry = Arc::new(Author::new(n).entry(1, 0));
         directory.restore(Kept {
-            entry,
+            entry: entry.into(),
             lease: LeaseId(n.into()),
             asked: S(60),
             granted: S(20),
@@ -376,7 +376,7 @@ fn what_is_unconfirmed_after_a_restart_becomes_suspect_like_others_and_a_stall_m
     for n in 1..=100 {
         let entry = Arc::new(Author::new(n).entry(1, 0));
         directory.restore(Kept {
-            entry,
+            entry: entry.into(),
             lease: LeaseId(n.into()),
             asked: S(60),
             granted: S(20),
@@ -404,7 +404,7 @@ fn more_leases_than_can_be_marked_at_once_are_marked_the_next_times() {
         author.registration.id.0[..8].copy_from_slice(&n.to_be_bytes());
         let entry = Arc::new(author.entry(1, 0));
         directory.restore(Kept {
-            entry,
+            entry: entry.into(),
             lease: LeaseId(n),
             asked: S(60),
             granted: S(if n <= 10 { 10 } else { 18 }),
@@ -423,7 +423,13 @@ fn kept(directory: &mut Directory, first: u64, count: usize, granted: Duration) 
         let mut author = Author::new(1);
         author.registration.id.0[..8].copy_from_slice(&n.to_be_bytes());
         let entry = author.unsigned();
-        directory.restore(Kept { entry, lease: LeaseId(n), asked: S(60), granted, former: None });
+        directory.restore(Kept {
+            entry: entry.into(),
+            lease: LeaseId(n),
+            asked: S(60),
+            granted,
+            former: None,
+        });
     }
 }
 
@@ -565,9 +571,9 @@ fn of_two_live_holders_of_one_id_the_older_is_restored_and_the_newer_refused_nam
 /// A lookup that was killed comes back with what is in its file.
 fn killed(directory: &mut Directory, epoch: u64) -> Directory {
     let mut again = Directory::new(epoch, &Bounds::default(), NOW);
-    let written: Vec<_> = directory.registry.ids().collect();
-    for id in written {
-        let Write::Keep(kept) = directory.take_write(id) else { panic!("listed") };
+    let written: Vec<_> = directory.registry.slots().collect();
+    for slot in written {
+        let Write::Keep(_, kept) = directory.take_write(slot) else { panic!("listed") };
         again.restore(kept);
     }
     again

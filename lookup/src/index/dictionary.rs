@@ -31,31 +31,29 @@ impl Dictionary {
 
     /// Adds a slot to a text.
     pub fn insert(&mut self, text: &[u8], slot: u32) {
-        match self.number(text).map(Held::from) {
-            None => self.set(text, Some(Held::One(slot))),
-            Some(Held::One(one)) if one == slot => {}
-            Some(Held::One(one)) => {
-                let many = self.many.insert(Many::pair(one, slot));
-                self.set(text, Some(Held::Many(many)));
+        self.change(text, |many, held| match held {
+            None => Some(Held::One(slot)),
+            Some(Held::One(one)) if one == slot => held,
+            Some(Held::One(one)) => Some(Held::Many(many.insert(Many::pair(one, slot)))),
+            Some(Held::Many(at)) => {
+                many.get_mut(at).expect(HAS_MANY).insert(slot);
+                held
             }
-            Some(Held::Many(many)) => self.many.get_mut(many).expect(HAS_MANY).insert(slot),
-        }
+        });
     }
 
     /// Takes a slot from a text.
     pub fn remove(&mut self, text: &[u8], slot: u32) {
-        match self.number(text).map(Held::from) {
-            Some(Held::One(one)) if one == slot => self.set(text, None),
-            Some(Held::Many(many)) => {
-                let slots = self.many.get_mut(many).expect(HAS_MANY);
+        self.change(text, |many, held| match held? {
+            Held::One(one) => held.filter(|_| one != slot),
+            Held::Many(at) => {
+                let slots = many.get_mut(at).expect(HAS_MANY);
                 slots.remove(slot);
-                if let Some(only) = slots.only() {
-                    self.many.remove(many);
-                    self.set(text, Some(Held::One(only)));
-                }
+                let Some(only) = slots.only() else { return held };
+                many.remove(at);
+                Some(Held::One(only))
             }
-            Some(Held::One(_)) | None => {}
-        }
+        });
     }
 
     /// Shows all texts that begin with `prefix`, ascending.
@@ -107,16 +105,21 @@ impl Dictionary {
         self.blocks.range::<[u8], _>((Unbounded, Included(text))).next_back()
     }
 
-    /// Writes the block of a text anew: with it, or without.
-    fn set(&mut self, text: &[u8], held: Option<Held>) {
+    /// Asks what a text is to have instead of what it has, and writes its block anew where that is something else.
+    fn change(&mut self, text: &[u8], ask: impl FnOnce(&mut Slab<Many>, Option<Held>) -> Option<Held>) {
         if self.blocks.is_empty() {
             // The first block is that of the empty text: so every text has one.
             self.blocks.insert(Bytes::default(), Bytes::default());
         }
         let behind = self.blocks.range_mut::<[u8], _>((Unbounded, Included(text))).next_back();
         let (key, block) = behind.expect("invariant: every text has a block");
+        let spot = block::find(block, text);
+        let held = ask(&mut self.many, spot.number.map(Held::from)).map(u64::from);
+        if held == spot.number {
+            return;
+        }
         self.scratch.clear();
-        block::replace(block, text, block::find(block, text), held.map(u64::from), &mut self.scratch);
+        block::replace(block, text, spot, held, &mut self.scratch);
         if self.scratch.len() > MAX_BLOCK {
             let key = key.clone();
             self.split(key);

@@ -85,7 +85,7 @@ impl LeaseTable {
         }
         while self.suspecting.may_end > 0 && self.suspecting.may_requeue > 0 {
             let now = self.time.millis();
-            let (at, id) = *self.queue.first().filter(|(at, _)| *at <= now)?;
+            let (at, id) = self.queue.first(now)?;
             let lease = self.leases.get(&id).expect("invariant: what is queued is in the table");
             let (expires, term) = (self.expires(lease), u64::from(lease.granted_ms));
             if expires > at {

@@ -69,6 +69,29 @@ impl Packed {
     }
 }
 
+impl Shown {
+    /// The service's id, without reading the rest.
+    pub fn id(&self) -> Id {
+        self.packed.as_ref().map_or_else(|| self.registration.id, |(packed, _)| packed.id())
+    }
+
+    /// The whole, read.
+    pub fn read(&self) -> &Arc<Entry> {
+        self.read.get_or_init(|| {
+            let (packed, packing) = self.packed.as_ref().expect("invariant: what is not read is packed");
+            packing.entry(packed)
+        })
+    }
+
+    /// The bytes as they came, without reading them.
+    pub fn signed(&self) -> Signed {
+        match (&self.packed, self.read.get()) {
+            (Some((packed, packing)), None) => packing.signed(packed),
+            _ => self.signed.clone(),
+        }
+    }
+}
+
 impl From<Arc<Entry>> for Shown {
     fn from(entry: Arc<Entry>) -> Self {
         Self { packed: None, read: entry.into() }
@@ -78,10 +101,7 @@ impl From<Arc<Entry>> for Shown {
 impl Deref for Shown {
     type Target = Entry;
     fn deref(&self) -> &Entry {
-        self.read.get_or_init(|| {
-            let (packed, packing) = self.packed.as_ref().expect("invariant: what is not read is packed");
-            packing.entry(packed)
-        })
+        self.read()
     }
 }
 

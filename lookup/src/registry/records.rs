@@ -50,6 +50,16 @@ impl Records {
         self.slots.get(slot).expect(TAKEN)
     }
 
+    /// What is in a slot, where there is something.
+    pub fn look(&self, slot: u32) -> Option<&Record> {
+        self.slots.get(slot)
+    }
+
+    /// The slot that the next one gets.
+    pub fn next_slot(&self) -> u32 {
+        self.slots.next()
+    }
+
     /// What is registered in a slot, unpacked.
     pub fn entry(&self, slot: u32) -> Arc<Entry> {
         self.packing.entry(&self.get(slot).packed)

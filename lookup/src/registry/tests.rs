@@ -6,7 +6,8 @@ use bytes::Bytes;
 use hedgerow_proto::lookup::Signed;
 
 fn put(registry: &mut Registry, entry: Entry, lease: u64) {
-    registry.put(Listed { entry: Arc::new(entry), lease: LeaseId(lease), number: lease });
+    let slot = registry.slot(entry.registration.id);
+    registry.put(slot, Listed { entry: Arc::new(entry), lease: LeaseId(lease), number: lease });
 }
 
 #[test]
@@ -60,8 +61,9 @@ fn a_change_takes_the_place_and_what_is_removed_is_given() {
     put(&mut registry, Author::new(1).entry(1, 0), 1);
     put(&mut registry, Author::new(1).entry(1, 1), 2);
     assert_eq!((registry.count(), registry.lease(Id([1; 16]))), (1, Some(LeaseId(2))));
-    assert_eq!(registry.judge(&Author::new(1).entry(1, 1)), Ok(Standing::Equal));
-    assert_eq!(*registry.remove(Id([1; 16])).unwrap().entry, Author::new(1).entry(1, 1));
-    assert!(registry.remove(Id([1; 16])).is_none() && !registry.contains(Id([1; 16])));
-    assert_eq!(registry.judge(&Author::new(1).entry(1, 0)), Ok(Standing::New));
+    let judge = |registry: &Registry, entry: Entry| registry.judge(registry.slot(Id([1; 16])), &entry);
+    assert_eq!(judge(&registry, Author::new(1).entry(1, 1)), Ok(Standing::Equal));
+    assert_eq!(*registry.remove(0).entry, Author::new(1).entry(1, 1));
+    assert!(!registry.contains(Id([1; 16])) && registry.shown(0).is_none());
+    assert_eq!(judge(&registry, Author::new(1).entry(1, 0)), Ok(Standing::New));
 }

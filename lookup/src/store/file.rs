@@ -17,20 +17,28 @@ use std::time::Duration;
 const FILE: &str = "lookup.db";
 /// Bytes 68..72 of the file: `HdgL`.
 const APPLICATION: i32 = i32::from_be_bytes(*b"HdgL");
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 /// After how many pages (of 4 KiB) the log beside the file is worked in: what changes several times until then is written
 /// to the file once. With SQLite's thousand each second's changes are a log of their own.
 const CHECKPOINT_PAGES: u32 = 8192;
-/// A file of the first version lacks the last column only.
-const FIRST_VERSION: i32 = 1;
-const UPGRADE: &str =
-    "BEGIN; ALTER TABLE registration ADD COLUMN former BLOB; PRAGMA user_version = 2; COMMIT;";
+/// Makes a file of a version one of the next: the first lacks a column; the second has its rows in the order of their ids.
+const UPGRADES: [&str; 2] = [
+    "ALTER TABLE registration ADD COLUMN former BLOB;",
+    "ALTER TABLE registration RENAME TO before;
+     {SCHEMA}
+     INSERT INTO registration (id, lease, asked_ms, granted_ms, public_key, signature, body, crc, former)
+     SELECT id, lease, asked_ms, granted_ms, public_key, signature, body, crc, former FROM before;
+     DROP TABLE before;",
+];
 /// What [`KeptFormer`] is as a column: lease, asked term in milliseconds, signature, body. Its key is that of the row.
 const FORMER_HEAD: usize = 8 + 8 + 64;
-/// The checksum is over all other columns, in their order: SQLite itself would not notice a flipped bit.
+/// A row for each slot of the registry, so that those who register one after the other stand side by side: by the order of
+/// their ids, which are random, each would cost a page of its own. The checksum is over all other columns but the slot, in
+/// their order: SQLite itself would not notice a flipped bit.
 const SCHEMA: &str = "
     CREATE TABLE registration (
-        id BLOB PRIMARY KEY,
+        slot INTEGER PRIMARY KEY,
+        id BLOB NOT NULL,
         lease INTEGER NOT NULL,
         asked_ms INTEGER NOT NULL,
         granted_ms INTEGER NOT NULL,
@@ -39,7 +47,7 @@ const SCHEMA: &str = "
         body BLOB NOT NULL,
         crc INTEGER NOT NULL,
         former BLOB
-    ) STRICT, WITHOUT ROWID;";
+    ) STRICT;";
 
 /// Why there is no file to work with.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +121,7 @@ impl StoreFile {
     pub fn open(
         folder: &Path,
         mesh: Id,
-        mut restore: impl FnMut(Kept),
+        mut restore: impl FnMut(Kept) -> Option<u32>,
     ) -> Result<(Self, Loaded), StoreError> {
         let path = folder.join(FILE);
         let problem = match Self::open_and_load(&path, mesh, &mut restore) {
@@ -137,32 +145,42 @@ impl StoreFile {
     fn open_and_load(
         path: &Path,
         mesh: Id,
-        restore: &mut impl FnMut(Kept),
+        restore: &mut impl FnMut(Kept) -> Option<u32>,
     ) -> Result<(Self, Loaded), Problem> {
         let connection = sqlite_file::open(path)?;
         connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
         prepare(&connection)?;
         let mut loaded = Loaded::default();
-        let mut spoiled = Vec::new();
+        let (mut moved, mut surplus) = (Vec::new(), Vec::new());
         {
             let mut all = connection.prepare(
-                "SELECT id, lease, asked_ms, granted_ms, public_key, signature, body, crc, former FROM registration",
+                "SELECT id, lease, asked_ms, granted_ms, public_key, signature, body, crc, former, slot
+                 FROM registration ORDER BY slot",
             )?;
             let mut rows = all.query([])?;
             while let Some(row) = rows.next()? {
-                match read(row)?.filter(|kept| kept.entry.registration.mesh.id == mesh) {
-                    Some(kept) => {
-                        restore(kept);
-                        loaded.kept += 1;
-                    }
-                    None => spoiled.push(row.get::<_, Vec<u8>>(0)?),
+                let at: i64 = row.get(9)?;
+                let kept = read(row)?.filter(|kept| kept.entry.registration.mesh.id == mesh);
+                loaded.spoiled += usize::from(kept.is_none());
+                match kept.and_then(&mut *restore).map(i64::from) {
+                    Some(slot) if slot == at => loaded.kept += 1,
+                    Some(slot) => moved.push((slot, at)),
+                    None => surplus.push(at),
                 }
             }
         }
-        for id in &spoiled {
-            connection.execute("DELETE FROM registration WHERE id = ?1", [id])?;
+        loaded.kept += moved.len();
+        let transaction = connection.unchecked_transaction()?;
+        for slot in &surplus {
+            transaction.execute("DELETE FROM registration WHERE slot = ?1", [slot])?;
         }
-        loaded.spoiled = spoiled.len();
+        // Slots are given out in order: each row moves down, to where none is.
+        let mut update = transaction.prepare("UPDATE registration SET slot = ?1 WHERE slot = ?2")?;
+        for slots in moved {
+            update.execute(slots)?;
+        }
+        drop(update);
+        transaction.commit()?;
         Ok((Self(connection), loaded))
     }
 
@@ -175,29 +193,31 @@ impl StoreFile {
         {
             let mut keep = transaction.prepare(
                 "INSERT OR REPLACE INTO registration
-                 (id, lease, asked_ms, granted_ms, public_key, signature, body, crc, former) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 (slot, id, lease, asked_ms, granted_ms, public_key, signature, body, crc, former)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?;
-            let mut forget = transaction.prepare("DELETE FROM registration WHERE id = ?1")?;
+            let mut forget = transaction.prepare("DELETE FROM registration WHERE slot = ?1")?;
             for write in writes {
                 match write {
-                    Write::Forget(id) => drop(forget.execute([id.0])?),
-                    Write::Keep(kept) => {
-                        let id = kept.entry.registration.id.0;
+                    Write::Forget(slot) => drop(forget.execute([slot])?),
+                    Write::Keep(slot, kept) => {
+                        let id = kept.entry.id().0;
                         let lease = kept.lease.0.cast_signed();
                         let (asked, granted) = (millis(kept.asked), millis(kept.granted));
-                        let Signed { body, public_key, signature } = &kept.entry.signed;
+                        let Signed { body, public_key, signature } = kept.entry.signed();
                         let former = kept.former.as_ref().and_then(former_to_column);
                         let former = former.as_deref();
-                        let parts = [public_key, signature, body, former.unwrap_or_default()];
+                        let parts = [&*public_key, &signature, &body, former.unwrap_or_default()];
                         let crc = checksum(&id, [lease, asked, granted], parts);
                         keep.execute(params![
+                            slot,
                             id,
                             lease,
                             asked,
                             granted,
-                            &**public_key,
-                            &**signature,
-                            &**body,
+                            &*public_key,
+                            &*signature,
+                            &*body,
                             crc,
                             former
                         ])?;
@@ -226,12 +246,16 @@ fn prepare(connection: &Connection) -> Result<(), Problem> {
     let (application, version) = (pragma("application_id")?, pragma("user_version")?);
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     match (application, version, tables) {
-        (APPLICATION, VERSION | FIRST_VERSION, _) => {
+        (APPLICATION, 1..=VERSION, _) => {
             let check: Option<String> =
                 connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).optional()?;
             check.filter(|said| said != "ok").map_or(Ok(()), |said| Err(Problem::Check(said)))?;
-            if version == FIRST_VERSION {
-                connection.execute_batch(UPGRADE)?;
+            for (from, upgrade) in (1..).zip(UPGRADES).filter(|(from, _)| *from >= version) {
+                let upgrade = upgrade.replace("{SCHEMA}", SCHEMA);
+                connection.execute_batch(&format!(
+                    "BEGIN; {upgrade} PRAGMA user_version = {}; COMMIT;",
+                    from + 1
+                ))?;
             }
             Ok(())
         }
@@ -241,7 +265,7 @@ fn prepare(connection: &Connection) -> Result<(), Problem> {
             ))?;
             Ok(())
         }
-        (APPLICATION, VERSION.., _) => Err(Problem::Later(version)),
+        (APPLICATION, later, _) if later > VERSION => Err(Problem::Later(later)),
         _ => Err(Problem::Foreign(application, version)),
     }
 }
@@ -262,7 +286,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Kept>> {
     let [lease, asked, granted] = numbers.map(i64::cast_unsigned);
     // The signature was checked when it came, and the checksum says that these are the bytes of then.
     Ok(entry(&signed, &id).map(|entry| Kept {
-        entry,
+        entry: entry.into(),
         lease: LeaseId(lease),
         asked: Duration::from_millis(asked),
         granted: Duration::from_millis(granted),
