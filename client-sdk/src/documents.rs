@@ -16,7 +16,7 @@ pub use author::{DocumentAuthor, Draft, Published};
 pub use hedgerow_model::document::{Blob, Document, DocumentKey, Hash, Owner, Rank};
 pub use hedgerow_proto::signed::SignedDocument;
 pub use merge::MAX_DOCUMENTS;
-pub use reader::{DocumentReader, DocumentReaderOptions, ReaderCounters};
+pub use reader::{AtHand, DocumentReader, DocumentReaderOptions, ReaderCounters};
 
 use std::sync::Arc;
 

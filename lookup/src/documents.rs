@@ -1,14 +1,13 @@
 //! Signed documents: kept durably, shown to whoever watches, their bytes by hash (design, §9.2).
 //!
 //! What decides is [`set`], without IO. Around it: a thread that puts each change on the disk before anybody is told of it
-//! ([`writer`], [`file`], [`blob_files`]), and the gRPC service. Lookups do not talk to each other: readers carry.
+//! ([`writer`], [`file`], [`BlobFiles`]), and the gRPC service. Lookups do not talk to each other: readers carry.
 //!
 //! **Clocks.** The wall clock decides three things only: that a document signed two days ahead is refused, that a document
 //! is dropped 90 days after it was taken back or ended, and that it is refused from then on. A clock that is off by an
 //! hour or a day moves these by an hour or a day. One that is far off drops and refuses what others keep, and is given it
 //! again by readers when it is set. Which of two documents stands is never decided by a clock, nor when bytes are dropped.
 
-mod blob_files;
 mod bounds;
 mod file;
 mod refusal;
@@ -23,13 +22,13 @@ pub use set::DocumentCounters;
 
 use crate::clock::Clock;
 use crate::lookup::BreaksOnPanic;
-use blob_files::BlobFiles;
 use bounds::{MAX_CHECKS, MAX_WAITING};
 use file::{DocumentFile, Loaded};
 use hedgerow_model::document::Hash;
 use hedgerow_model::registration::Mesh;
 use hedgerow_proto::lookup::Signed;
 use hedgerow_proto::signed;
+use hedgerow_service::blob_files::BlobFiles;
 use parking_lot::Mutex;
 use refusal::Refusal;
 use set::{DocumentSet, Taken};

@@ -29,7 +29,6 @@ mod replaced;
 mod service;
 mod slab;
 mod snapshots;
-mod sqlite_file;
 mod store;
 mod transitions;
 mod watchers;

@@ -29,6 +29,11 @@ impl Hash {
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
+
+    /// Reads what is printed: 64 hex digits, in lower case.
+    pub fn parse(text: &str) -> Option<Self> {
+        unhex(text).map(Self)
+    }
 }
 
 impl fmt::Display for Hash {
@@ -46,6 +51,24 @@ impl fmt::Debug for Hash {
 /// Who signs: an Ed25519 public key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner(pub [u8; 32]);
+
+impl Owner {
+    /// Reads what is printed: 64 hex digits, in lower case.
+    pub fn parse(text: &str) -> Option<Self> {
+        unhex(text).map(Self)
+    }
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -236,6 +259,17 @@ mod tests {
         assert!(refused(&|d| d.blobs.push(d.blobs[0])).ends_with("stands twice"));
         assert!(refused(&|d| d.blobs[0].size = MAX_BLOB_BYTES + 1).contains("16777217 bytes"));
         assert!(refused(&|d| d.blobs = vec![d.blobs[0]; 17]).starts_with("blobs: 17"));
+    }
+
+    #[test]
+    fn what_is_printed_is_read_back_and_nothing_else() {
+        let owner = Owner([0xa7; 32]);
+        assert_eq!(Owner::parse(&owner.to_string()), Some(owner));
+        assert_eq!(Hash::parse(&Hash([9; 32]).to_string()), Some(Hash([9; 32])));
+        let upper = owner.to_string().to_uppercase();
+        for text in ["", "a7", &upper, &format!("{owner}0"), &"é".repeat(32), &"+1".repeat(32)] {
+            assert_eq!(Owner::parse(text), None, "{text}");
+        }
     }
 
     #[test]

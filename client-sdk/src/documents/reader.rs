@@ -14,6 +14,7 @@ use crate::error::ClientError;
 use bytes::Bytes;
 use hedgerow_model::UnixMillis;
 use hedgerow_model::document::Blob;
+use hedgerow_proto::lookup::Signed;
 use hedgerow_proto::signed::SignedDocument;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -44,12 +45,50 @@ pub struct DocumentReaderOptions {
     pub carries: bool,
     /// Carrying begins within this time, by chance, so that of many readers few do the same.
     pub spread: Duration,
+    /// Documents that the program kept from an earlier time: known from the start, as if some lookup had told of them.
+    pub kept: Vec<Signed>,
+    /// Bytes that the program has itself: asked before any lookup.
+    pub at_hand: AtHand,
+}
+
+/// Where a program keeps bytes of documents.
+#[derive(Clone, Default)]
+pub struct AtHand(Option<Arc<ReadBlob>>);
+
+/// Gives bytes, verified; `None`: it has them not. May block.
+type ReadBlob = dyn Fn(Blob) -> Option<Bytes> + Send + Sync;
+
+impl AtHand {
+    /// Bytes that `read` gives, verified; it may block.
+    pub fn new(read: impl Fn(Blob) -> Option<Bytes> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(read)))
+    }
+
+    async fn read(&self, blob: Blob) -> Option<Bytes> {
+        let read = Arc::clone(self.0.as_ref()?);
+        tokio::task::spawn_blocking(move || read(blob)).await.ok()?
+    }
+}
+
+impl std::fmt::Debug for AtHand {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AtHand({})", if self.0.is_some() { "some" } else { "nothing" })
+    }
 }
 
 impl DocumentReaderOptions {
     /// A reader of everything, who carries.
     pub fn new(lookups: Lookups, caller: Caller, now: fn() -> UnixMillis) -> Self {
-        Self { lookups, caller, kinds: Vec::new(), now, carries: true, spread: Duration::from_secs(10) }
+        Self {
+            lookups,
+            caller,
+            kinds: Vec::new(),
+            now,
+            carries: true,
+            spread: Duration::from_secs(10),
+            kept: Vec::new(),
+            at_hand: AtHand::default(),
+        }
     }
 }
 
@@ -84,10 +123,14 @@ pub(super) struct Shared {
 
 impl DocumentReader {
     /// Begins to read. Needs a tokio runtime around it.
-    pub fn start(options: DocumentReaderOptions) -> Self {
+    pub fn start(mut options: DocumentReaderOptions) -> Self {
+        let mut merge = Merge::default();
+        let wall = (options.now)();
+        // No lookup's: nobody has them yet, as far as is known.
+        std::mem::take(&mut options.kept).iter().for_each(|signed| merge.hear("", signed, wall));
         let shared = Arc::new(Shared {
             options,
-            merge: Mutex::default(),
+            merge: Mutex::new(merge),
             version: tokio::sync::watch::channel(0).0,
             carried: AtomicU64::new(0),
             not_carried: AtomicU64::new(0),
@@ -169,8 +212,11 @@ impl Shared {
         self.merge().owed(lookup, (self.options.now)(), self.since_start())
     }
 
-    /// From those that are known to have them first, each time from another.
+    /// From the program itself; else from those lookups first that are known to have them, each time from another.
     pub(super) async fn fetch(&self, blob: Blob) -> Result<Bytes, ClientError> {
+        if let Some(bytes) = self.options.at_hand.read(blob).await {
+            return Ok(bytes);
+        }
         let mut lookups = self.merge().holders(blob.hash);
         let first = usize::try_from(random() % lookups.len().max(1) as u64).unwrap_or(0);
         lookups.rotate_left(first);

@@ -233,6 +233,24 @@ async fn what_no_lookup_takes_is_an_error_with_its_reason() {
 }
 
 #[tokio::test]
+async fn what_a_program_kept_is_known_without_lookups_and_given_to_those_that_lost_it() {
+    let mut places = [Place::new(mesh(1)).await];
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), [Place::new(mesh(1)).await]);
+    let published = author(&elsewhere, &folder).publish(&draft("a", &[b"bytes"])).await.unwrap();
+    let kept = published.document.signed.clone();
+    places[0].down().await;
+    let reader = reader(&places, |options| {
+        options.kept = vec![kept, wire::Signed::default()];
+        options.at_hand = AtHand::new(|blob| (blob.size == 5).then(|| Bytes::from_static(b"bytes")));
+    });
+    assert_eq!(reader.standing(), [Arc::clone(&published.document)], "before any lookup answers");
+    assert_eq!(reader.bytes(published.document.document.blobs[0]).await.unwrap(), &b"bytes"[..]);
+    places[0].up().await;
+    until("the lookup has it", || places[0].documents() == 1).await;
+    assert_eq!(reader.counters().refused, 1, "what is not signed was not kept by us");
+}
+
+#[tokio::test]
 async fn many_readers_carry_little_more_than_one_would() {
     const READERS: usize = 30;
     let mut places = [Place::new(mesh(1)).await, Place::new(mesh(1)).await];

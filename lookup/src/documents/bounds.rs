@@ -1,5 +1,7 @@
 //! How much is kept, and for how long.
 
+pub use hedgerow_service::blob_files::CHUNK_BYTES;
+
 use std::time::Duration;
 
 /// How far a document may have been signed in the future, by the lookup's clock: two days, so that clocks which are off
@@ -21,8 +23,6 @@ pub const UPLOAD_PATIENCE: Duration = Duration::from_secs(60);
 pub const CHUNK_PATIENCE: Duration = Duration::from_secs(10);
 /// Most blobs that are checked at once before they are given out; further readers wait.
 pub const MAX_CHECKS: usize = 4;
-/// Bytes of a blob in one message, both ways.
-pub const CHUNK_BYTES: usize = 64 * 1024;
 /// Most documents of one message to a watcher.
 pub const MAX_MESSAGE_DOCUMENTS: usize = 512;
 /// Most bytes of bodies in one message to a watcher, unless a single one has more.

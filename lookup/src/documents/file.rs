@@ -1,9 +1,9 @@
 //! The file of the documents: SQLite, read whole at the start, written before anything is acknowledged.
 
-use crate::sqlite_file::{self, Unusable, set_aside};
 use hedgerow_model::registration::Id;
 use hedgerow_proto::lookup::Signed;
 use hedgerow_proto::signed::{SignedDocument, read_document};
+use hedgerow_service::sqlite_file::{self, Unusable, set_aside};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::io;
 use std::path::{Path, PathBuf};

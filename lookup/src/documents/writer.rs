@@ -1,7 +1,6 @@
 //! The thread that changes the set and the disk, a group of changes at a time. What is acknowledged, or shown to anybody,
 //! is on the disk; what the disk does not take is undone.
 
-use super::blob_files::BlobFiles;
 use super::bounds::MAX_WAITING;
 use super::file::{DocumentFile, Write};
 use super::refusal::Refusal;
@@ -9,6 +8,7 @@ use super::set::{DocumentSet, Taken};
 use crate::clock::Clock;
 use hedgerow_model::document::Hash;
 use hedgerow_proto::signed::SignedDocument;
+use hedgerow_service::blob_files::BlobFiles;
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;

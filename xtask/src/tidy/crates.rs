@@ -93,7 +93,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("mdns-sd", &["hedgerow-client", "hedgerow-lookup"]),
     ("notify", &["hedgerow-service", "hedgerow-farm-monitor", "hedgerow-collect"]),
     ("protox", &["hedgerow-codegen"]),
-    ("rusqlite", &["hedgerow-cache", "hedgerow-lookup", "hedgerow-farm-monitor"]),
+    ("rusqlite", &["hedgerow-cache", "hedgerow-service", "hedgerow-lookup", "hedgerow-farm-monitor"]),
     ("toml", &["hedgerow-toml-tree"]),
     ("tonic-health", &["hedgerow-service", "hedgerow-client"]),
     ("tonic-prost-build", &["hedgerow-codegen"]),

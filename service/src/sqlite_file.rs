@@ -1,4 +1,4 @@
-//! What the lookup's SQLite files share: how they are opened, when one counts as broken, and where it is put then. What
+//! What the SQLite files of roles share: how they are opened, when one counts as broken, and where it is put then. What
 //! stands in them it does not know.
 
 use rusqlite::{Connection, ErrorCode};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Why a file is not to be set aside, though it cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
     /// Another process has it.
     InUse,
@@ -38,14 +39,17 @@ impl Unusable {
 pub fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::ZERO)?;
-    // Exclusive: two lookups on one file would undo each other. FULL: with less, a power cut takes back commits.
+    // Exclusive: two processes on one file would undo each other. FULL: with less, a power cut takes back commits.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }
 
-/// Renames the file and what SQLite keeps beside it to the first free `FILE.broken-N`.
+/// Renames the file and what SQLite keeps beside it to the first free `FILE.broken-N`, and says to what.
+///
+/// # Errors
+/// What the system says.
 pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
     let named = |suffix: &str| {
         let mut name = path.as_os_str().to_owned();

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const UNFINISHED: &str = "new-";
+/// Bytes that are read at once.
+pub const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The folder.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ impl BlobFiles {
             let Some(name) = name.to_str() else { continue };
             if name.starts_with(UNFINISHED) {
                 fs::remove_file(entry.path())?;
-            } else if let Some(hash) = hash_of(name) {
+            } else if let Some(hash) = Hash::parse(name) {
                 let size = entry.metadata()?.len();
                 if (1..=MAX_BLOB_BYTES).contains(&size) {
                     held.push((hash, size));
@@ -95,7 +97,7 @@ impl BlobFiles {
     pub fn verify(&self, hash: Hash) -> io::Result<bool> {
         let mut file = File::open(self.path(hash))?;
         let mut hasher = Hasher::default();
-        let mut buffer = vec![0; super::bounds::CHUNK_BYTES];
+        let mut buffer = vec![0; CHUNK_BYTES];
         loop {
             match file.read(&mut buffer)? {
                 0 => return Ok(hasher.finish() == hash),
@@ -110,7 +112,7 @@ impl BlobFiles {
     /// # Errors
     /// Why they cannot be read.
     pub fn read(&self, hash: Hash, offset: u64) -> io::Result<Vec<u8>> {
-        let mut chunk = vec![0; super::bounds::CHUNK_BYTES];
+        let mut chunk = vec![0; CHUNK_BYTES];
         let read = File::open(self.path(hash))?.read_at(&mut chunk, offset)?;
         chunk.truncate(read);
         Ok(chunk)
@@ -119,15 +121,4 @@ impl BlobFiles {
     fn path(&self, hash: Hash) -> PathBuf {
         self.folder.join(hash.to_string())
     }
-}
-
-fn hash_of(name: &str) -> Option<Hash> {
-    let mut bytes = [0; 32];
-    if name.len() != 64 || !name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
-        return None;
-    }
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(name.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
-    Some(Hash(bytes))
 }
