@@ -1,6 +1,7 @@
 //! Between the generated types and the model's, checking everything that comes in.
 
 pub mod batch;
+pub mod deployment;
 pub mod document;
 pub mod predicate;
 pub mod registration;

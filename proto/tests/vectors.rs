@@ -3,7 +3,7 @@
 
 use ed25519_dalek::SigningKey;
 use hedgerow_model::{Columns, Epoch, Mark, Numbered, Value as Sample};
-use hedgerow_proto::convert::{batch, registration, series};
+use hedgerow_proto::convert::{batch, deployment, registration, series};
 use hedgerow_proto::farm::{Item, item};
 use hedgerow_proto::stream::StreamMessage;
 use hedgerow_proto::{common, lookup, signed};
@@ -237,6 +237,25 @@ fn documents_are_signed_as_the_vectors_say_and_altered_ones_refused() {
 }
 
 #[test]
+fn deployments_mean_what_the_vectors_say() {
+    let file = load("deployments.json");
+    for (name, bytes, case) in cases(&file) {
+        let read = deployment::decode(&bytes);
+        if let Some(refused) = case.get("refused") {
+            assert_eq!(read.unwrap_err().to_string(), refused.as_str().unwrap(), "{name}");
+            continue;
+        }
+        assert_eq!(reflected("hedgerow.filter.v1.Deployment", &bytes), case["decoded"], "{name}");
+        let read = read.unwrap();
+        let written = deployment::encode(&read);
+        if case["ours"] == true {
+            assert_eq!(hex(&written), hex(&bytes), "{name}");
+        }
+        assert_eq!(deployment::decode(&written).unwrap(), read, "{name}");
+    }
+}
+
+#[test]
 fn epochs_have_one_form_on_the_wire_and_one_as_text() {
     let file = load("epochs.json");
     for (name, bytes, case) in cases(&file) {
@@ -280,18 +299,22 @@ fn a_second_implementation_agrees() {
 fn a_second_implementation_notices_what_is_wrong() {
     let wrong = std::env::temp_dir().join(format!("hedgerow-proto-vectors-{}", std::process::id()));
     std::fs::create_dir_all(&wrong).unwrap();
-    for file in ["batches.json", "stream.json", "signed.json", "documents.json", "epochs.json"] {
+    for file in
+        ["batches.json", "stream.json", "signed.json", "documents.json", "deployments.json", "epochs.json"]
+    {
         let text = std::fs::read_to_string(folder().join(file)).unwrap();
         // A value, a document's name, a time, a registration's name, an epoch.
         let text = text.replace("\"f64\": \"3fe0000000000000\"", "\"f64\": \"3fe0000000000001\"");
-        let text = text.replace("load/é", "load/e");
+        let text = text.replace("load/é", "load/e").replace("Platten über", "Platten uber");
         let text = text.replace("\"now_ms\": 17930", "\"now_ms\": 17931").replace("cern-t0/é", "cern-t0/e");
         std::fs::write(wrong.join(file), text.replace("\"start\": 2,", "\"start\": 3,")).unwrap();
     }
     let (agrees, said) = check_in_python(&wrong);
     std::fs::remove_dir_all(&wrong).unwrap();
     assert!(!agrees, "{said}");
-    for file in ["batches.json", "stream.json", "signed.json", "documents.json", "epochs.json"] {
+    for file in
+        ["batches.json", "stream.json", "signed.json", "documents.json", "deployments.json", "epochs.json"]
+    {
         assert!(said.lines().any(|line| line.starts_with(file)), "{file} passed: {said}");
     }
 }

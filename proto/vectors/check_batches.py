@@ -52,6 +52,11 @@ DOCUMENT = {
     1: ("mesh_id", "bytes"), 2: ("kind", "string"), 3: ("name", "string"), 4: ("serial", "uint"), 5: ("tombstone", "bool"),
     6: ("signed_ms", "uint"), 7: ("ends_ms", "uint"), 8: ("payload", "bytes"), 9: ("blobs", [{1: ("sha256", "bytes"), 2: ("size", "uint")}])}
 
+DEPLOYMENT = {
+    1: ("farms", {1: ("terms", [{1: ("key", "string"), 2: ("operation", "uint"), 3: ("values", "string*")}])}),
+    2: ("component_name", "string"), 3: ("component_version", "string"), 4: ("parameters", "string"), 5: ("grants", "uint*"),
+    6: ("actions", "string*"), 7: ("on_upgrade", "uint"), 8: ("description", "string")}
+
 
 def varint(data, at):
     value = shift = 0
@@ -261,7 +266,23 @@ def document(said):
     return said
 
 
+def deployment(said):
+    for grant in said.get("grants", []):
+        if grant not in (1, 2, 3):
+            raise Bad(f"grants: {grant}")
+    if said.get("on_upgrade", 0) not in (0, 1, 2):
+        raise Bad(f"on_upgrade: {said['on_upgrade']}")
+    if "actions" in said and 2 not in said.get("grants", []):
+        raise Bad("`actions` is not among the grants")
+    for at, term in enumerate(said.get("farms", {}).get("terms", [])):
+        if not term.get("key"):
+            raise Bad(f"farms.terms[{at}].key: empty")
+    return said
+
+
 def read(file, case, data):
+    if file == "deployments.json":
+        return deployment(decode(DEPLOYMENT, data))
     if file == "batches.json":
         return samples(decode(BATCH, data), case.get("kinds", {}))
     if file == "stream.json":
@@ -273,7 +294,7 @@ def read(file, case, data):
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent)
     wrong = count = 0
-    for file in ("batches.json", "stream.json", "signed.json", "documents.json", "epochs.json"):
+    for file in ("batches.json", "stream.json", "signed.json", "documents.json", "deployments.json", "epochs.json"):
         cases = json.loads((folder / file).read_text())["cases"]
         wrong += not cases
         for case in cases:
