@@ -149,7 +149,9 @@ impl Caller {
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .connect_lazy();
-        Ok(Connection { url: url.into(), channel: InterceptedService::new(channel, metadata) })
+        let of_no_mesh = Metadata { joined: Arc::default(), ..metadata.clone() };
+        let greeting = InterceptedService::new(channel.clone(), of_no_mesh);
+        Ok(Connection { url: url.into(), channel: InterceptedService::new(channel, metadata), greeting })
     }
 
     /// What goes with calls to `host`: the token to loopback only.
@@ -169,6 +171,9 @@ impl Caller {
 pub struct Connection {
     url: Arc<str>,
     channel: InterceptedService<Channel, Metadata>,
+    /// The same, but that it does not say of which mesh the caller is: a service of another mesh would not say of which
+    /// mesh it is, but refuse.
+    greeting: InterceptedService<Channel, Metadata>,
 }
 
 impl Connection {
@@ -216,7 +221,7 @@ impl Connection {
 
     async fn status(&self, within: Duration) -> Result<(lookup::StatusResponse, Mesh), ClientError> {
         const TRIED: &str = "ask for the lookup's mesh";
-        let mut client = self.lookup();
+        let mut client = LookupClient::new(self.greeting.clone());
         let call = client.status(lookup::StatusRequest {});
         let status = in_time(TRIED, &self.url, within, call).await.map_err(|error| match error {
             ClientError::Call { code: Code::Unimplemented, at, .. } => ClientError::NotALookup { at },

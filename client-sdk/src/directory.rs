@@ -239,8 +239,8 @@ impl Directory {
     }
 
     /// Takes the mesh of the last known directory, where nothing is known of another one; how old it is.
-    pub(crate) fn join_kept_mesh(&self) -> Option<(Mesh, Duration)> {
-        let known = self.kept.recall(&Template::default(), self.caller.mesh())?;
+    pub(crate) async fn join_kept_mesh(&self) -> Option<(Mesh, Duration)> {
+        let known = self.kept.recalled(&Template::default(), self.caller.mesh()).await?;
         let mesh = self.kept.mesh()?;
         self.caller.join("the last known directory", mesh.clone()).ok()?;
         Some((mesh, known.age))

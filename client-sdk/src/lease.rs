@@ -18,7 +18,6 @@ use crate::identity::Identity;
 use hedgerow_model::lease::DEFAULT_ASKED;
 use hedgerow_model::registration::{Endpoint, Id, Mesh};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -129,7 +128,7 @@ enum Stop {
 }
 
 /// What is said now: of each registration its serial and its body.
-type Said = Arc<[(u64, Body)]>;
+type Said = Vec<(u64, Body)>;
 
 impl LeaseKeeper {
     /// Starts keeping. Must be called within a tokio runtime.
@@ -283,16 +282,13 @@ impl State {
 async fn write_down(which: usize, mut body: watch::Receiver<Body>, said: watch::Sender<Said>) {
     while body.changed().await.is_ok() {
         let body = body.borrow_and_update().clone();
-        said.send_if_modified(|said| {
-            let mut all = said.to_vec();
-            match all.get_mut(which) {
-                Some((serial, before)) if *before != body => {
-                    (*serial, *before) = (*serial + 1, body);
-                    *said = all.into();
-                    true
-                }
-                _ => false,
+        // In place: with many registrations a copy of them all would be large.
+        said.send_if_modified(|said| match said.get_mut(which) {
+            Some((serial, before)) if *before != body => {
+                (*serial, *before) = (*serial + 1, body);
+                true
             }
+            _ => false,
         });
     }
 }

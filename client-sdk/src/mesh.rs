@@ -119,7 +119,7 @@ impl Mesh {
         let mut stale_since = None;
         let (identity, problems) = match joined {
             Ok(joined) => joined,
-            Err(error) => match directory.join_kept_mesh() {
+            Err(error) => match directory.join_kept_mesh().await {
                 Some((mesh, age)) => {
                     stale_since = Some(age);
                     (mesh, vec![error])

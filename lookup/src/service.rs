@@ -32,7 +32,8 @@ pub const MAX_PAGE: usize = 1000;
 pub const MAX_PAGE_BYTES: usize = 1 << 20;
 
 /// Most that the patterns of a template cost together: each value that may fit is tried against all of them while the
-/// directory is locked (two seconds of 200,000 names at worst, on a busy machine), and so is each change for a watcher. More are refused.
+/// directory is locked (a second of 200,000 names of 22 bytes at worst, ten of such as long as a name can be), and so is each
+/// change for a watcher. More are refused.
 pub const MAX_PATTERN_COST: usize = 2048;
 /// What a pattern costs, or a range, beside its length.
 const PATTERN_COST: usize = 16;

@@ -100,6 +100,14 @@ pub fn sign_registration(registration: &Registration, key: &SigningKey) -> Signe
 /// What does not fit, or what is not of its form.
 pub fn open_registration(signed: &Signed) -> Result<Registration, SignedError> {
     verify(REGISTRATION, signed)?;
+    read_registration(signed)
+}
+
+/// Reads a signed registration whose signature was verified before these same bytes were put away.
+///
+/// # Errors
+/// What is not of its form.
+pub fn read_registration(signed: &Signed) -> Result<Registration, SignedError> {
     let wire = WireRegistration::decode(signed.body.clone())
         .map_err(|e| SignedError::Body(WireError::new("registration", e.to_string())))?;
     registration::from_wire(wire).map_err(SignedError::Body)

@@ -241,16 +241,22 @@ def history(contract, options):
 def crashes(contract, options):
     """Holds a journal of what was shown against the farm's memory after it was killed, again and again.
 
-    Shown earlier than `--slack-ms` before a kill: must be there. Not there: must lie in a gap with reason crash.
+    Said to be committed: must be there. Followed by more than the kill's `slack` samples that were shown, too: must be there;
+    so a farm that is starved is judged by what it made, and not by the clock. Not there: must lie in a gap with reason crash.
     """
     with open(options.kills, encoding="utf-8") as file:
-        kills = sorted(json.load(file))
+        kills = sorted(json.load(file), key=lambda kill: kill["at"])
     account = history(contract, options)
     there = {**account.confirmed, **account.pending}
     shown = lost = 0
     # By kill: how long before it the first sample was shown that is not there.
     earliest = {}
     faults = list(account.faults)
+    newest = {}
+    with open(options.journal, encoding="utf-8") as file:
+        for line in file:
+            start, number, *_ = json.loads(line)
+            newest[start] = max(number, newest.get(start, 0))
     with open(options.journal, encoding="utf-8") as file:
         for line in file:
             start, number, key, when, value, at = json.loads(line)
@@ -261,14 +267,16 @@ def crashes(contract, options):
                     faults.append(f"{place} was shown as {key} {when} {value} and is kept as {there[place]}")
                 continue
             lost += 1
-            next_kill = next((kill for kill in kills if kill >= at), None)
-            before = None if next_kill is None else round((next_kill - at) * 1000)
-            if before is None:
+            kill = next((kill for kill in kills if kill["at"] >= at), None)
+            if kill is None:
                 faults.append(f"{place} was shown after the last kill and is not there")
             else:
-                earliest[next_kill] = max(before, earliest.get(next_kill, 0))
-                if before > options.slack_ms:
-                    faults.append(f"{place} was shown {before} ms before a kill and is not there")
+                before = round((kill["at"] - at) * 1000)
+                earliest[kill["at"]] = max(before, earliest.get(kill["at"], 0))
+                if newest[start] - number > kill["slack"]:
+                    faults.append(f"{place} was shown {newest[start] - number} samples before a kill and is not there: {kill}")
+                if number <= kill["committed"]:
+                    faults.append(f"{place} was said to be committed before a kill and is not there: {kill}")
             gaps = [gap for gap in account.gaps if gap["start"] == start and gap["from"] <= number]
             if not any(gap["reason"] == contract.series.GAP_REASON_CRASH and gap["to"] is None for gap in gaps):
                 faults.append(f"{place} is not there and no gap with reason crash covers it: {gaps}")
@@ -276,7 +284,7 @@ def crashes(contract, options):
         "shown": shown,
         "kept": len(there),
         "lost": lost,
-        "lost_ms_before_each_kill": [earliest.get(kill, 0) for kill in kills],
+        "lost_ms_before_each_kill": [earliest.get(kill["at"], 0) for kill in kills],
         "kills": len(kills),
         "epochs": len(account.epochs),
         "crash_gaps": sum(gap["reason"] == contract.series.GAP_REASON_CRASH for gap in account.gaps),
@@ -441,8 +449,7 @@ def main():
         command.add_argument("--pause-after", type=int, default=1)
         command.add_argument("--pause-s", type=float, default=0)
         command.add_argument("--prove", action="store_true", help="compare with the farm's cache at the end")
-        command.add_argument("--kills", help="a JSON list of times (CLOCK_MONOTONIC, seconds)")
-        command.add_argument("--slack-ms", type=int, default=2000)
+        command.add_argument("--kills", help="a JSON list of objects: at (CLOCK_MONOTONIC, seconds), slack (samples), committed")
         command.add_argument("--token", default="")
         command.add_argument("--foreign-token", default="")
         command.add_argument("--user-token", default="")

@@ -32,6 +32,7 @@ mod snmp_collector;
 mod snmpd;
 mod snmpsim;
 mod tutorial;
+mod witness;
 
 pub use access::{Access, USERS, User};
 pub use binary::{binary, root};
@@ -53,3 +54,4 @@ pub use snmp_collector::SnmpCollector;
 pub use snmpd::Snmpd;
 pub use snmpsim::Snmpsim;
 pub use tutorial::{Block, Expected, blocks, matches};
+pub use witness::Witness;

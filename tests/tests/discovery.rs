@@ -26,6 +26,15 @@ fn knows(data: &str, url: &str) -> bool {
     kept.lines().any(|line| line == url)
 }
 
+/// Python zeroconf announces a lookup at the address: PORT, and what else it says.
+fn announce(net: &Net, sandbox: &Sandbox, name: &str, address: &str, words: &[&str]) -> Process {
+    let mut announce = net.node(LOOKUP).program(sandbox, &python());
+    announce.arg(root().join("tests/python/announce.py")).args([name, address]).args(words);
+    let mut announce = Process::start(announce, &sandbox.path("logs"), name);
+    announce.prints("announced", PATIENCE);
+    announce
+}
+
 /// Avahi at a node, with a bus of its own: that of this machine is not looked at.
 struct Avahi<'a> {
     node: &'a Node,
@@ -155,20 +164,44 @@ fn a_lookup_that_a_stranger_announces_is_found() {
         role(&net, LOOKUP, &sandbox, name, &words)
     };
     let _by_python = start("by-python", 7401);
-    // Python zeroconf announces it: without a word of its mesh, and with what is no use to us.
-    let announce = |name: &str, words: &[&str]| {
-        let mut announce = net.node(LOOKUP).program(&sandbox, &python());
-        announce.arg(root().join("tests/python/announce.py")).args([name, &here]).args(words);
-        let mut announce = Process::start(announce, &sandbox.path("logs"), name);
-        announce.prints("announced", PATIENCE);
-        announce
-    };
-    let _stranger = announce("stranger", &["7401", "v=99", "mesh_id=nonsense", "more=x"]);
+    // Without a word of its mesh, and with what is no use to us.
+    let words = ["7401", "v=99", "mesh_id=nonsense", "more=x"];
+    let _stranger = announce(&net, &sandbox, "stranger", &here, &words);
     let (farm_data, listen) = (sandbox.path("farm").display().to_string(), format!("{there}:7403"));
     let words = ["farm", "--data", &farm_data, "--listen", &listen];
     let mut farm = role(&net, OTHER, &sandbox, "farm", &words);
     let url = format!("http://{here}:7401");
     wait_until("the farm finds it, by Python's word", PATIENCE, || knows(&farm_data, &url));
 
+    assert!(farm.stop(Signal::TERM).0.success(), "{}", farm.stderr());
+}
+
+#[test]
+fn a_lookup_of_another_mesh_is_named_and_not_followed_whether_it_says_so_or_not() {
+    let Some(net) = Net::new(2) else { return };
+    let sandbox = Sandbox::new();
+    let [here, there] = [LOOKUP, OTHER].map(|node| net.node(node).off_loopback());
+    // Each is told of nobody, and so makes a mesh of its own.
+    let start = |name: &str, port: u16, more: &[&str]| {
+        let (data, listen) = (sandbox.path(name).display().to_string(), format!("{here}:{port}"));
+        let words = ["lookup", "--data", &data, "--name", name, "--listen", &listen];
+        role(&net, LOOKUP, &sandbox, name, &[&words[..], more].concat())
+    };
+    let _ours = start("ours", 7401, &[]);
+    let (farm_data, listen) = (sandbox.path("farm").display().to_string(), format!("{there}:7403"));
+    let words = ["farm", "--data", &farm_data, "--listen", &listen];
+    let mut farm = role(&net, OTHER, &sandbox, "farm", &words);
+    wait_until("the farm finds the lookup", PATIENCE, || knows(&farm_data, &format!("http://{here}:7401")));
+
+    let _says_so = start("says-so", 7404, &[]);
+    let _silent = start("silent", 7405, &["--no-mdns"]);
+    let _stranger = announce(&net, &sandbox, "stranger", &here, &["7405", "v=1"]);
+    for port in [7404, 7405] {
+        let url = format!("http://{here}:{port}");
+        wait_until("the other mesh is named", PATIENCE, || {
+            farm.stderr().lines().any(|line| line.contains(&url) && line.contains("belongs to mesh"))
+        });
+        assert!(!knows(&farm_data, &url));
+    }
     assert!(farm.stop(Signal::TERM).0.success(), "{}", farm.stderr());
 }

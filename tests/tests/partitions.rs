@@ -29,7 +29,7 @@ struct Rig {
     _lookups: [Process; 2],
     net: Net,
     // Last: the others' files lie in it.
-    _sandbox: Sandbox,
+    sandbox: Sandbox,
 }
 
 impl Rig {
@@ -54,7 +54,7 @@ impl Rig {
         let ids = NAMES.into_iter().map(|name| (name, farms.start(name))).collect();
         let observer = Observer::within(net.node(CLIENT), &urls, "kind=farm");
         wait_until("all farms at both lookups", PATIENCE, || farms.all_registered());
-        let rig = Self { farms, observer, heard, ids, _lookups: lookups, net, _sandbox: sandbox };
+        let rig = Self { farms, observer, heard, ids, _lookups: lookups, net, sandbox };
         wait_until("all farms told", PATIENCE, || rig.observer.present().len() == NAMES.len());
         wait_until("both lookups reached", PATIENCE, || LOOKUPS.map(|which| rig.reaches(which)) == [true; 2]);
         Some(rig)
@@ -168,4 +168,41 @@ fn a_network_that_loses_a_third_tells_nothing_false_and_with_everything_cut_all_
     wait_until("that all are live", PATIENCE, || {
         rig.observer.states().values().all(|state| *state == ServiceState::Live)
     });
+}
+
+#[test]
+fn a_connection_that_dies_without_a_word_is_noticed_at_both_ends_and_the_watch_goes_on() {
+    let Some(rig) = Rig::start() else { return };
+    let watchers = |which: usize| {
+        let node = rig.net.node(which);
+        let words = ["lookup", "status", "--json", "--lookup", &node.url(7401)];
+        let asked = Process::start(node.command(&rig.sandbox, &words), &rig.sandbox.path("logs"), "status");
+        asked.finished(PATIENCE).ok().json()[0]["watchers"].as_u64().unwrap()
+    };
+    // One hears each lookup, and the client watches both.
+    wait_until("all who watch", PATIENCE, || LOOKUPS.map(watchers) == [2, 2]);
+
+    // What either end sends is dropped: nobody refuses, nobody resets.
+    rig.net.lose(&LOOKUPS.map(|which| Loss::between(CLIENT, which, 100)).concat());
+    rig.farms.cancel("a");
+    rig.farms.change("b", "another");
+    rig.farms.start("comes");
+    wait_until("that the client has lost both", PATIENCE, || {
+        LOOKUPS.map(|which| rig.reaches(which)) == [false; 2]
+    });
+    wait_until("that the lookups let the client go", 2 * PATIENCE, || LOOKUPS.map(watchers) == [1, 1]);
+    assert_eq!(rig.told(&NAMES), [], "nobody could tell it anything");
+
+    rig.net.lose(&[]);
+    wait_until("what it missed", PATIENCE, || rig.told(&NAMES).len() == 2);
+    wait_until("one that came", PATIENCE, || rig.observer.story("comes") == ["appeared"]);
+    wait_until("both lookups", PATIENCE, || LOOKUPS.map(|which| rig.reaches(which)) == [true; 2]);
+    wait_until("that all are live", PATIENCE, || {
+        rig.observer.states().values().all(|state| *state == ServiceState::Live)
+    });
+    // All it knew had run out meanwhile: it compares what there is with what there was, and why one went nobody tells.
+    let [("a", gone), ("b", changed)] = &rig.told(&NAMES)[..] else { panic!("{:?}", rig.told(&NAMES)) };
+    assert!(gone.len() == 1 && gone[0].starts_with("disappeared"), "{gone:?}");
+    assert_eq!(changed[..], ["changed"]);
+    assert_eq!(rig.observer.story("comes"), ["appeared"]);
 }

@@ -28,7 +28,7 @@ pub(super) async fn find(directory: &Directory, template: &Template) -> Found {
             directory.kept.write_if_due().await;
         }
     } else if !found.missing.iter().any(|(_, error)| matches!(error, ClientError::TooMuch { .. }))
-        && let Some(known) = directory.kept.recall(template, directory.caller.mesh())
+        && let Some(known) = directory.kept.recalled(template, directory.caller.mesh()).await
     {
         found.stale_since = Some(known.age);
         merge.recall(known.services, Instant::now(), ignored);

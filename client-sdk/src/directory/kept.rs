@@ -130,11 +130,12 @@ impl Kept {
             inner.services.insert(registration.id, service);
         }
         let oldest = now.saturating_sub(millis(KEPT_FOR));
+        // Signatures are verified when something is recalled: here it is only forgotten.
         inner.services.retain(|id, service| {
             there.contains(id)
                 || (service.seen > oldest
                     && !(complete
-                        && signed::open_registration(&service.signed)
+                        && signed::read_registration(&service.signed)
                             .is_ok_and(|registration| template.matches(&registration))))
         });
         while inner.services.len() > MAX_KEPT {
@@ -170,6 +171,12 @@ impl Kept {
         let oldest = seen.into_iter().min().unwrap_or(newest);
         let age = Duration::from_millis(u64::try_from(now.saturating_sub(oldest)).unwrap_or(0));
         Some(Recalled { services, age })
+    }
+
+    /// The same, on a thread for what takes its time: the signatures of thousands of services are verified.
+    pub(super) async fn recalled(&self, template: &Template, mesh: Option<&Mesh>) -> Option<Recalled> {
+        let (kept, template, mesh) = (self.clone(), template.clone(), mesh.cloned());
+        tokio::task::spawn_blocking(move || kept.recall(&template, mesh.as_ref())).await.ok()?
     }
 
     /// Writes the file, where there is one and it was not written just now.

@@ -57,10 +57,10 @@ impl Watch {
                     }
                 };
                 tokio::select! {
-                    Some((which, told)) = watching.streams.next() => watching.hear(which, told, &mut out),
+                    Some((which, told)) = watching.streams.next() => watching.hear(which, told, &mut out).await,
                     known = known.changed() => watching.follow(&known, &mut out),
                     () = timer => watching.merge.tick(Instant::now(), &mut out),
-                    () = &mut recall, if !watching.begun => watching.recall(&mut out),
+                    () = &mut recall, if !watching.begun => watching.recall(&mut out).await,
                     _ = keep.tick() => watching.keep().await,
                 }
                 count.store(watching.merge.refused(), Ordering::Relaxed);
@@ -164,7 +164,7 @@ impl Watching {
         Some(stop)
     }
 
-    fn hear(&mut self, which: Which, told: Told, out: &mut Vec<Transition>) {
+    async fn hear(&mut self, which: Which, told: Told, out: &mut Vec<Transition>) {
         // Known before any lookup is heard: each is greeted first.
         self.merge.of_mesh(self.directory.caller.mesh());
         let resumed = matches!(told, Told::Heard(Heard::Reached { afresh: false }));
@@ -190,7 +190,7 @@ impl Watching {
         }
         // That the last one does not answer is told behind what is known without them.
         if !self.begun && self.followed.values().all(|followed| followed.answers == Some(false)) {
-            self.recall(out);
+            self.recall(out).await;
         }
         out.extend(after);
     }
@@ -209,9 +209,9 @@ impl Watching {
     }
 
     /// No lookup answers: begins with what was known last.
-    fn recall(&mut self, out: &mut Vec<Transition>) {
+    async fn recall(&mut self, out: &mut Vec<Transition>) {
         self.begun = true;
-        let known = self.directory.kept.recall(&self.template, self.directory.caller.mesh());
+        let known = self.directory.kept.recalled(&self.template, self.directory.caller.mesh()).await;
         self.merge.recall(known.unwrap_or_default().services, Instant::now(), out);
     }
 
@@ -298,8 +298,8 @@ mod tests {
         watching.follow(&known, out);
         let begun = watch_response::Suspicion { begun: true, overdue: 11, leases: 20 };
         for which in 0..2 {
-            watching.hear(which, Told::Heard(Heard::SnapshotEnd(Some(Id([1; 16])))), out);
-            watching.hear(which, Told::Suspects(begun), out);
+            watching.hear(which, Told::Heard(Heard::SnapshotEnd(Some(Id([1; 16])))), out).await;
+            watching.hear(which, Told::Suspects(begun), out).await;
         }
         let suspicions = |out: &mut Vec<Transition>| {
             let begun = |transition| match transition {
@@ -309,7 +309,7 @@ mod tests {
             out.drain(..).filter_map(begun).collect::<Vec<_>>()
         };
         assert_eq!(suspicions(out), [true], "one lookup, by two addresses");
-        watching.hear(0, Told::Lost(ClientError::NoLookup(vec![])), out);
+        watching.hear(0, Told::Lost(ClientError::NoLookup(vec![])), out).await;
         assert!(suspicions(out).is_empty(), "it is still heard at the other");
         watching.follow(&[], out);
         assert_eq!(suspicions(out), [false]);

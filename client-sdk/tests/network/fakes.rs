@@ -380,12 +380,16 @@ impl lookup_server::Lookup for FakeLookup {
         Ok(Response::new(events.boxed()))
     }
 
-    async fn status(&self, _: Request<lookup::StatusRequest>) -> Answer<lookup::StatusResponse> {
+    async fn status(&self, request: Request<lookup::StatusRequest>) -> Answer<lookup::StatusResponse> {
         let takes = self.inner().greeting;
         if !takes.is_zero() {
             tokio::time::sleep(takes).await;
         }
         let inner = self.inner();
+        let said = request.metadata().get(hedgerow_proto::MESH_ID_METADATA);
+        if said.is_some_and(|said| said != inner.mesh.id.to_string().as_str()) {
+            return Err(Status::failed_precondition("of another mesh"));
+        }
         Ok(Response::new(lookup::StatusResponse {
             lookup_id: inner.id.0.to_vec().into(),
             mesh_name: inner.mesh.name.clone(),

@@ -7,8 +7,8 @@ use super::Token;
 #[derive(Debug)]
 pub(super) struct Program {
     steps: Vec<Step>,
-    /// Whether there are forks; without, matching needs no memory.
-    forks: bool,
+    /// Where there are forks; without, matching needs no memory.
+    ways: Option<Ways>,
 }
 
 /// A step of the matching program. Jumps only go forward.
@@ -26,12 +26,13 @@ impl Program {
         let mut steps = Vec::new();
         assemble(tokens, &mut steps);
         let forks = steps.iter().any(|step| matches!(step, Step::Fork(_)));
-        Self { steps, forks }
+        let ways = forks.then(|| Ways::new(&steps));
+        Self { steps, ways }
     }
 
     /// Whether the whole of `name` matches.
     pub(super) fn matches(&self, name: &str) -> bool {
-        if self.forks { match_all_ways(&self.steps, name) } else { match_greedily(&self.steps, name) }
+        self.ways.as_ref().map_or_else(|| match_greedily(&self.steps, name), |ways| ways.matches(name))
     }
 }
 
@@ -87,47 +88,106 @@ fn match_greedily(program: &[Step], name: &str) -> bool {
     }
 }
 
-/// Matches any program by following all ways at once: steps times characters, never more.
-fn match_all_ways(program: &[Step], name: &str) -> bool {
-    let mut here = vec![false; program.len() + 1];
-    let mut next = here.clone();
-    here[0] = true;
-    follow(program, &mut here);
-    for c in name.chars() {
-        next.fill(false);
-        for (at, step) in program.iter().enumerate().filter(|(at, _)| here[*at]) {
-            match step {
-                Step::Char(wanted) if *wanted == c => next[at + 1] = true,
-                Step::One => next[at + 1] = true,
-                Step::Run => next[at] = true,
-                _ => {}
-            }
-        }
-        follow(program, &mut next);
-        std::mem::swap(&mut here, &mut next);
-    }
-    here[program.len()]
+/// A set of steps: a bit each, and one for the end of the program.
+type Steps = Box<[u64]>;
+
+/// Any program, made ready to follow all ways at once: sets of steps instead of steps, so that it costs a name's characters
+/// times the program's words of 64 steps, and hardly more where many ways are open.
+#[derive(Debug)]
+struct Ways {
+    /// The steps that take this character, in order of character.
+    chars: Vec<(char, Steps)>,
+    /// Those that take any, and go on.
+    one: Steps,
+    /// Those that take any, and stay.
+    run: Steps,
+    /// What is reached from each step without taking a character; empty: nothing.
+    beyond: Vec<Steps>,
 }
 
-/// Adds what is reached without taking a character. One pass is enough, because jumps only go forward.
-fn follow(program: &[Step], reached: &mut [bool]) {
-    for (at, step) in program.iter().enumerate() {
-        if !reached[at] {
-            continue;
+impl Ways {
+    fn new(program: &[Step]) -> Self {
+        let none: Steps = vec![0; program.len() / 64 + 1].into();
+        let mut ways = Self {
+            chars: Vec::new(),
+            one: none.clone(),
+            run: none.clone(),
+            beyond: vec![[].into(); program.len() + 1],
+        };
+        // Backwards, because jumps only go forward.
+        for (at, step) in program.iter().enumerate().rev() {
+            let next = match step {
+                Step::Char(c) => {
+                    let place = ways.chars.binary_search_by_key(c, |(c, _)| *c);
+                    let place = place.unwrap_or_else(|place| {
+                        ways.chars.insert(place, (*c, none.clone()));
+                        place
+                    });
+                    add(&mut ways.chars[place].1, at);
+                    continue;
+                }
+                Step::One => {
+                    add(&mut ways.one, at);
+                    continue;
+                }
+                Step::Run => {
+                    add(&mut ways.run, at);
+                    &[at + 1][..]
+                }
+                Step::Fork(starts) => starts,
+                Step::Jump(end) => &[*end],
+            };
+            let mut beyond = none.clone();
+            next.iter().for_each(|next| ways.enter(*next, &mut beyond));
+            ways.beyond[at] = beyond;
         }
-        match step {
-            Step::Run => reached[at + 1] = true,
-            Step::Fork(starts) => starts.iter().for_each(|start| reached[*start] = true),
-            Step::Jump(end) => reached[*end] = true,
-            Step::Char(_) | Step::One => {}
-        }
+        ways
     }
+
+    /// Adds a step, and what is reached from it.
+    fn enter(&self, step: usize, reached: &mut Steps) {
+        add(reached, step);
+        reached.iter_mut().zip(&*self.beyond[step]).for_each(|(word, beyond)| *word |= beyond);
+    }
+
+    fn matches(&self, name: &str) -> bool {
+        let words = self.one.len();
+        let [mut here, mut next, mut open]: [Steps; 3] = [(); 3].map(|()| vec![0; words].into());
+        self.enter(0, &mut here);
+        for c in name.chars() {
+            let found = self.chars.binary_search_by_key(&c, |(c, _)| *c);
+            let taking = found.ok().map(|at| &self.chars[at].1);
+            let mut carried = 0;
+            for word in 0..words {
+                let on = here[word] & (self.one[word] | taking.map_or(0, |taking| taking[word]));
+                open[word] = on << 1 | carried | here[word] & self.run[word];
+                carried = on >> 63;
+            }
+            next.fill(0);
+            for word in 0..words {
+                // What is reached from one is not entered again.
+                while let left @ 1.. = open[word] & !next[word] {
+                    self.enter(word * 64 + left.trailing_zeros() as usize, &mut next);
+                }
+            }
+            if next.iter().all(|word| *word == 0) {
+                return false;
+            }
+            std::mem::swap(&mut here, &mut next);
+        }
+        let end = self.beyond.len() - 1;
+        here[end / 64] >> (end % 64) & 1 == 1
+    }
+}
+
+fn add(steps: &mut Steps, step: usize) {
+    steps[step / 64] |= 1 << (step % 64);
 }
 
 #[cfg(test)]
 impl Program {
     /// Whether both ways of matching agree, where both can be gone.
     pub(super) fn agrees_with_itself(&self, name: &str) -> bool {
-        self.forks || match_greedily(&self.steps, name) == match_all_ways(&self.steps, name)
+        self.ways.is_some() || match_greedily(&self.steps, name) == Ways::new(&self.steps).matches(name)
     }
 }

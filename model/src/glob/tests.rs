@@ -64,6 +64,24 @@ proptest! {
 }
 
 #[test]
+fn long_programs_with_braces_match_as_short_ones() {
+    for many in [1, 9, 10, 11, 12, 20, 21, 22, 60] {
+        // Six steps each: the ends of words of 64 steps fall on each of them.
+        let glob = Glob::new(&("{a,bé}".repeat(many.min(31)) + &"x?".repeat(many))).unwrap();
+        let name = |left: usize| {
+            let braces = many.min(31);
+            "bé".repeat(left) + &"a".repeat(braces - left) + &"xy".repeat(many)
+        };
+        for left in [0, 1, many.min(31) / 2, many.min(31)] {
+            let name = name(left);
+            assert!(glob.matches(&name), "{glob} {name}");
+            assert!(!glob.matches(&format!("{name}x")) && !glob.matches(&name[..name.len() - 1]));
+            assert!(!glob.matches(&name.replacen('x', "y", 1)));
+        }
+    }
+}
+
+#[test]
 fn hostile_patterns_cost_steps_times_characters() {
     let name = "a".repeat(255);
     // Backtracking over every `*` or brace would outlive this test by ages.
