@@ -6,5 +6,6 @@
 //!
 //! The only crate that knows wasmtime.
 
+pub mod alarms;
 mod bindings;
 pub mod guest;

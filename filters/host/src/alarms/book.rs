@@ -1,0 +1,462 @@
+//! The book of alarms: what becomes of each when somebody speaks or falls silent.
+
+use super::{
+    Acknowledgement, Alarm, AlarmChange, AlarmKey, Raise, Silence, SilenceId, Transition, Unknown,
+    UnknownCause,
+};
+use hedgerow_model::registration::Id;
+use hedgerow_model::{Life, Position, SeriesKey, Status, UnixMillis};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+/// A confirmation alone is a change worth keeping once in this time.
+const CONFIRMED_EVERY_MS: i64 = 60_000;
+
+/// Most series that one alarm names; further ones are left out.
+pub const MAX_SERIES: usize = 16;
+
+/// How many alarms there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Open ones of one deployment. Past it a new one is refused and counted.
+    pub open_per_deployment: usize,
+    /// Cleared ones kept, of all deployments. Past it the one cleared first goes.
+    pub cleared: usize,
+    /// How long a cleared one is kept, in milliseconds.
+    pub cleared_ms: i64,
+    /// Silences. Past it a new one is refused.
+    pub silences: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { open_per_deployment: 1_000, cleared: 1_000, cleared_ms: 30 * 86_400_000, silences: 1_000 }
+    }
+}
+
+/// What cannot be done with an alarm.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BookError {
+    /// The id names none.
+    #[error("there is no alarm {0} here")]
+    NoAlarm(Id),
+    /// It is over.
+    #[error("the alarm {0} was cleared already")]
+    Cleared(Id),
+    /// Not acknowledged.
+    #[error("the alarm {0} is not acknowledged")]
+    NotAcknowledged(Id),
+    /// The id names none.
+    #[error("there is no silence {0} here")]
+    NoSilence(SilenceId),
+    /// Its end is not after its beginning.
+    #[error("a silence ends after it begins")]
+    EmptySilence,
+    /// Too many.
+    #[error("there are {0} silences already, which is the most: end some of them")]
+    TooManySilences(usize),
+    /// An end that has passed.
+    #[error("the acknowledgement would end in the past")]
+    EndsInThePast,
+}
+
+/// What a filter says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// Raise, change or confirm.
+    Raise(Raise),
+    /// Clear, and why.
+    Clear(AlarmKey, String),
+}
+
+/// All alarms of a farm.
+#[derive(Debug, Default)]
+pub struct AlarmBook {
+    farm: String,
+    bounds: Bounds,
+    open: BTreeMap<AlarmKey, Alarm>,
+    /// Cleared, the first cleared at the front.
+    cleared: VecDeque<Alarm>,
+    silences: BTreeMap<SilenceId, Silence>,
+    next_silence: SilenceId,
+    /// Of each deployment, the number that caused what it said last.
+    through: HashMap<String, Position>,
+    /// Series of which alarms speak and that are silent now, and why.
+    silent: HashMap<SeriesKey, String>,
+    /// Alarms that were refused because there were too many.
+    refused: u64,
+}
+
+impl AlarmBook {
+    /// An empty book of the farm with this name.
+    pub fn new(farm: &str, bounds: Bounds) -> Self {
+        Self { farm: farm.to_owned(), bounds, next_silence: 1, ..Self::default() }
+    }
+
+    /// Takes up what was kept: alarms open and cleared, and silences.
+    pub fn load(&mut self, alarms: Vec<Alarm>, silences: Vec<Silence>) {
+        for alarm in alarms {
+            let through = self.through.entry(alarm.key.deployment.clone()).or_insert(alarm.cause);
+            *through = alarm.cause.max(*through);
+            if alarm.cleared.is_some() {
+                self.cleared.push_back(alarm);
+            } else {
+                self.open.insert(alarm.key.clone(), alarm);
+            }
+        }
+        self.cleared.make_contiguous().sort_by_key(|alarm| alarm.cleared);
+        for silence in silences {
+            self.next_silence = self.next_silence.max(silence.id + 1);
+            self.silences.insert(silence.id, silence);
+        }
+    }
+
+    /// The open ones, by deployment and key.
+    pub fn open(&self) -> impl Iterator<Item = &Alarm> {
+        self.open.values()
+    }
+
+    /// Those that are kept after they were cleared, the first cleared first.
+    pub fn cleared(&self) -> impl Iterator<Item = &Alarm> {
+        self.cleared.iter()
+    }
+
+    /// The silences, ended ones not.
+    pub fn silences(&self) -> impl Iterator<Item = &Silence> {
+        self.silences.values()
+    }
+
+    /// An alarm by its id.
+    pub fn get(&self, id: Id) -> Option<&Alarm> {
+        self.open.values().chain(&self.cleared).find(|alarm| alarm.id == id)
+    }
+
+    /// How many alarms were refused because their deployment had too many.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// What a filter said in one call, caused by what it had consumed up to `cause`. What it said of this or a later cause
+    /// before, in a run that ended, is passed over. `new_id` gives a fresh id for each alarm raised.
+    pub fn said(
+        &mut self,
+        deployment: &str,
+        cause: Position,
+        said: Vec<Said>,
+        now: UnixMillis,
+        mut new_id: impl FnMut() -> Id,
+    ) -> Vec<AlarmChange> {
+        if said.is_empty() || self.through.get(deployment).is_some_and(|through| cause <= *through) {
+            return Vec::new();
+        }
+        self.through.insert(deployment.to_owned(), cause);
+        let mut changes = Vec::new();
+        for word in said {
+            let change = match word {
+                Said::Raise(raise) => self.raise(raise, cause, now, &mut new_id),
+                Said::Clear(key, text) => self.clear(&key, text, cause, now),
+            };
+            changes.extend(change);
+        }
+        changes
+    }
+
+    fn raise(
+        &mut self,
+        mut raise: Raise,
+        cause: Position,
+        now: UnixMillis,
+        new_id: &mut impl FnMut() -> Id,
+    ) -> Option<AlarmChange> {
+        raise.series.truncate(MAX_SERIES);
+        if !self.open.contains_key(&raise.key) {
+            let of_deployment = self.open.keys().filter(|key| key.deployment == raise.key.deployment).count();
+            if of_deployment >= self.bounds.open_per_deployment {
+                self.refused += 1;
+                return None;
+            }
+            let alarm = fresh(&raise, new_id(), cause, now);
+            self.open.insert(raise.key.clone(), alarm);
+        }
+        let alarm = self.open.get_mut(&raise.key)?;
+        let from = alarm.level;
+        let known = alarm.unknown.take().map_or(from, |unknown| unknown.before);
+        // A worse level is news that nobody has seen.
+        if raise.level > known {
+            alarm.acknowledged = None;
+        }
+        let same = from == raise.level && alarm.text == raise.text;
+        let quiet = same && alarm.version > 0 && now - alarm.confirmed < CONFIRMED_EVERY_MS;
+        (alarm.level, alarm.text) = (raise.level, raise.text);
+        (alarm.series, alarm.value, alarm.runbook) = (raise.series, raise.value, raise.runbook);
+        (alarm.cause, alarm.confirmed) = (cause, now);
+        if quiet {
+            return None;
+        }
+        if !same {
+            alarm.changed = now;
+        }
+        let key = alarm.key.clone();
+        Some(self.changed(&key, from, None, now))
+    }
+
+    fn clear(
+        &mut self,
+        key: &AlarmKey,
+        text: String,
+        cause: Position,
+        now: UnixMillis,
+    ) -> Option<AlarmChange> {
+        let alarm = self.open.get_mut(key)?;
+        let from = std::mem::replace(&mut alarm.level, Status::Ok);
+        (alarm.unknown, alarm.acknowledged) = (None, None);
+        (alarm.cause, alarm.confirmed, alarm.changed, alarm.cleared) = (cause, now, now, Some(now));
+        if !text.is_empty() {
+            alarm.text = text;
+        }
+        let change = self.changed(key, from, None, now);
+        let alarm = self.open.remove(key)?;
+        self.cleared.push_back(alarm);
+        Some(change)
+    }
+
+    /// A deployment does not run, and why. Its open alarms are unknown from now on.
+    pub fn deployment_stopped(
+        &mut self,
+        deployment: &str,
+        reason: &str,
+        now: UnixMillis,
+    ) -> Vec<AlarmChange> {
+        let keys = self.keys_of(deployment);
+        keys.iter().filter_map(|key| self.unknown(key, UnknownCause::Deployment, reason, now)).collect()
+    }
+
+    /// A deployment runs again. With its state: what it said stands again. Without: it is for the filter to speak.
+    pub fn deployment_runs(
+        &mut self,
+        deployment: &str,
+        with_state: bool,
+        now: UnixMillis,
+    ) -> Vec<AlarmChange> {
+        if !with_state {
+            // It begins from nothing, with a number of its own.
+            self.through.remove(deployment);
+            return Vec::new();
+        }
+        let keys = self.keys_of(deployment);
+        keys.iter().filter_map(|key| self.known(key, UnknownCause::Deployment, now)).collect()
+    }
+
+    /// A series' life changed. An alarm all of whose series are silent is unknown; with the first that is back it stands as before.
+    pub fn source(
+        &mut self,
+        series: &SeriesKey,
+        life: Life,
+        reason: &str,
+        now: UnixMillis,
+    ) -> Vec<AlarmChange> {
+        let about = |alarm: &&Alarm| alarm.series.contains(series);
+        let keys: Vec<AlarmKey> = self.open.values().filter(about).map(|alarm| alarm.key.clone()).collect();
+        if life == Life::Live {
+            self.silent.remove(series);
+            return keys.iter().filter_map(|key| self.known(key, UnknownCause::Source, now)).collect();
+        }
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        self.silent.insert(series.clone(), reason.to_owned());
+        keys.iter().filter_map(|key| self.judge_source(key, now)).collect()
+    }
+
+    /// Makes an alarm unknown if all that it is about is silent.
+    fn judge_source(&mut self, key: &AlarmKey, now: UnixMillis) -> Option<AlarmChange> {
+        let reason = self.silence_of_sources(self.open.get(key)?)?;
+        self.unknown(key, UnknownCause::Source, &reason, now)
+    }
+
+    /// Why nothing comes from its sources; none where something does.
+    fn silence_of_sources(&self, alarm: &Alarm) -> Option<String> {
+        let last = alarm.series.last()?;
+        let why = self.silent.get(last)?;
+        alarm.series.iter().all(|series| self.silent.contains_key(series)).then(|| match alarm.series.len() {
+            1 => format!("its source is silent: {why}"),
+            count => format!("all {count} of its sources are silent: {why}"),
+        })
+    }
+
+    fn unknown(
+        &mut self,
+        key: &AlarmKey,
+        cause: UnknownCause,
+        reason: &str,
+        now: UnixMillis,
+    ) -> Option<AlarmChange> {
+        let alarm = self.open.get_mut(key)?;
+        let from = alarm.level;
+        let before = match &alarm.unknown {
+            // Who has no deployment has no sources; and the first reason is the one to tell.
+            Some(unknown) if unknown.cause == UnknownCause::Deployment || cause == UnknownCause::Source => {
+                return None;
+            }
+            Some(unknown) => unknown.before,
+            None => alarm.level,
+        };
+        alarm.unknown = Some(Unknown { reason: reason.to_owned(), before, cause });
+        (alarm.level, alarm.changed) = (Status::Unknown, now);
+        Some(self.changed(key, from, Some(reason), now))
+    }
+
+    fn known(&mut self, key: &AlarmKey, cause: UnknownCause, now: UnixMillis) -> Option<AlarmChange> {
+        // Its sources may have fallen silent while its deployment was.
+        let silence = self.silence_of_sources(self.open.get(key)?);
+        let alarm = self.open.get_mut(key)?;
+        let unknown = alarm.unknown.take_if(|unknown| unknown.cause == cause)?;
+        alarm.changed = now;
+        if let Some(reason) = silence {
+            alarm.unknown = Some(Unknown { reason, before: unknown.before, cause: UnknownCause::Source });
+        } else {
+            alarm.level = unknown.before;
+        }
+        Some(self.changed(key, Status::Unknown, None, now))
+    }
+
+    /// Somebody has seen an alarm.
+    ///
+    /// # Errors
+    /// Where there is none, it is over, or the end is not in the future.
+    pub fn acknowledge(
+        &mut self,
+        id: Id,
+        acknowledgement: Acknowledgement,
+        now: UnixMillis,
+    ) -> Result<AlarmChange, BookError> {
+        if acknowledgement.until.is_some_and(|until| until <= now) {
+            return Err(BookError::EndsInThePast);
+        }
+        let key = self.open_key(id)?;
+        Ok(self.edit(&key, now, |alarm| alarm.acknowledged = Some(acknowledgement)))
+    }
+
+    /// Takes an acknowledgement back.
+    ///
+    /// # Errors
+    /// Where there is no such alarm, or it is not acknowledged.
+    pub fn withdraw(&mut self, id: Id, now: UnixMillis) -> Result<AlarmChange, BookError> {
+        let key = self.open_key(id)?;
+        if self.open.get(&key).is_none_or(|alarm| alarm.acknowledged.is_none()) {
+            return Err(BookError::NotAcknowledged(id));
+        }
+        Ok(self.edit(&key, now, |alarm| alarm.acknowledged = None))
+    }
+
+    /// Adds a silence (id 0), or changes the one with its id; one whose end has passed is ended. With the alarms that it changed.
+    ///
+    /// # Errors
+    /// Where it is of no form, names none, or there are too many.
+    pub fn silence(
+        &mut self,
+        mut silence: Silence,
+        now: UnixMillis,
+    ) -> Result<(SilenceId, Vec<AlarmChange>), BookError> {
+        if silence.id == 0 {
+            if silence.until <= silence.from {
+                return Err(BookError::EmptySilence);
+            }
+            if self.silences.len() >= self.bounds.silences {
+                return Err(BookError::TooManySilences(self.bounds.silences));
+            }
+            silence.id = self.next_silence;
+            self.next_silence += 1;
+        } else if !self.silences.contains_key(&silence.id) {
+            return Err(BookError::NoSilence(silence.id));
+        }
+        let id = silence.id;
+        self.silences.insert(id, silence);
+        Ok((id, self.tick(now)))
+    }
+
+    /// What time alone changes: acknowledgements and silences end, and what was cleared long ago is forgotten.
+    pub fn tick(&mut self, now: UnixMillis) -> Vec<AlarmChange> {
+        self.silences.retain(|_, silence| silence.until > now);
+        let old = |alarm: &Alarm| alarm.cleared.is_some_and(|cleared| now - cleared > self.bounds.cleared_ms);
+        while self.cleared.len() > self.bounds.cleared || self.cleared.front().is_some_and(old) {
+            self.cleared.pop_front();
+        }
+        let named: HashSet<&SeriesKey> = self.open.values().flat_map(|alarm| &alarm.series).collect();
+        self.silent.retain(|series, _| named.contains(series));
+        let keys: Vec<AlarmKey> = self.open.keys().cloned().collect();
+        let mut changes = Vec::new();
+        for key in keys {
+            let Some(alarm) = self.open.get(&key) else { continue };
+            let over = |acknowledged: &Acknowledgement| acknowledged.until.is_some_and(|until| until <= now);
+            let over = alarm.acknowledged.as_ref().is_some_and(over);
+            let silenced = self.silences.values().find(|silence| silence.covers(&self.farm, alarm, now));
+            let silenced = silenced.map(|silence| silence.id);
+            if over || silenced != alarm.silenced {
+                changes.push(self.edit(&key, now, |alarm| {
+                    alarm.silenced = silenced;
+                    if over {
+                        alarm.acknowledged = None;
+                    }
+                }));
+            }
+        }
+        changes
+    }
+
+    fn keys_of(&self, deployment: &str) -> Vec<AlarmKey> {
+        self.open.keys().filter(|key| key.deployment == deployment).cloned().collect()
+    }
+
+    fn open_key(&self, id: Id) -> Result<AlarmKey, BookError> {
+        let alarm = self.get(id).ok_or(BookError::NoAlarm(id))?;
+        if alarm.cleared.is_some() { Err(BookError::Cleared(id)) } else { Ok(alarm.key.clone()) }
+    }
+
+    /// A change that is no transition.
+    fn edit(&mut self, key: &AlarmKey, now: UnixMillis, edit: impl FnOnce(&mut Alarm)) -> AlarmChange {
+        let level = self.open.get_mut(key).map_or(Status::Unknown, |alarm| {
+            edit(alarm);
+            alarm.level
+        });
+        self.changed(key, level, None, now)
+    }
+
+    /// Notes that an open alarm is another now than it was.
+    fn changed(&mut self, key: &AlarmKey, from: Status, text: Option<&str>, now: UnixMillis) -> AlarmChange {
+        let alarm = self.open.get_mut(key).expect("invariant: who changes an alarm has just looked at it");
+        alarm.version += 1;
+        let covers = |silence: &&Silence| silence.covers(&self.farm, alarm, now);
+        let silenced = self.silences.values().find(covers).map(|silence| silence.id);
+        alarm.silenced = silenced;
+        let transition = (from != alarm.level).then(|| Transition {
+            time: now,
+            from,
+            to: alarm.level,
+            text: text.unwrap_or(&alarm.text).to_owned(),
+            value: alarm.value,
+        });
+        AlarmChange { alarm: alarm.clone(), transition }
+    }
+}
+
+/// An alarm that nobody has told yet.
+fn fresh(raise: &Raise, id: Id, cause: Position, now: UnixMillis) -> Alarm {
+    Alarm {
+        id,
+        key: raise.key.clone(),
+        level: Status::Ok,
+        text: String::new(),
+        series: Vec::new(),
+        value: None,
+        runbook: String::new(),
+        since: now,
+        changed: now,
+        confirmed: now,
+        cleared: None,
+        acknowledged: None,
+        unknown: None,
+        silenced: None,
+        cause,
+        version: 0,
+    }
+}
