@@ -4,4 +4,8 @@
 wasmtime::component::bindgen!({
     path: "../wit",
     world: "full",
+    // What a guest gives wrongly stops it.
+    imports: { default: trappable },
+    // Columns go in without being copied first.
+    ownership: Borrowing { duplicate_if_necessary: true },
 });

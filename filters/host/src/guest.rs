@@ -6,6 +6,20 @@ use hedgerow_model::{Kind, Labels, Mark, UnixMillis};
 
 pub use hedgerow_model::deployment::Capability;
 
+impl Capability {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Alarms, Self::Actions, Self::History];
+
+    /// As in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alarms => "alarms",
+            Self::Actions => "actions",
+            Self::History => "history",
+        }
+    }
+}
+
 /// How counters are given to a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reading {
@@ -300,6 +314,16 @@ pub trait HistorySource: Send {
     /// # Errors
     /// Words for the filter.
     fn read(&mut self, series: &[u32], since: UnixMillis, until: UnixMillis) -> Result<GuestBatch, String>;
+}
+
+/// Says whether an action that a filter with the capability `actions` asks for will run. What it says must follow from what is
+/// stored, as all that a filter sees.
+pub trait ActionJudge: Send {
+    /// The arguments are a JSON object.
+    ///
+    /// # Errors
+    /// Why it will not, in words for the filter.
+    fn judge(&mut self, action: &str, arguments: &str) -> Result<(), String>;
 }
 
 /// A filter that has been configured.

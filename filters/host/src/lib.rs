@@ -6,6 +6,17 @@
 //!
 //! The only crate that knows wasmtime.
 
+pub mod admission;
 pub mod alarms;
+mod artefacts;
 mod bindings;
+pub mod compile;
+mod engine;
 pub mod guest;
+mod instance;
+mod program;
+
+pub use artefacts::Digest;
+pub use engine::{Engine, EngineError, EngineOptions, GUEST_STACK_BYTES, LoadError, MAX_INSTANCES};
+pub use instance::Instance;
+pub use program::{Program, Start};
