@@ -31,6 +31,9 @@ pub const FIND_PATIENCE: Duration = Duration::from_secs(2);
 /// Most services that are held of one question; more are refused and counted.
 pub const MAX_SERVICES: usize = 100_000;
 
+/// The kind of lookups in the directory.
+pub const LOOKUP_KIND: &str = "lookup";
+
 /// How sure the lookups are of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServiceState {
@@ -67,6 +70,18 @@ pub struct Service {
     pub state: ServiceState,
     /// How long its lease ran on when this was told. It is renewed all the time: of use right after a find.
     pub remaining: Duration,
+    /// The ids of the lookups that hold it.
+    pub lookups: Vec<Id>,
+    /// What other lookups hold under its id, signed with other keys. A service has one key for life: either this or what is
+    /// shown is a forgery. Mostly empty.
+    pub rivals: Vec<Rival>,
+}
+
+/// What some lookups hold under the id of a service, signed with another key than what is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rival {
+    /// What it says of itself.
+    pub registration: Arc<Registration>,
     /// The ids of the lookups that hold it.
     pub lookups: Vec<Id>,
 }
@@ -131,9 +146,11 @@ impl Gone {
 pub enum Transition {
     /// A service that was not there; told once, however many lookups tell of it.
     Appeared(Service),
-    /// It says something else of itself, or is shown under another name.
-    Changed(Service),
-    /// It is as it was, and the lookups are more, or less, sure of it.
+    /// It says something else of itself; and what it said before.
+    Changed(Service, Arc<Registration>),
+    /// It is as it was, and shown under another name, since another service has its name, too, or no longer does.
+    Renamed(Service),
+    /// It is as it was, and the lookups are more, or less, sure of it, or hold something else under its id.
     State(Service),
     /// It is gone.
     Disappeared(Service, Gone),
@@ -201,6 +218,13 @@ impl Directory {
     /// when none answers; [`Kept::default`] keeps it in memory only.
     pub fn of(lookups: Lookups, caller: Caller, kept: Kept) -> Self {
         Self { caller, lookups, shared: Arc::default(), kept }
+    }
+
+    /// The same, with what was known last.
+    #[must_use]
+    pub fn keeping(mut self, kept: Kept) -> Self {
+        self.kept = kept;
+        self
     }
 
     /// Asks all lookups for their mesh; where it is not known, it is that of the first that answers, in the order in which

@@ -70,7 +70,13 @@ impl Identity {
             move |source| IdentityError::Io { what, path, source }
         };
         let random = || -> io::Result<u64> { Ok(getrandom::u64()?) };
-        let kept = match private_file::read(&path).map_err(io("read"))? {
+        let read = private_file::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => {
+                IdentityError::Broken { path: path.clone(), problem: "it is no text of its length" }
+            }
+            _ => io("read")(error),
+        });
+        let kept = match read? {
             Some(text) => {
                 let mut kept = Kept::parse(&text)
                     .map_err(|problem| IdentityError::Broken { path: path.clone(), problem })?;
@@ -222,6 +228,10 @@ mod tests {
             assert!(matches!(error, IdentityError::Broken { .. }), "{length}: {error}");
             assert!(error.to_string().contains("backup"), "{error}");
             assert_eq!(fs::read_to_string(&file).unwrap(), whole[..length], "never replaced");
+        }
+        for noise in [&[0xff; 64][..], &[b'a'; 5000]] {
+            fs::write(&file, noise).unwrap();
+            assert!(matches!(Identity::open(folder.path()), Err(IdentityError::Broken { .. })));
         }
         for at in 0..whole.len() - 1 {
             let mut altered = whole.clone().into_bytes();

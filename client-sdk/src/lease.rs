@@ -11,16 +11,16 @@ pub use self::start::{AFTER_BOOT, START_DELAY};
 
 use self::at_lookup::{ANSWER_PATIENCE, AtLookup, CANCEL, Kept};
 use crate::backoff::random;
-use crate::channel::Caller;
+use crate::channel::{Caller, Connection};
 use crate::discovery::Lookups;
 use crate::error::ClientError;
 use crate::identity::Identity;
 use hedgerow_model::lease::DEFAULT_ASKED;
 use hedgerow_model::registration::{Endpoint, Id, Mesh};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{self, AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 /// What a service says of itself. Its id, mesh, instance and serial are added by the keeper.
@@ -102,9 +102,18 @@ pub struct LeaseKeeper {
     stop: watch::Sender<Stop>,
     /// Follows the lookups; ends with the keeper.
     follower: JoinSet<Vec<ClientError>>,
+    following: AbortHandle,
     /// Follows the bodies; ends with the keeper.
     _scribe: JoinSet<()>,
 }
+
+/// Said where the keeping at one lookup panicked.
+const PANICKED: &str = "a fault of this program ended the keeping of this lease: it is begun anew; please report what stands on \
+                        standard error";
+/// Said where all keeping has ended.
+const ENDED: &str = "a fault of this program ended the keeping of leases: start it again";
+/// How long after a panic the keeping is begun anew.
+const AFTER_PANIC: Duration = Duration::from_secs(1);
 
 /// By address.
 type States = BTreeMap<String, State>;
@@ -158,11 +167,12 @@ impl LeaseKeeper {
             states: states_by,
         };
         let (mut follower, mut scribe) = (JoinSet::new(), JoinSet::new());
-        follower.spawn(follow(kept, stopped));
+        let keep = |connection, kept, stopped| AtLookup::new(connection, kept).keep(stopped);
+        let following = follower.spawn(follow(kept, stopped, keep));
         for (which, body) in bodies.into_iter().enumerate() {
             scribe.spawn(write_down(which, body, said_by.clone()));
         }
-        Ok(Self { caller, lookups, states, stop, follower, _scribe: scribe })
+        Ok(Self { caller, lookups, states, stop, follower, following, _scribe: scribe })
     }
 
     /// The mesh, once it is known.
@@ -191,7 +201,11 @@ impl LeaseKeeper {
             }
             _ => None,
         });
-        kept.chain(others).collect()
+        let mut all: Vec<LookupLease> = kept.chain(others).collect();
+        if self.following.is_finished() {
+            all.iter_mut().for_each(|lease| lease.last_error = Some(ENDED.to_owned()));
+        }
+        all
     }
 
     /// Waits until at least one lookup holds all registrations.
@@ -214,10 +228,19 @@ impl LeaseKeeper {
     }
 }
 
-/// Keeps a task for each lookup that is known, until told to stop; gives what could not be cancelled.
-async fn follow(kept: Kept, mut stopped: watch::Receiver<Stop>) -> Vec<ClientError> {
+/// Keeps a task for each lookup that is known, until told to stop; gives what could not be cancelled. A task that panics is
+/// said and begun anew.
+async fn follow<F>(
+    kept: Kept,
+    mut stopped: watch::Receiver<Stop>,
+    keep: impl Fn(Connection, Kept, watch::Receiver<Stop>) -> F,
+) -> Vec<ClientError>
+where
+    F: Future<Output = Vec<ClientError>> + Send + 'static,
+{
     let mut lookups = kept.lookups.clone();
     let mut tasks: JoinSet<Vec<ClientError>> = JoinSet::new();
+    let mut urls: HashMap<task::Id, String> = HashMap::new();
     let mut stops: BTreeMap<String, watch::Sender<Stop>> = BTreeMap::new();
     let stop = loop {
         let known = lookups.known();
@@ -234,14 +257,28 @@ async fn follow(kept: Kept, mut stopped: watch::Receiver<Stop>) -> Vec<ClientErr
             let Ok(connection) = kept.caller.connect(&at.url) else { continue };
             let (stop, stopped) = watch::channel(Stop::No);
             stops.insert(at.url.clone(), stop);
-            kept.states.send_modify(|states| drop(states.insert(at.url.clone(), State::new(&at.url, at.id))));
-            tasks.spawn(AtLookup::new(connection, kept.clone()).keep(stopped));
+            kept.states.send_modify(|states| {
+                states.entry(at.url.clone()).or_insert_with(|| State::new(&at.url, at.id));
+            });
+            let task = tasks.spawn(keep(connection, kept.clone(), stopped));
+            urls.insert(task.id(), at.url.clone());
         }
         tokio::select! {
             _ = lookups.changed() => {}
             // A keeper that is dropped takes this task with it.
             _ = stopped.changed() => break *stopped.borrow_and_update(),
-            Some(_) = tasks.join_next() => {}
+            Some(ended) = tasks.join_next_with_id() => {
+                let id = ended.as_ref().map_or_else(task::JoinError::id, |(id, _)| *id);
+                let (Some(url), Err(_)) = (urls.remove(&id), ended) else { continue };
+                stops.remove(&url);
+                kept.states.send_modify(|states| {
+                    if let Some(state) = states.get_mut(&url) {
+                        (state.until, state.last_error) = (None, Some(PANICKED.to_owned()));
+                    }
+                });
+                // What panics at once must not do so in a loop.
+                tokio::time::sleep(AFTER_PANIC).await;
+            }
         }
     };
     for each in stops.values() {
@@ -290,5 +327,48 @@ async fn write_down(which: usize, mut body: watch::Receiver<Body>, said: watch::
             }
             _ => false,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_panics_is_said_and_begun_anew() {
+        let (states, seen) = watch::channel(States::new());
+        let kept = Kept {
+            caller: Caller::default(),
+            lookups: Lookups::fixed(["http://127.0.0.1:9"]),
+            identities: [].into(),
+            said: watch::channel(Said::default()).1,
+            asked: DEFAULT_ASKED,
+            start: Instant::now(),
+            states,
+        };
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&begun);
+        let keep = move |_, _, stopped: watch::Receiver<Stop>| {
+            let time = count.fetch_add(1, Ordering::Relaxed);
+            async move {
+                assert!(time > 0, "the fault");
+                let _ = stopped.clone().wait_for(|stop| *stop != Stop::No).await;
+                Vec::new()
+            }
+        };
+        let (stop, stopped) = watch::channel(Stop::No);
+        let following = tokio::spawn(follow(kept, stopped, keep));
+        let said =
+            |states: &States| states.values().any(|state| state.last_error.as_deref() == Some(PANICKED));
+        seen.clone().wait_for(said).await.unwrap();
+        while begun.load(Ordering::Relaxed) < 2 {
+            tokio::time::sleep(AFTER_PANIC).await;
+        }
+        assert!(said(&seen.borrow()), "until it is registered again");
+        stop.send_replace(Stop::Cancel(Instant::now() + AFTER_PANIC));
+        assert!(following.await.unwrap().is_empty());
     }
 }

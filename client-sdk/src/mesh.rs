@@ -18,7 +18,7 @@ use crate::token::UserToken;
 use hedgerow_model::predicate::{PathPattern, Predicate};
 use hedgerow_model::{Glob, Template, registration};
 use hedgerow_proto::farm;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,9 +41,8 @@ pub struct MeshOptions {
     pub mesh: Option<registration::Mesh>,
     /// How long a farm may say nothing while it answers a question.
     pub patience: Duration,
-    /// A folder where the directory is kept for when no lookup answers, as [`crate::directory::kept::default_folder`] is; `None`: it is kept in
-    /// memory only.
-    pub kept_in: Option<PathBuf>,
+    /// Where the directory is kept for when no lookup answers: in memory only, unless [`MeshOptions::keep_in`] says a folder.
+    pub kept: Kept,
 }
 
 impl Default for MeshOptions {
@@ -61,7 +60,14 @@ impl MeshOptions {
             configured = DEFAULT_LOOKUPS.map(String::from).to_vec();
         }
         let sources = Sources { configured, mdns, ..Sources::default() };
-        Self { sources, token: None, mesh: None, patience: FARM_PATIENCE, kept_in: None }
+        Self { sources, token: None, mesh: None, patience: FARM_PATIENCE, kept: Kept::default() }
+    }
+
+    /// Keeps the directory in this folder, as [`crate::directory::kept::default_folder`] is; to be said last.
+    #[must_use]
+    pub fn keep_in(mut self, folder: &Path) -> Self {
+        self.kept = Kept::open(folder, &self.asked());
+        self
     }
 
     /// Whose lookups are asked, so that each has a kept directory of its own.
@@ -94,11 +100,7 @@ impl Mesh {
     /// # Errors
     /// Where an address is none, or no lookup answers and nothing is kept: each with its reason.
     pub async fn connect(options: MeshOptions) -> Result<Self, ClientError> {
-        let kept = options
-            .kept_in
-            .as_deref()
-            .map_or_else(Kept::default, |folder| Kept::open(folder, &options.asked()));
-        let MeshOptions { sources, token, mesh, patience, .. } = options;
+        let MeshOptions { sources, token, mesh, patience, kept } = options;
         let caller = Caller::new(token, mesh);
         let remembered = kept.lookups();
         let begin = |mdns| {
@@ -219,7 +221,8 @@ impl Mesh {
 /// The way to a farm that was found.
 pub(crate) fn farm_of(caller: &Caller, service: &Service) -> Result<Farm, ClientError> {
     let url = service.url().ok_or_else(|| ClientError::NoEndpoint(service.shown.to_string()))?;
-    let connection = caller.connect(url)?;
+    // A farm is only read from, and its address is what it, or a lookup elsewhere, says: on loopback anybody may listen there.
+    let connection = caller.without_token().connect(url)?;
     Ok(Farm { name: Arc::clone(&service.shown), id: Some(service.registration.id), connection })
 }
 
@@ -269,6 +272,7 @@ mod tests {
             state: ServiceState::Live,
             remaining: Duration::ZERO,
             lookups: vec![],
+            rivals: vec![],
         };
         let asked = |predicate: &str, shown: &str| {
             asked_of(&Predicate::parse(predicate).unwrap(), &service(shown)).map(|p| p.canonical())

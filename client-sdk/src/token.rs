@@ -123,7 +123,11 @@ impl UserToken {
         if metadata.uid() != rustix::process::geteuid().as_raw() {
             return Err(UserTokenError::OtherOwner { path: path.to_owned(), owner: metadata.uid() });
         }
-        let Some(text) = private_file::read(path).map_err(io)? else { return Ok(None) };
+        let read = private_file::read(path).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => UserTokenError::Form { path: path.to_owned() },
+            _ => io(error),
+        });
+        let Some(text) = read? else { return Ok(None) };
         let token = text.trim_end();
         if token.len() != 2 * BYTES || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(UserTokenError::Form { path: path.to_owned() });
@@ -189,7 +193,9 @@ mod tests {
         assert!(error.to_string().contains("delete it"), "{error}");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(UserToken::load(&path).unwrap(), Some(token));
-        fs::write(&path, "abc").unwrap();
-        assert!(matches!(UserToken::load(&path), Err(UserTokenError::Form { .. })));
+        for damage in [&b"abc"[..], &[0xff; 64], &[b'a'; 5000]] {
+            fs::write(&path, damage).unwrap();
+            assert!(matches!(UserToken::load(&path), Err(UserTokenError::Form { .. })));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::Zone;
 use crate::output::{amount, say};
-use hedgerow_client::directory::{Found, kept};
+use hedgerow_client::directory::{Found, Kept, kept};
 use hedgerow_client::discovery::Source;
 use hedgerow_client::error::ClientError;
 use hedgerow_client::mesh::{Coverage, DEFAULT_LOOKUPS, Mesh, MeshOptions};
@@ -51,9 +51,13 @@ impl ClientOptions {
     pub async fn mesh(&self, patience: Duration) -> Result<Mesh, CommandError> {
         let lookups = self.lookups();
         // Reading takes no token; one that belongs to another user's services would be refused.
-        let options =
-            MeshOptions { patience, kept_in: kept::default_folder(), ..MeshOptions::at(self.lookup.clone()) };
-        let mesh = Mesh::connect(options).await.map_err(|error| match error {
+        let kept = self.kept();
+        let options = MeshOptions { patience, kept: kept.clone(), ..MeshOptions::at(self.lookup.clone()) };
+        let mesh = Mesh::connect(options).await;
+        if let Some(problem) = kept.problem() {
+            say(&format!("hedgerow: {problem}"));
+        }
+        let mesh = mesh.map_err(|error| match error {
             ClientError::NoLookup(reasons) => no_lookup(&lookups, &reasons),
             ClientError::Address { .. } => CommandError::Misuse(format!("--lookup: {error}")),
             error => error.into(),
@@ -72,9 +76,6 @@ impl ClientOptions {
             say(&format!("hedgerow: left out: {problem}"));
         }
         self.say_who_decided(&mesh);
-        if let Some(problem) = mesh.directory().kept().problem() {
-            say(&format!("hedgerow: {problem}"));
-        }
         if let Some(age) = mesh.stale_since() {
             let at = lookups.join(" or ");
             let age = amount::age(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
@@ -94,6 +95,12 @@ impl ClientOptions {
             let silent = before.join(" and ");
             say(&format!("hedgerow: {silent} did not answer: asking mesh {}, that of {by}", mesh.identity()));
         }
+    }
+
+    /// The directory of these lookups as it was last known.
+    pub fn kept(&self) -> Kept {
+        let options = MeshOptions::at(self.lookup.clone());
+        kept::default_folder().map_or_else(Kept::default, |folder| options.keep_in(&folder).kept)
     }
 
     /// The zone of times.

@@ -5,12 +5,15 @@ mod watch;
 
 use crate::client::{ClientOptions, as_known, some_lookup_answered, unanswered};
 use crate::outcome::{CommandError, Outcome};
+use crate::output::events::plural;
+use crate::output::safe::clean;
 use crate::output::table::{Align, Table};
 use crate::output::{Out, amount, json, say};
 use crate::question::wrong;
 use hedgerow_client::directory::FIND_PATIENCE;
-use hedgerow_client::directory::{Found, Service};
+use hedgerow_client::directory::{Found, Rival, Service};
 use hedgerow_model::Template;
+use hedgerow_model::registration::{Id, Registration};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -53,6 +56,10 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     let text = args.template.join(" ");
     let template = Template::parse(&text).map_err(|error| wrong("template", &text, &error))?;
     template.compile().map_err(|fault| CommandError::Misuse(format!("template: {fault}")))?;
+    if let Some(text) = template.no_id() {
+        let expected = "32 hex digits in lower case, or a pattern as in 'id=d458*'";
+        return Err(CommandError::Misuse(format!("template: `{text}` is no id: expected {expected}")));
+    }
     facets::check(args.facets.as_deref().unwrap_or_default())?;
     crate::runtime::client(async {
         let mesh = args.client.mesh(FIND_PATIENCE).await?;
@@ -79,7 +86,7 @@ fn tell(args: &Args, found: &Found) -> Result<Outcome, CommandError> {
             out.line(json::line(&Line::of(service))?)?;
         }
     } else if found.services.is_empty() {
-        say("no service matches");
+        say(&format!("no service matches{}", split_value(&args.template.join(" "))));
     } else {
         out.lines(table(found).lines())?;
     }
@@ -96,6 +103,7 @@ fn tell(args: &Args, found: &Found) -> Result<Outcome, CommandError> {
             "warning: several services are called {name}: shown as {name}~ and the start of their ids"
         ));
     }
+    found.services.iter().filter_map(dispute).for_each(|warning| say(&warning));
     // What another lookup knew, too, is not missing; whether there was more, nobody can say.
     if found.stale_since.is_none() {
         for (url, error) in &found.missing {
@@ -103,9 +111,26 @@ fn tell(args: &Args, found: &Found) -> Result<Outcome, CommandError> {
         }
     }
     if found.refused > 0 {
-        say(&format!("{} registrations were altered or of another mesh, and left out", found.refused));
+        let what = "were altered, of another mesh or under another key, and left out";
+        say(&format!("{} {what}", plural(found.refused, "registration")));
     }
     Ok(if found.stale_since.is_some() { Outcome::InPart } else { Outcome::Done })
+}
+
+/// Behind a complaint: that a value was perhaps cut at a space.
+fn split_value(template: &str) -> String {
+    let words: Vec<&str> = template.split_whitespace().collect();
+    let cut = |pair: &[&str]| match pair {
+        [term, word] => {
+            let (key, value) = term.split_once('=')?;
+            let bare = |text: &str| !text.is_empty() && !text.contains(['=', ':', '"', '*', '!']);
+            (bare(value) && bare(word)).then(|| {
+                format!("; `{word}` was taken for a name: quote a value with a space, as in '{key}=\"{value} {word}\"'")
+            })
+        }
+        _ => None,
+    };
+    words.windows(2).find_map(cut).unwrap_or_default()
 }
 
 fn table(found: &Found) -> Table {
@@ -122,13 +147,12 @@ fn table(found: &Found) -> Table {
     ]);
     for service in &found.services {
         let said = &service.registration;
-        let endpoints: Vec<&str> = said.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect();
         let attributes: Vec<String> =
             said.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
         table.row([
             service.shown.to_string(),
             said.kind.clone(),
-            endpoints.join(" "),
+            urls(said).join(" "),
             said.groups.join(" "),
             said.version.clone(),
             service.state.as_str().to_owned(),
@@ -152,6 +176,18 @@ struct Line<'a> {
     lease_remaining_ms: u64,
     state: &'static str,
     lookups: Vec<String>,
+    /// The name; `name~id8` while several services have it.
+    shown: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    rivals: Vec<RivalLine<'a>>,
+}
+
+/// What other lookups hold under the id of a service, signed with another key.
+#[derive(Serialize)]
+struct RivalLine<'a> {
+    name: &'a str,
+    endpoints: Vec<&'a str>,
+    lookups: Vec<String>,
 }
 
 impl<'a> Line<'a> {
@@ -160,14 +196,73 @@ impl<'a> Line<'a> {
         Self {
             id: said.id.to_string(),
             kind: &said.kind,
-            name: &service.shown,
+            name: &said.name,
             groups: &said.groups,
             attributes: &said.attributes,
-            endpoints: said.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect(),
+            endpoints: urls(said),
             version: &said.version,
             lease_remaining_ms: u64::try_from(service.remaining.as_millis()).unwrap_or(u64::MAX),
             state: service.state.as_str(),
-            lookups: service.lookups.iter().map(ToString::to_string).collect(),
+            lookups: ids(&service.lookups),
+            shown: &service.shown,
+            rivals: service.rivals.iter().map(RivalLine::of).collect(),
+        }
+    }
+
+    /// Of one that is gone: nobody holds it.
+    fn of_gone(service: &'a Service) -> Self {
+        Self {
+            state: "gone",
+            lease_remaining_ms: 0,
+            lookups: Vec::new(),
+            rivals: Vec::new(),
+            ..Self::of(service)
+        }
+    }
+}
+
+impl<'a> RivalLine<'a> {
+    fn of(rival: &'a Rival) -> Self {
+        let said = &*rival.registration;
+        Self { name: &said.name, endpoints: urls(said), lookups: ids(&rival.lookups) }
+    }
+}
+
+fn urls(said: &Registration) -> Vec<&str> {
+    said.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect()
+}
+
+fn ids(lookups: &[Id]) -> Vec<String> {
+    lookups.iter().map(ToString::to_string).collect()
+}
+
+/// That lookups hold two services under one id, and who they are.
+fn dispute(service: &Service) -> Option<String> {
+    let rival = service.rivals.first()?;
+    let who = |said: &Registration, lookups: &[Id]| {
+        let lookups: Vec<String> = lookups.iter().map(|id| id.short().to_string()).collect();
+        format!("at {} (held by lookup {})", urls(said).join(" "), lookups.join(" and "))
+    };
+    Some(format!(
+        "warning: lookups disagree about the key of {}: shown is the one {}; another, which is a forgery if that is not, is {}",
+        clean(&service.shown),
+        who(&service.registration, &service.lookups),
+        who(&rival.registration, &rival.lookups)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_value;
+
+    #[test]
+    fn a_value_that_was_cut_at_a_space_is_pointed_out() {
+        let hint = split_value("kind=farm city=New York");
+        assert!(hint.contains("`York`") && hint.contains("'city=\"New York\"'"), "{hint}");
+        for whole in
+            ["", "cern-*", "kind=farm group=alice", "city=\"New York\"", "kind=farm has:gpu", "kind=farm c*"]
+        {
+            assert_eq!(split_value(whole), "", "{whole}");
         }
     }
 }

@@ -84,7 +84,7 @@ pub enum LookupError {
 }
 
 /// How a lookup is.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LookupStatus {
     /// Where its log stands.
     pub revision: Revision,
@@ -94,6 +94,8 @@ pub struct LookupStatus {
     pub watchers: usize,
     /// What happened since the start.
     pub counters: Counters,
+    /// Ids that two live services claim, each with the name of the older, its addresses and those of the newer.
+    pub cloned: Vec<(Id, String, Vec<String>, Vec<String>)>,
     /// What its file's writer did.
     pub store: StoreCounters,
     /// How the store of documents is.
@@ -268,6 +270,7 @@ impl Inner {
             leases: directory.census(now),
             watchers: directory.watching(),
             counters: directory.counters,
+            cloned: directory.cloned(),
             store: self.store.counters(),
             documents,
             uptime: now.saturating_sub(self.started),

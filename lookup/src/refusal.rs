@@ -92,22 +92,26 @@ pub struct Clones {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     start: u64,
-    at: String,
+    /// Where it says that it is, in part where those are many.
+    pub urls: Vec<String>,
 }
 
 impl Holder {
     /// The run that says this.
     pub fn of(registration: &Registration) -> Self {
-        let urls: Vec<&str> =
-            registration.endpoints.iter().take(MAX_URLS).map(|endpoint| endpoint.url.as_str()).collect();
-        let at = if urls.is_empty() { "an address it does not tell".to_owned() } else { urls.join(", ") };
-        Self { start: registration.instance.start, at }
+        let urls = registration.endpoints.iter().take(MAX_URLS).map(|endpoint| endpoint.url.clone());
+        Self { start: registration.instance.start, urls: urls.collect() }
     }
 }
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "start {} at {}", self.start, self.at)
+        let at = if self.urls.is_empty() {
+            "an address it does not tell".to_owned()
+        } else {
+            self.urls.join(", ")
+        };
+        write!(f, "start {} at {at}", self.start)
     }
 }
 

@@ -5,7 +5,8 @@
 
 use crate::admission::Entry;
 use crate::leases::LeaseId;
-use hashbrown::{HashMap, HashSet};
+use crate::refusal::Holder;
+use hashbrown::HashMap;
 use hedgerow_model::registration::Id;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -34,6 +35,15 @@ pub struct Former {
     until: Duration,
 }
 
+/// The newer of two live holders of an id.
+#[derive(Debug)]
+pub struct Refused {
+    /// Who it is.
+    pub newer: Holder,
+    /// When it was refused last.
+    pub at: Duration,
+}
+
 /// Leases that were taken from their holders, and the ids over which two holders contend.
 #[derive(Debug, Default)]
 pub struct Replaced {
@@ -42,7 +52,7 @@ pub struct Replaced {
     /// The lease that was last taken from a holder of an id, while it is known.
     last: HashMap<Id, LeaseId>,
     bytes: usize,
-    contested: HashSet<Id>,
+    contested: HashMap<Id, Refused>,
 }
 
 impl Replaced {
@@ -94,14 +104,19 @@ impl Replaced {
         Some(former)
     }
 
-    /// Two live holders of this id are proven, and the older one holds it.
-    pub fn contest(&mut self, id: Id) {
-        self.contested.insert(id);
+    /// Two live holders of this id are proven, and the older one holds it: the newer is refused, now.
+    pub fn contest(&mut self, id: Id, newer: Holder, at: Duration) {
+        self.contested.insert(id, Refused { newer, at });
+    }
+
+    /// Ids of which two live holders were proven.
+    pub fn contested(&self) -> impl Iterator<Item = (Id, &Refused)> {
+        self.contested.iter().map(|(id, refused)| (*id, refused))
     }
 
     /// Whether two live holders of this id were proven, and the older one holds it.
     pub fn is_contested(&self, id: Id) -> bool {
-        self.contested.contains(&id)
+        self.contested.contains_key(&id)
     }
 
     /// Nobody holds this id any more, or somebody else.

@@ -9,7 +9,8 @@ mod text;
 pub use matcher::{Condition, Field, Matcher, Reach, TemplateFault};
 pub use text::TemplateError;
 
-use crate::registration::Registration;
+use crate::glob::Glob;
+use crate::registration::{Id, Registration};
 
 /// Most terms in one template; more are refused.
 pub const MAX_TERMS: usize = 64;
@@ -53,6 +54,21 @@ impl Template {
     /// Whether all terms hold of `registration`. To ask more than once, [`Template::compile`] first.
     pub fn matches(&self, registration: &Registration) -> bool {
         self.terms.iter().all(|term| term.matches(registration))
+    }
+
+    /// A text that an `id` is compared with and that can be none: it is no pattern, and not 32 hex digits in lower case.
+    pub fn no_id(&self) -> Option<&str> {
+        let is_none = |value: &&String| {
+            let glob = Glob::new(value).ok();
+            let literal = glob.as_ref().and_then(Glob::literal);
+            literal.is_some_and(|text| text.parse::<Id>().map_or(true, |id| id.to_string() != *text))
+        };
+        let values =
+            self.terms.iter().filter(|term| term.key == "id").filter_map(|term| match &term.operation {
+                Operation::Is(values) | Operation::IsNot(values) => Some(values),
+                _ => None,
+            });
+        values.flatten().find(is_none).map(String::as_str)
     }
 }
 

@@ -25,7 +25,7 @@ pub struct Folder {
 pub enum FolderError {
     /// Not one of ours.
     #[error(
-        "{0} holds other files and was not made by hedgerow: choose an empty or a new folder with --data, or empty this one"
+        "{0} holds other files and was not made by hedgerow: choose an empty or a new folder with --data"
     )]
     Foreign(PathBuf),
     /// Another process uses it.

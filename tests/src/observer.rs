@@ -83,7 +83,10 @@ impl Observer {
         let mut states = BTreeMap::new();
         for noted in &*self.noted.lock().unwrap() {
             match &noted.transition {
-                Transition::Appeared(service) | Transition::Changed(service) | Transition::State(service) => {
+                Transition::Appeared(service)
+                | Transition::Changed(service, _)
+                | Transition::Renamed(service)
+                | Transition::State(service) => {
                     states.insert(service.registration.id, service.state);
                 }
                 Transition::Disappeared(service, _) => {
@@ -111,7 +114,8 @@ impl Observer {
 fn word(transition: &Transition, name: &str) -> Option<String> {
     let (service, word) = match transition {
         Transition::Appeared(service) => (service, "appeared".to_owned()),
-        Transition::Changed(service) => (service, "changed".to_owned()),
+        Transition::Changed(service, _) => (service, "changed".to_owned()),
+        Transition::Renamed(service) => (service, "renamed".to_owned()),
         Transition::Disappeared(service, gone) => (service, format!("disappeared {}", gone.as_str())),
         _ => return None,
     };

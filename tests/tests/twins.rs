@@ -43,6 +43,11 @@ fn a_copied_farm_is_refused_the_older_one_stays_and_both_are_named() {
     });
     wait_until("the original is restored", PATIENCE, || endpoints(&sandbox) == [sandbox.url(3)]);
     println!("restored after {:?}; the copy said:\n{}", watch.elapsed(), copy.stderr());
+    let status = sandbox.client(&["lookup", "status"]);
+    assert_eq!(status.code(), 0, "{}", status.told());
+    for word in ["two services run with the identity", &copy_url, &sandbox.url(3)] {
+        assert!(status.stderr.contains(word), "{word} in {}", status.told());
+    }
     // For good: both go on trying.
     let restored = Stopwatch::new();
     while restored.elapsed() < LEASE {
@@ -67,7 +72,7 @@ fn two_services_of_one_name_are_told_apart_while_there_are_two() {
     let find = || sandbox.run(&["find", "kind=farm", "--json", "--lookup", &urls[0]]);
     let names = || {
         let found = find().json();
-        let name = |farm: &serde_json::Value| farm["name"].as_str().unwrap().to_owned();
+        let name = |farm: &serde_json::Value| farm["shown"].as_str().unwrap().to_owned();
         found.iter().map(name).collect::<Vec<_>>()
     };
     let mut expected = [&first, &second].map(|id| format!("twin~{}", &id[..8]));
@@ -82,5 +87,5 @@ fn two_services_of_one_name_are_told_apart_while_there_are_two() {
     let mut told = observer.story("twin");
     told[1..3].sort();
     told[3..].sort();
-    assert_eq!(told, ["appeared", "appeared", "changed", "changed", "disappeared cancelled"]);
+    assert_eq!(told, ["appeared", "appeared", "renamed", "disappeared cancelled", "renamed"]);
 }

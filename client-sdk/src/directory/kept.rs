@@ -9,6 +9,7 @@ pub use self::file::KeptError;
 
 use super::merge::Merge;
 use crate::private_file;
+use bytes::Bytes;
 use hedgerow_model::registration::{Id, Mesh, Registration};
 use hedgerow_model::{Template, UnixMillis};
 use hedgerow_proto::lookup::Signed;
@@ -59,7 +60,7 @@ struct KeptService {
 #[derive(Debug, Default)]
 pub(super) struct Recalled {
     pub services: Vec<(Arc<Registration>, Signed, Duration)>,
-    /// How long ago lookups vouched for the one of which nothing was heard for longest.
+    /// How long ago a lookup last confirmed what is known.
     pub age: Duration,
 }
 
@@ -143,6 +144,11 @@ impl Kept {
         }
     }
 
+    /// Under which keys services are known.
+    pub(super) fn keys(&self) -> BTreeMap<Id, Bytes> {
+        self.inner().services.iter().map(|(id, service)| (*id, service.signed.public_key.clone())).collect()
+    }
+
     /// A service went by itself.
     pub(super) fn forget(&self, id: Id) {
         self.inner().services.remove(&id);
@@ -151,7 +157,7 @@ impl Kept {
     /// The services that match, where this is the directory of `mesh`; `None`: nothing is known of that mesh.
     pub(super) fn recall(&self, template: &Template, mesh: Option<&Mesh>) -> Option<Recalled> {
         let now = now();
-        let (services, newest) = {
+        let (services, confirmed) = {
             let inner = self.inner();
             let ours = inner.mesh.as_ref()?;
             if mesh.is_some_and(|mesh| mesh.id != ours.id) {
@@ -159,17 +165,13 @@ impl Kept {
             }
             (inner.services.clone(), inner.services.values().map(|service| service.seen).max()?)
         };
-        let mut seen = Vec::new();
         let open = |(id, service): (Id, KeptService)| {
             let registration = signed::open_registration(&service.signed).ok()?;
-            (registration.id == id && template.matches(&registration)).then(|| {
-                seen.push(service.seen);
-                (Arc::new(registration), service.signed, service.term)
-            })
+            let asked = registration.id == id && template.matches(&registration);
+            asked.then(|| (Arc::new(registration), service.signed, service.term))
         };
         let services: Vec<_> = services.into_iter().filter_map(open).collect();
-        let oldest = seen.into_iter().min().unwrap_or(newest);
-        let age = Duration::from_millis(u64::try_from(now.saturating_sub(oldest)).unwrap_or(0));
+        let age = Duration::from_millis(u64::try_from(now.saturating_sub(confirmed)).unwrap_or(0));
         Some(Recalled { services, age })
     }
 

@@ -12,6 +12,7 @@ mod shown;
 use self::entry::{Entry, Voucher};
 use self::names::Names;
 use super::{Gone, MAX_SERVICES, Service, ServiceState, Transition};
+use bytes::Bytes;
 use hedgerow_model::registration::{Id, Instance, Mesh, Registration};
 use hedgerow_proto::lookup::{Held, LeaseState, Signed};
 use hedgerow_proto::signed;
@@ -62,6 +63,8 @@ pub(super) struct Merge {
     services: BTreeMap<Id, Entry>,
     names: Names,
     refused: u64,
+    /// The keys under which services were known before.
+    pins: BTreeMap<Id, Bytes>,
     silence: Silence,
     /// No voucher and no memory runs out before.
     next: Option<Instant>,
@@ -100,6 +103,7 @@ impl Merge {
             services: BTreeMap::new(),
             names: Names::default(),
             refused: 0,
+            pins: BTreeMap::new(),
             silence: Silence::None,
             next: None,
         }
@@ -108,6 +112,11 @@ impl Merge {
     /// What is of another mesh is not believed, from the moment on when the mesh is known.
     pub(super) fn of_mesh(&mut self, mesh: Option<&Mesh>) {
         self.mesh = self.mesh.or(mesh.map(|mesh| mesh.id));
+    }
+
+    /// Under which keys services were known before.
+    pub(super) fn pin(&mut self, pins: BTreeMap<Id, Bytes>) {
+        self.pins = pins;
     }
 
     /// How many registrations were not believed, or too many.
@@ -135,7 +144,9 @@ impl Merge {
         self.services.values().filter_map(|entry| {
             let answers = |which| self.lookups.get(&which).is_some_and(|lookup| lookup.answers);
             let counts = |(which, voucher): &&(Which, Voucher)| {
-                answers(*which) && entry.is_current(voucher.registration.order())
+                answers(*which)
+                    && *voucher.key() == entry.key
+                    && entry.is_current(voucher.registration.order())
             };
             let vouchers = entry.vouchers.iter().filter(counts);
             let (_, voucher) = vouchers.max_by_key(|(_, voucher)| voucher.registration.order())?;
@@ -331,7 +342,8 @@ impl Merge {
         Some(id)
     }
 
-    /// Takes a verified registration, where there is room and it is of this mesh and under the key that was seen first.
+    /// Takes a verified registration, where there is room and it is of this mesh. One under a key that is not believed is
+    /// only kept beside.
     fn admit(&mut self, which: Which, voucher: Voucher) -> Option<Id> {
         let id = voucher.registration.id;
         if self.mesh.is_some_and(|mesh| mesh != voucher.registration.mesh.id) {
@@ -341,11 +353,15 @@ impl Merge {
             return None;
         }
         let key = &voucher.signed.public_key;
-        let entry = self.services.entry(id).or_insert_with(|| Entry::new(key.clone()));
-        if entry.key != *key {
+        let key = key.clone();
+        let entry =
+            self.services.entry(id).or_insert_with(|| Entry::new(key.clone(), self.pins.get(&id).cloned()));
+        if entry.voucher_mut(which).is_some_and(|before| *before.key() != key) {
             return None;
         }
         entry.vouch(which, voucher);
+        entry.choose_key();
+        self.refused += u64::from(entry.key != key);
         Some(id)
     }
 

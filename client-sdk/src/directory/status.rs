@@ -1,11 +1,12 @@
 //! How each lookup is, asked one by one: also those that only their peers know.
 
-use super::{Directory, FIND_PATIENCE};
+use super::{Directory, FIND_PATIENCE, LOOKUP_KIND, of_kind};
 use crate::channel::leads_to_loopback;
 use crate::error::ClientError;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use hedgerow_model::registration::Id;
+use hedgerow_model::Template;
+use hedgerow_model::registration::{Id, Registration};
 use hedgerow_proto::lookup::StatusResponse;
 use std::collections::BTreeSet;
 
@@ -17,7 +18,7 @@ const MAX_ASKED: usize = 64;
 pub struct LookupStatus {
     /// Its address.
     pub url: String,
-    /// Its name, where another lookup knows it.
+    /// Its name, where another lookup knows it, or it was known last.
     pub name: Option<String>,
     /// What it says, or why it says nothing.
     pub status: Result<StatusResponse, ClientError>,
@@ -51,6 +52,14 @@ pub(super) async fn lookup_status(directory: &Directory) -> Vec<LookupStatus> {
         urls.retain(|url| !asked.contains(url));
     }
     name(&mut all, &known);
+    let lookups = of_kind(LOOKUP_KIND, &Template::default());
+    let before = directory.kept.recall(&lookups, directory.caller.mesh()).unwrap_or_default().services;
+    for one in all.iter_mut().filter(|one| one.name.is_none()) {
+        let is_it = |said: &&Registration| said.endpoints.iter().any(|endpoint| endpoint.url == one.url);
+        let known = before.iter().map(|(said, ..)| &**said).find(is_it);
+        one.name = known.map(|said| said.name.clone());
+    }
+    all.sort_by(|a, b| (&a.name, &a.url).cmp(&(&b.name, &b.url)));
     all
 }
 
@@ -88,7 +97,6 @@ fn name(all: &mut Vec<LookupStatus>, known: &BTreeSet<Id>) {
             peer.and_then(|peer| Id::from_slice(&peer.id)).is_some_and(|id| known.contains(&id));
         id.is_some() || !answered_elsewhere
     });
-    all.sort_by(|a, b| (&a.name, &a.url).cmp(&(&b.name, &b.url)));
 }
 
 #[cfg(test)]

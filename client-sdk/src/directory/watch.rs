@@ -121,9 +121,11 @@ struct Followed {
 
 impl Watching {
     fn new(directory: Directory, template: Template) -> Self {
+        let mut merge = Merge::new(directory.caller.mesh().map(|mesh| mesh.id));
+        merge.pin(directory.kept.keys());
         Self {
             wire: convert::template::to_wire(&template),
-            merge: Merge::new(directory.caller.mesh().map(|mesh| mesh.id)),
+            merge,
             directory,
             template,
             followed: BTreeMap::new(),
@@ -262,7 +264,7 @@ impl Watching {
             Transition::Disappeared(service, Gone::Cancelled | Gone::Expired) => {
                 self.directory.kept.forget(service.registration.id);
             }
-            Transition::Appeared(_) | Transition::Changed(_) => self.unkept = true,
+            Transition::Appeared(_) | Transition::Changed(..) => self.unkept = true,
             _ => {}
         }
     }

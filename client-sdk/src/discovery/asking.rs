@@ -7,7 +7,7 @@ use super::local_network::LocalNetwork;
 use super::{Hint, LookupAt, MAX_LOOKUPS, Said, Source, Sources};
 use crate::backoff::random;
 use crate::channel::{Caller, Connection, in_time};
-use crate::directory::of_kind;
+use crate::directory::{LOOKUP_KIND, of_kind};
 use crate::error::ClientError;
 use crate::lease::start;
 use futures_util::StreamExt as _;
@@ -27,8 +27,6 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
 /// Most lookups that are asked at once; others wait for their turn.
 const MAX_ASKED: usize = 16;
 const FIND: &str = "find the other lookups";
-/// The kind of lookups in the directory.
-const LOOKUP_KIND: &str = "lookup";
 
 pub(super) struct Asking {
     core: Core,

@@ -157,7 +157,9 @@ struct Member {
 impl Members {
     fn hear(&mut self, transition: Transition) {
         match transition {
-            Transition::Appeared(service) | Transition::Changed(service) => self.there(service),
+            Transition::Appeared(service)
+            | Transition::Changed(service, _)
+            | Transition::Renamed(service) => self.there(service),
             Transition::State(_) => {}
             Transition::Disappeared(service, gone) => {
                 if let Some(member) = self.farms.get(&service.registration.id) {

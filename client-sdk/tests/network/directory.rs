@@ -37,7 +37,8 @@ async fn find_merges_what_answers_and_names_what_does_not() {
 async fn next(watch: &mut Watch) -> String {
     match soon(watch.next()).await {
         Transition::Appeared(service) => format!("+{}", service.shown),
-        Transition::Changed(service) => format!("={} {}", service.shown, service.registration.serial),
+        Transition::Renamed(service) => format!("~{}", service.shown),
+        Transition::Changed(service, _) => format!("={} {}", service.shown, service.registration.serial),
         Transition::State(service) => format!("?{} {}", service.shown, service.state.as_str()),
         Transition::Disappeared(service, gone) => format!("-{} {}", service.shown, gone.as_str()),
         Transition::LookupReached { .. } => "reached".to_owned(),

@@ -446,6 +446,8 @@ pub struct Scripts {
     pub subscribed: Vec<farm::SubscribeRequest>,
     pub queried: Vec<farm::QueryRequest>,
     pub listed: Vec<farm::ListSeriesResponse>,
+    /// Somebody sent a token.
+    pub token_seen: bool,
 }
 
 impl FakeFarm {
@@ -460,7 +462,8 @@ impl FakeFarm {
 
 #[tonic::async_trait]
 impl farm_server::Farm for FakeFarm {
-    async fn status(&self, _: Request<farm::StatusRequest>) -> Answer<farm::StatusResponse> {
+    async fn status(&self, request: Request<farm::StatusRequest>) -> Answer<farm::StatusResponse> {
+        self.inner().token_seen |= request.metadata().contains_key("authorization");
         Ok(Response::new(farm::StatusResponse { version: "fake".into(), ..farm::StatusResponse::default() }))
     }
 

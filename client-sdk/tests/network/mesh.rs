@@ -220,3 +220,16 @@ async fn a_window_that_has_an_end_ends_when_all_farms_have_come_to_it() {
     }
     assert_eq!(count, 2);
 }
+
+#[tokio::test]
+async fn a_farm_is_never_given_the_token_wherever_it_says_that_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = hedgerow_client::UserToken::load_or_create(&folder.path().join("token")).unwrap();
+    let (lookup, farm) = (FakeLookup::new(1), FakeFarm::default());
+    let (lookup_server, server) = (lookup.serve(anywhere()), farm.serve(anywhere()));
+    lookup.hold(&registration(1, "cern", &server.url(), 1));
+    let options = MeshOptions { token: Some(token), ..MeshOptions::at([lookup_server.url()]) };
+    let mesh = soon(Mesh::connect(options)).await.unwrap();
+    assert_eq!(soon(mesh.farm_status("cern")).await.unwrap().version, "fake");
+    assert!(!farm.inner().token_seen, "whoever registers a loopback address would get it");
+}

@@ -9,7 +9,7 @@ use hedgerow_client::directory::Facet;
 use hedgerow_client::mesh::Mesh;
 use hedgerow_model::Template;
 use hedgerow_model::template::Field;
-use serde_json::json;
+use serde::Serialize;
 
 /// Values of each key that are asked for; of more the most frequent are shown, and how many there are.
 const VALUES: u32 = 100;
@@ -63,7 +63,7 @@ pub async fn run(
     let mut out = Out::new();
     if args.client.json {
         for facet in &answer.facets {
-            out.line(json::line(&object(facet))?)?;
+            out.line(json::line(&Line::of(facet))?)?;
         }
     } else if answer.facets.is_empty() {
         say("no service matches");
@@ -80,10 +80,26 @@ pub async fn run(
     Ok(Outcome::Done)
 }
 
-fn object(facet: &Facet) -> serde_json::Value {
-    let value = |(value, services): &(String, u64)| json!({"value": value, "services": services});
-    let values: Vec<_> = facet.values.iter().map(value).collect();
-    json!({"key": facet.key, "services": facet.registrations, "distinct": facet.distinct, "values": values})
+#[derive(Serialize)]
+struct Line<'a> {
+    key: &'a str,
+    services: u64,
+    distinct: u64,
+    values: Vec<Count<'a>>,
+}
+
+#[derive(Serialize)]
+struct Count<'a> {
+    value: &'a str,
+    services: u64,
+}
+
+impl<'a> Line<'a> {
+    fn of(facet: &'a Facet) -> Self {
+        let count = |(value, services): &'a (String, u64)| Count { value, services: *services };
+        let values = facet.values.iter().map(count).collect();
+        Self { key: &facet.key, services: facet.registrations, distinct: facet.distinct, values }
+    }
 }
 
 fn table(facets: &[Facet]) -> Table {

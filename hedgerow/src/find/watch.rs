@@ -1,6 +1,6 @@
 //! `find --watch`: the services that match, then a line for each that comes, changes or goes.
 
-use super::{Args, Line};
+use super::{Args, Line, dispute};
 use crate::client::{as_known, brief, unanswered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::now;
@@ -8,9 +8,10 @@ use crate::output::events::{Event, plural};
 use crate::output::safe::clean;
 use crate::output::{Out, json, say};
 use crate::watch::{LOOK_AFTER_READER, suspicion};
-use hedgerow_client::directory::{Service, Transition};
+use hedgerow_client::directory::{Gone, Service, Transition};
 use hedgerow_client::mesh::Mesh;
 use hedgerow_model::Template;
+use hedgerow_model::registration::Registration;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::io;
@@ -72,8 +73,29 @@ struct Change<'a> {
     change: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<&'a [String]>,
     #[serde(flatten)]
     service: Line<'a>,
+}
+
+/// What a service says otherwise than before, by the keys of JSON; a new run of it is `restarted`.
+fn changed(before: &Registration, now: &Registration) -> Vec<String> {
+    let mut changed = Vec::new();
+    let mut note = |key: &str, differs: bool| changed.extend(differs.then(|| key.to_owned()));
+    note("name", before.name != now.name);
+    note("kind", before.kind != now.kind);
+    note("groups", before.groups != now.groups);
+    let keys: BTreeSet<&String> = before.attributes.keys().chain(now.attributes.keys()).collect();
+    for key in keys {
+        note(&format!("attributes.{key}"), before.attributes.get(key) != now.attributes.get(key));
+    }
+    note("endpoints", before.endpoints != now.endpoints);
+    note("apis", before.apis != now.apis);
+    note("version", before.version != now.version);
+    note("description", before.description != now.description);
+    note("restarted", before.instance != now.instance);
+    changed
 }
 
 impl Teller<'_> {
@@ -83,13 +105,14 @@ impl Teller<'_> {
 
     fn tell(&mut self, transition: &Transition) -> io::Result<()> {
         match transition {
-            Transition::Appeared(service) if !self.begun => self.service("present", service, None)?,
-            Transition::Appeared(service) => self.service("appeared", service, None)?,
-            Transition::Changed(service) => self.service("changed", service, None)?,
-            Transition::State(service) => self.service("state", service, None)?,
-            Transition::Disappeared(service, gone) => {
-                self.service("disappeared", service, Some(gone.as_str()))?;
+            Transition::Appeared(service) if !self.begun => self.service("present", service, &[])?,
+            Transition::Appeared(service) => self.service("appeared", service, &[])?,
+            Transition::Changed(service, before) => {
+                self.service("changed", service, &changed(before, &service.registration))?;
             }
+            Transition::Renamed(service) => self.service("renamed", service, &[])?,
+            Transition::State(service) => self.service("state", service, &[])?,
+            Transition::Disappeared(service, gone) => self.gone(service, *gone)?,
             Transition::LookupReached { url } => {
                 let quiet = !self.lost.remove(url);
                 let text = format!("lookup {url} answers again");
@@ -109,33 +132,59 @@ impl Teller<'_> {
         self.out.flush()
     }
 
-    fn service(
-        &mut self,
-        change: &'static str,
-        service: &Service,
-        reason: Option<&'static str>,
-    ) -> io::Result<()> {
-        let time = now();
+    fn service(&mut self, change: &'static str, service: &Service, changed: &[String]) -> io::Result<()> {
         if self.json() {
-            let change = Change { time, change, reason, service: Line::of(service) };
-            return self.out.line(json::line(&change)?);
+            let changed = (change == "changed").then_some(changed);
+            return self.object(change, None, changed, Line::of(service));
         }
-        let said = &service.registration;
-        let last = reason.unwrap_or_else(|| service.state.as_str());
-        let mut line = format!(
-            "{}  {change:<11}  {}  {}  {last}",
-            self.args.client.zone().print(time),
-            clean(&service.shown),
-            clean(&said.kind)
-        );
-        if let Some(url) = service.url().filter(|_| reason.is_none()) {
+        let mut line = self.line(change, service, service.state.as_str());
+        if let Some(url) = service.url() {
             line.push_str("  ");
             line.push_str(&clean(url));
         }
-        if *service.shown != *said.name {
-            line.push_str("  (another service has this name, too)");
+        let mut notes = changed.to_vec();
+        if *service.shown != *service.registration.name {
+            notes.push("another service has this name, too".to_owned());
         }
+        if !notes.is_empty() {
+            line.push_str(&format!("  ({})", clean(&notes.join(", "))));
+        }
+        self.out.line(line)?;
+        match dispute(service) {
+            Some(warning) => {
+                self.out.flush()?;
+                say(&warning);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn gone(&mut self, service: &Service, gone: Gone) -> io::Result<()> {
+        if self.json() {
+            return self.object("disappeared", Some(gone.as_str()), None, Line::of_gone(service));
+        }
+        let line = self.line("disappeared", service, gone.as_str());
         self.out.line(line)
+    }
+
+    fn line(&self, change: &str, service: &Service, last: &str) -> String {
+        let time = self.args.client.zone().print(now());
+        format!(
+            "{time}  {change:<11}  {}  {}  {last}",
+            clean(&service.shown),
+            clean(&service.registration.kind)
+        )
+    }
+
+    fn object(
+        &mut self,
+        change: &'static str,
+        reason: Option<&'static str>,
+        changed: Option<&[String]>,
+        service: Line<'_>,
+    ) -> io::Result<()> {
+        self.out.line(json::line(&Change { time: now(), change, reason, changed, service })?)
     }
 
     fn event(&mut self, event: &Event<'_>, quiet: bool) -> io::Result<()> {
@@ -147,5 +196,37 @@ impl Teller<'_> {
             say(event.text());
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hedgerow_model::registration::{Id, Instance, Mesh};
+
+    #[test]
+    fn what_changed_is_said_by_its_keys() {
+        let before = Registration {
+            id: Id([1; 16]),
+            mesh: Mesh { name: "m".into(), id: Id([9; 16]) },
+            name: "cern".into(),
+            kind: "farm".into(),
+            groups: vec![],
+            attributes: [("city".to_owned(), "Meyrin".to_owned()), ("tz".to_owned(), "CET".to_owned())]
+                .into(),
+            endpoints: vec![],
+            apis: vec![],
+            version: "1".into(),
+            description: String::new(),
+            instance: Instance { start: 1, random: 1 },
+            serial: 1,
+        };
+        let attributes =
+            [("city".to_owned(), "Geneva".to_owned()), ("url".to_owned(), "x".to_owned())].into();
+        let now = Registration { version: "2".into(), serial: 2, attributes, ..before.clone() };
+        assert_eq!(changed(&before, &now), ["attributes.city", "attributes.tz", "attributes.url", "version"]);
+        let again = Registration { instance: Instance { start: 2, random: 5 }, ..before.clone() };
+        assert_eq!(changed(&before, &again), ["restarted"]);
+        assert!(changed(&before, &before).is_empty());
     }
 }

@@ -1,11 +1,12 @@
 //! `lookup status`: leases, renewals, watchers and what is wrong, as the lookups themselves say.
 
-use crate::client::{ClientOptions, brief, no_lookup};
+use crate::client::{ClientOptions, brief, no_lookup, unanswered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::table::{Align, Table};
 use crate::output::{Out, amount, json, say};
 use hedgerow_client::channel::Caller;
 use hedgerow_client::directory::{Directory, LookupStatus};
+use hedgerow_client::error::ClientError;
 use hedgerow_model::registration::Id;
 use hedgerow_proto::lookup::{LeaseState, StatusResponse};
 use serde_json::{Value, json};
@@ -32,7 +33,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     crate::runtime::client(async {
         let directory = Directory::new(args.client.lookups(), Caller::default())
-            .map_err(|error| CommandError::Misuse(format!("--lookup: {error}")))?;
+            .map_err(|error| CommandError::Misuse(format!("--lookup: {error}")))?
+            .keeping(args.client.kept());
         let all = directory.lookup_status().await;
         let silent: Vec<(&LookupStatus, _)> =
             all.iter().filter_map(|one| Some((one, one.status.as_ref().err()?))).collect();
@@ -52,7 +54,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         all.iter().for_each(say_what_is_wrong);
         for (one, error) in &silent {
             let name = one.name.as_ref().map_or_else(String::new, |name| format!("{name} at "));
-            say(&format!("lookup {name}{} did not answer: {}", one.url, brief(error)));
+            say(&unanswered(&format!("{name}{}", one.url), error));
         }
         Ok(if silent.is_empty() { Outcome::Done } else { Outcome::InPart })
     })
@@ -68,10 +70,17 @@ fn say_what_is_wrong(one: &LookupStatus) {
             status.overdue, status.leases, status.suspect
         ));
     }
-    if status.cloned > 0 {
+    for clone in &status.clones {
+        let id = Id::from_slice(&clone.id).map_or_else(String::new, |id| id.to_string());
+        let place = |urls: &[String]| {
+            if urls.is_empty() { "an address it does not tell".to_owned() } else { urls.join(" ") }
+        };
         say(&format!(
-            "{at} has refused a service {}: another with the same identity still renews; the refused one says which",
-            if status.cloned == 1 { "once".to_owned() } else { format!("{} times", status.cloned) }
+            "{at}: two services run with the identity of {} ({id}): the older, at {}, keeps it; the newer, at {}, is refused: \
+             stop one of them",
+            clone.name,
+            place(&clone.older_urls),
+            place(&clone.newer_urls)
         ));
     }
 }
@@ -92,11 +101,14 @@ fn table(all: &[LookupStatus]) -> Table {
     ]);
     for one in all {
         let name = one.name.clone().unwrap_or_default();
-        let Ok(status) = &one.status else {
-            let mut row = vec![name, one.url.clone(), "no answer".to_owned()];
-            row.resize(11, String::new());
-            table.row(row);
-            continue;
+        let status = match &one.status {
+            Ok(status) => status,
+            Err(error) => {
+                let mut row = vec![name, one.url.clone(), no_status(error).to_owned()];
+                row.resize(11, String::new());
+                table.row(row);
+                continue;
+            }
         };
         table.row([
             name,
@@ -115,6 +127,15 @@ fn table(all: &[LookupStatus]) -> Table {
     table
 }
 
+/// In the place of an id.
+fn no_status(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::OtherMesh { .. } => "other mesh",
+        ClientError::NotALookup { .. } => "no lookup",
+        _ => "no answer",
+    }
+}
+
 fn object(one: &LookupStatus) -> Value {
     match &one.status {
         Ok(status) => answered(one, status),
@@ -126,6 +147,8 @@ fn answered(one: &LookupStatus, status: &StatusResponse) -> Value {
     let id = |bytes: &[u8]| Id::from_slice(bytes).map(|id| id.to_string());
     let peer = |peer: &hedgerow_proto::lookup::status_response::Peer| json!({"id": id(&peer.id), "name": peer.name, "urls": peer.urls, "state": word(peer.state())});
     let peers: Vec<Value> = status.peers.iter().map(peer).collect();
+    let clone = |clone: &hedgerow_proto::lookup::status_response::Clone| json!({"id": id(&clone.id), "name": clone.name, "older": clone.older_urls, "newer": clone.newer_urls});
+    let clones: Vec<Value> = status.clones.iter().map(clone).collect();
     json!({
         "name": one.name, "url": one.url, "id": id(&status.lookup_id),
         "mesh": status.mesh_name, "mesh_id": id(&status.mesh_id), "version": status.version,
@@ -136,6 +159,7 @@ fn answered(one: &LookupStatus, status: &StatusResponse) -> Value {
         "renewals": status.renewals, "cancelled": status.cancelled, "expired": status.expired,
         "refused": status.refused, "cloned": status.cloned, "resets": status.resets, "stalls": status.stalls,
         "documents": status.documents, "document_bytes": status.document_bytes, "peers": peers,
+        "clones": clones,
     })
 }
 

@@ -5,14 +5,21 @@ use crate::admission::Entry;
 use crate::leases::{LeaseId, LeaseState};
 use crate::refusal::{Clones, Holder, Refusal};
 use crate::registry::{Shown, Standing};
+use crate::replaced::Refused;
 use hedgerow_model::registration::{Id, Instance};
 use std::cmp::Ordering;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A clone that was not refused for two terms of the older one's lease and so long is shown no more: it has stopped.
+const CLONE_SHOWN: Duration = Duration::from_secs(60);
+/// Most clones that are shown; more are refused and counted all the same.
+const MAX_CLONES: usize = 16;
 
 impl Directory {
     /// Refuses a newer run while the older of two live holders keeps the id. A suspect lease keeps nobody out: a restart
     /// after a crash waits for one term of the old lease at most.
-    pub(super) fn refuse_clone(&self, standing: Standing, entry: &Entry) -> Result<(), Refusal> {
+    pub(super) fn refuse_clone(&mut self, standing: Standing, entry: &Entry) -> Result<(), Refusal> {
         let id = entry.registration.id;
         if standing != Standing::NewInstance || !self.replaced.is_contested(id) {
             return Ok(());
@@ -21,7 +28,9 @@ impl Directory {
         if lease.state == LeaseState::Suspect {
             return Ok(());
         }
-        Err(Refusal::Cloned(Box::new(self.clones(id, entry))))
+        let clones = self.clones(id, entry);
+        self.replaced.contest(id, clones.newer.clone(), self.leases.running());
+        Err(Refusal::Cloned(Box::new(clones)))
     }
 
     /// Takes the lease of an id from its holder, and remembers it.
@@ -43,7 +52,8 @@ impl Directory {
     pub(super) fn restore_former(&mut self, former: KeptFormer, held: Instance) {
         let KeptFormer { entry, lease, asked } = former;
         if entry.registration.instance > held {
-            self.replaced.contest(entry.registration.id);
+            let newer = Holder::of(&entry.registration);
+            self.replaced.contest(entry.registration.id, newer, self.leases.running());
         }
         self.replaced.remember(self.leases.running(), lease, entry, asked, asked);
     }
@@ -90,14 +100,34 @@ impl Directory {
     fn restore_older(&mut self, lease: LeaseId) -> Renewed {
         let Some(former) = self.replaced.take(lease) else { return Renewed::Unknown };
         let id = former.entry.registration.id;
+        let newer = Holder::of(&self.registry.get(id).expect(LEASE_IS_LISTED).entry.registration);
         self.displace(id);
-        self.replaced.contest(id);
+        self.replaced.contest(id, newer, self.leases.running());
         let slot = self.registry.slot(id);
         let (lease, term) = self.leases.reinstate(lease, slot, former.asked);
         self.counters.cloned += 1;
+        self.counters.refused += 1;
         self.counters.renewals += 1;
         self.list(Happened::Body, slot, former.entry, lease);
         Renewed::For(term)
+    }
+
+    /// Ids that two live services claim, each with the name of the older, its addresses and those of the newer. Who was not
+    /// refused for long does not try any more.
+    pub fn cloned(&self) -> Vec<(Id, String, Vec<String>, Vec<String>)> {
+        let now = self.leases.running();
+        let tries = |id: Id, at: Duration| {
+            let listed = self.registry.get(id)?;
+            let term = self.leases.get(listed.lease)?.granted();
+            (now <= at + 2 * term + CLONE_SHOWN).then_some(listed.entry)
+        };
+        let clone = |(id, refused): (Id, &Refused)| {
+            let older = &tries(id, refused.at)?.registration;
+            Some((id, older.name.clone(), Holder::of(older).urls, refused.newer.urls.clone()))
+        };
+        let mut cloned: Vec<_> = self.replaced.contested().filter_map(clone).take(MAX_CLONES).collect();
+        cloned.sort();
+        cloned
     }
 
     fn clones(&self, id: Id, newer: &Entry) -> Clones {

@@ -548,6 +548,17 @@ fn of_two_live_holders_of_one_id_the_older_is_restored_and_the_newer_refused_nam
     for part in ["cloned_id", "http://127.0.0.1:1111", "http://127.0.0.1:2222", "`identity`"] {
         assert!(problem.contains(part), "{part} in {problem}");
     }
+    let cloned = directory.cloned();
+    assert_eq!(cloned.len(), 1, "shown with both addresses");
+    assert_eq!(
+        (cloned[0].2[0].as_str(), cloned[0].3[0].as_str()),
+        ("http://127.0.0.1:1111", "http://127.0.0.1:2222")
+    );
+    assert_eq!(
+        (directory.counters.cloned, directory.counters.refused),
+        (1, 1),
+        "one that is refused is counted so"
+    );
     for start in [6, 7] {
         let refusal = directory.register(NOW + S(6), copy.entry(start, 1), S(60), LeaseId(9)).unwrap_err();
         let status = tonic::Status::from(refusal);
@@ -561,6 +572,7 @@ fn of_two_live_holders_of_one_id_the_older_is_restored_and_the_newer_refused_nam
     assert_eq!(changed.lease, LeaseId(9), "the older may change what it says");
     assert_eq!(directory.counters.cloned, 1);
     assert!(directory.cancel(NOW + S(6), changed.lease));
+    assert!(directory.cloned().is_empty(), "one of them went");
     assert_eq!(directory.renew(NOW + S(6), &[new]), [Renewed::Unknown], "the older went: register again");
     assert_eq!(
         directory.register(NOW + S(6), copy.entry(6, 1), S(60), LeaseId(9)).unwrap().lease,

@@ -5,6 +5,7 @@ use crate::leases::{LeaseState, Suspicion};
 use crate::lookup::Inner;
 use crate::transitions::Seen;
 use crate::watchers::{Event, Sight, Told};
+use hedgerow_model::registration::Id;
 use hedgerow_proto::convert::registration::{id_to_wire, instance_to_wire};
 use hedgerow_proto::lookup as wire;
 use hedgerow_proto::lookup::status_response;
@@ -105,6 +106,12 @@ fn peer(sight: &Sight) -> status_response::Peer {
     }
 }
 
+fn clone(
+    (id, name, older_urls, newer_urls): (Id, String, Vec<String>, Vec<String>),
+) -> status_response::Clone {
+    status_response::Clone { id: id_to_wire(id), name, older_urls, newer_urls }
+}
+
 pub fn status(lookup: &Inner) -> wire::StatusResponse {
     let status = lookup.status();
     let mesh = &lookup.rules.mesh;
@@ -134,5 +141,6 @@ pub fn status(lookup: &Inner) -> wire::StatusResponse {
         documents: status.documents.documents as u64,
         document_bytes: status.documents.bytes,
         peers: lookup.peers().iter().map(peer).collect(),
+        clones: status.cloned.into_iter().map(clone).collect(),
     }
 }

@@ -1,9 +1,9 @@
 //! Templates as text: `kind=farm name=cern-* country=CH,FR city="New York" cores=64.. !has:gpu`.
 
-use super::{MAX_TERMS, MAX_VALUES, Operation, Template, Term};
+use super::{MAX_TERMS, MAX_VALUES, Operation, Template, TemplateFault, Term};
 use crate::glob::Glob;
 use crate::labels::is_key;
-use crate::syntax::{Cursor, Place, SyntaxError, write_literal};
+use crate::syntax::{Cursor, Place, SyntaxError, decimal, write_literal};
 use std::fmt;
 use std::str::FromStr;
 
@@ -26,7 +26,7 @@ impl Template {
             }
             let term = term(&mut cursor)?;
             let alone = Self { terms: vec![term] };
-            alone.compile().map_err(|fault| SyntaxError::new(start, fault.to_string(), "a term"))?;
+            alone.compile().map_err(|fault| fault_at(start, &fault))?;
             template.terms.extend(alone.terms);
             if !cursor.skip_space() {
                 return Err(cursor.unexpected("white space or `,` behind a value"));
@@ -34,6 +34,27 @@ impl Template {
         }
         Ok(template)
     }
+}
+
+/// What is wrong with a term, as a mistake at its place.
+fn fault_at(start: usize, fault: &TemplateFault) -> TemplateError {
+    let text = fault.to_string();
+    match text.split_once(": expected ") {
+        Some((what, expected)) => SyntaxError::new(start, what, expected),
+        None => SyntaxError::new(start, text, "another term"),
+    }
+}
+
+/// `cores>64` and the like, meant as a range: how that is written.
+fn meant_as_range(word: &str) -> Option<String> {
+    let at = word.find(['<', '>'])?;
+    let (key, rest) = word.split_at_checked(at)?;
+    let number = rest.get(1..)?.trim_start_matches('=');
+    if !is_key(key) || decimal(number).is_none() {
+        return None;
+    }
+    let range = if rest.starts_with('>') { format!("{key}={number}..") } else { format!("{key}=..{number}") };
+    Some(format!("a range, as in {range} (both ends are included), or quotes around a name"))
 }
 
 fn term(cursor: &mut Cursor<'_>) -> Result<Term, TemplateError> {
@@ -53,6 +74,9 @@ fn term(cursor: &mut Cursor<'_>) -> Result<Term, TemplateError> {
         return Ok(Term { key, operation });
     }
     let word = cursor.word();
+    if let Some(expected) = meant_as_range(word) {
+        return Err(SyntaxError::new(start, format!("`{word}`"), expected));
+    }
     if word.starts_with('!') || word.contains('=') {
         let expected =
             "KEY=VALUE, KEY!=VALUE, has:KEY, !has:KEY or a name pattern; a key has A-Z a-z 0-9 _ .";

@@ -550,9 +550,25 @@ pub struct StatusResponse {
     /// The other lookups that are registered here.
     #[prost(message, repeated, tag = "25")]
     pub peers: ::prost::alloc::vec::Vec<status_response::Peer>,
+    /// Ids that two live services claim: the older holds each, the newer is refused as `cloned_id`. At most 16.
+    #[prost(message, repeated, tag = "26")]
+    pub clones: ::prost::alloc::vec::Vec<status_response::Clone>,
 }
 /// Nested message and enum types in `StatusResponse`.
 pub mod status_response {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Clone {
+        /// 16 bytes.
+        #[prost(bytes = "bytes", tag = "1")]
+        pub id: ::prost::bytes::Bytes,
+        /// Of the older.
+        #[prost(string, tag = "2")]
+        pub name: ::prost::alloc::string::String,
+        #[prost(string, repeated, tag = "3")]
+        pub older_urls: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+        #[prost(string, repeated, tag = "4")]
+        pub newer_urls: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    }
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Peer {
         /// 16 bytes.

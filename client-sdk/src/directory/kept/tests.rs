@@ -91,6 +91,18 @@ fn an_answer_replaces_what_it_could_have_shown_and_nothing_else() {
     assert_eq!(names(&kept, ALL, Some(&other)), None, "what another mesh told is forgotten");
 }
 
+#[test]
+fn its_age_is_that_of_the_last_confirmation_not_of_the_oldest_entry() {
+    let kept = Kept::default();
+    kept.refresh(&told(&[(1, "farm"), (2, "lookup")]), &Template::default(), true, &mesh(), []);
+    let hours_ago = |hours: u64| now() - millis(Duration::from_hours(hours));
+    for (who, hours) in [(1, 20), (2, 3)] {
+        kept.inner().services.get_mut(&Id([who; 16])).unwrap().seen = hours_ago(hours);
+    }
+    let age = kept.recall(&Template::parse("kind=farm").unwrap(), None).unwrap().age;
+    assert!(age >= Duration::from_hours(3) && age < Duration::from_hours(4), "{age:?}");
+}
+
 #[tokio::test]
 async fn any_damage_is_told_and_what_is_damaged_not_used() {
     let folder = tempfile::tempdir().unwrap();

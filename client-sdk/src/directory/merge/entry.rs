@@ -11,8 +11,10 @@ use tokio::time::Instant;
 
 #[derive(Debug)]
 pub(super) struct Entry {
-    /// The first key seen with this id; another one is a forgery.
+    /// The key that is believed: a service has one for life, so of two one is a forgery.
     pub key: Bytes,
+    /// The key under which it was known before, if it was.
+    pub pin: Option<Bytes>,
     /// One of each lookup at most.
     pub vouchers: Vec<(Which, Voucher)>,
     /// It went: nothing at or below that order counts.
@@ -46,6 +48,10 @@ pub(super) struct Went {
 }
 
 impl Voucher {
+    pub(super) fn key(&self) -> &Bytes {
+        &self.signed.public_key
+    }
+
     /// What the lookup showed before it was started again may be newer than what was on its disk, and was signed, too.
     pub(super) fn keep_newer(&mut self, before: &Self) {
         if self.state == ServiceState::Unconfirmed && before.registration.order() > self.registration.order()
@@ -57,8 +63,8 @@ impl Voucher {
 }
 
 impl Entry {
-    pub(super) fn new(key: Bytes) -> Self {
-        Self { key, vouchers: Vec::new(), went: None, term: Duration::ZERO, shown: None }
+    pub(super) fn new(key: Bytes, pin: Option<Bytes>) -> Self {
+        Self { key, pin, vouchers: Vec::new(), went: None, term: Duration::ZERO, shown: None }
     }
 
     pub(super) fn is_vouched_for_by(&self, which: Which) -> bool {
@@ -73,7 +79,7 @@ impl Entry {
         // A lookup that knows that it went and shows a lease that is renewed has taken it anew: an instance whose copy was
         // refused may be older than the copy.
         let order = voucher.registration.order();
-        if voucher.state == ServiceState::Live {
+        if voucher.state == ServiceState::Live && *voucher.key() == self.key {
             self.went.take_if(|went| order <= went.order && went.told_by.contains(&which));
         }
         self.term = self.term.max(voucher.granted);
@@ -85,6 +91,19 @@ impl Entry {
 
     pub(super) fn drop_voucher(&mut self, which: Which) {
         self.vouchers.retain(|(by, _)| *by != which);
+    }
+
+    /// Where lookups hold it under several keys, the one under which it was known before is believed, else that of most
+    /// lookups, else that which was seen first. Never counted on its own: whoever runs one lookup can run many.
+    pub(super) fn choose_key(&mut self) {
+        let votes = |key: &Bytes| {
+            let held = self.vouchers.iter().filter(|(_, voucher)| voucher.key() == key).count();
+            (held > 0 && self.pin.as_ref() == Some(key), held)
+        };
+        let most = self.vouchers.iter().map(|(_, voucher)| voucher.key()).max_by_key(|key| votes(key));
+        if let Some(most) = most.filter(|most| votes(most) > votes(&self.key)).cloned() {
+            self.key = most;
+        }
     }
 
     /// It went, by the word of `which`.

@@ -3,13 +3,18 @@
 
 use super::RETURN;
 use super::entry::{Entry, Voucher};
-use super::{Gone, Id, Instant, Merge, Service, ServiceState, Silence, Transition};
+use super::{Gone, Id, Instant, Merge, Service, ServiceState, Silence, Transition, Which};
+use crate::directory::Rival;
+use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 impl Merge {
     /// Tells the difference between what is shown of a service and what is true, if any.
     pub(super) fn settle(&mut self, id: Id, now: Instant, gone: Gone, out: &mut Vec<Transition>) {
+        let Some(entry) = self.services.get_mut(&id) else { return };
+        entry.choose_key();
         let Some(entry) = self.services.get(&id) else { return };
         let after = self.seen(entry, now);
         let forgotten = after.is_none() && entry.went.is_none() && entry.vouchers.is_empty();
@@ -34,15 +39,17 @@ impl Merge {
             (None, Some(service)) => out.push(Transition::Appeared(service)),
             (Some(service), None) => out.push(Transition::Disappeared(service, gone)),
             (Some(before), Some(service)) => {
-                if before.registration != service.registration || before.shown != service.shown {
-                    out.push(Transition::Changed(service));
-                } else if before.state != service.state {
+                if before.registration != service.registration {
+                    out.push(Transition::Changed(service, before.registration));
+                } else if before.shown != service.shown {
+                    out.push(Transition::Renamed(service));
+                } else if before.state != service.state || before.rivals != service.rivals {
                     out.push(Transition::State(service));
                 }
             }
         }
         for twin in twins {
-            out.extend(self.refresh_name(twin).map(Transition::Changed));
+            out.extend(self.refresh_name(twin).map(Transition::Renamed));
         }
     }
 
@@ -55,10 +62,14 @@ impl Merge {
     /// What is true of a service now; `None`: it is not there.
     pub(super) fn seen(&self, entry: &Entry, now: Instant) -> Option<Service> {
         let mut best: Option<(&Voucher, ServiceState)> = None;
-        let (mut lookups, mut remaining) = (Vec::new(), Duration::ZERO);
+        let (mut lookups, mut remaining, mut rivals) = (Vec::new(), Duration::ZERO, Vec::new());
         for (which, voucher) in &entry.vouchers {
             let runs = voucher.until.is_none_or(|until| until > now);
             if !runs || !entry.is_current(voucher.registration.order()) || self.is_superseded(*which) {
+                continue;
+            }
+            if *voucher.key() != entry.key {
+                rivals.push((*which, voucher));
                 continue;
             }
             let (state, left) = match voucher.until {
@@ -80,7 +91,18 @@ impl Merge {
         let registration = Arc::clone(&voucher.registration);
         let shown = self.names.shown(&registration);
         lookups.sort();
-        Some(Service { registration, shown, state, remaining, lookups })
+        Some(Service { registration, shown, state, remaining, lookups, rivals: self.rivals(&rivals) })
+    }
+
+    /// Who is held under keys that are not believed, one for each key.
+    fn rivals(&self, held: &[(Which, &Voucher)]) -> Vec<Rival> {
+        let mut rivals: BTreeMap<&Bytes, Rival> = BTreeMap::new();
+        for (which, voucher) in held {
+            let registration = Arc::clone(&voucher.registration);
+            let rival = rivals.entry(voucher.key()).or_insert(Rival { registration, lookups: Vec::new() });
+            rival.lookups.extend(self.lookups.get(which).and_then(|lookup| lookup.id));
+        }
+        rivals.into_values().collect()
     }
 
     /// What was shown before, where nobody could have told that it is gone.
@@ -95,6 +117,7 @@ impl Merge {
             state: ServiceState::Stale,
             remaining: Duration::ZERO,
             lookups: Vec::new(),
+            rivals: Vec::new(),
             ..before.clone()
         })
     }

@@ -86,7 +86,8 @@ impl Play {
 fn word(transition: &Transition) -> String {
     match transition {
         Transition::Appeared(service) => format!("+{}", service.shown),
-        Transition::Changed(service) => format!("={} {}", service.shown, service.registration.serial),
+        Transition::Renamed(service) => format!("~{}", service.shown),
+        Transition::Changed(service, _) => format!("={} {}", service.shown, service.registration.serial),
         Transition::State(service) => format!("?{} {}", service.shown, service.state.as_str()),
         Transition::Disappeared(service, gone) => format!("-{} {}", service.shown, gone.as_str()),
         other => format!("{other:?}"),
@@ -220,13 +221,48 @@ fn altered_registrations_are_refused_and_counted() {
     assert_eq!(play.merge.refused(), 3);
 }
 
+fn forged() -> Heard {
+    Heard::Held(held_as(1, 2, "farm1", 9, LeaseState::Live))
+}
+
+#[test]
+fn where_lookups_disagree_about_the_key_that_of_most_is_shown_and_the_other_named() {
+    let mut play = Play::new(3);
+    assert_eq!(play.hear(0, forged()), ["+farm1"]);
+    assert_eq!(play.hear(1, held(1, 1)), ["?farm1 live"], "one against one: the first stays");
+    assert_eq!(play.hear(2, held(1, 1)), ["=farm1 1"], "who was first does not pin a key");
+    let service = &play.merge.services(play.now)[0];
+    assert_eq!(service.lookups, [Id([101; 16]), Id([102; 16])]);
+    assert_eq!((service.rivals.len(), service.rivals[0].registration.serial), (1, 9));
+    assert_eq!(service.rivals[0].lookups, [Id([100; 16])]);
+    let forger = Id([1; 16]);
+    assert_eq!(play.merge.vouched_for().next().unwrap().0.serial, 1, "only what is shown is kept");
+    play.hear(
+        0,
+        Heard::Disappeared { id: forger, order: (Instance { start: 1, random: 1 }, 9), gone: Gone::Expired },
+    );
+    assert!(play.merge.services(play.now)[0].rivals.is_empty());
+}
+
+#[test]
+fn the_key_under_which_a_service_was_known_before_outweighs_any_number_of_lookups() {
+    let mut play = Play::new(4);
+    let Heard::Held(known) = held(1, 1) else { unreachable!() };
+    play.merge.pin(BTreeMap::from([(Id([1; 16]), known.registration.unwrap().public_key)]));
+    assert_eq!(play.hear(0, forged()), ["+farm1"], "nobody says otherwise yet");
+    assert_eq!(play.hear(1, forged()), Vec::<String>::new());
+    assert_eq!(play.hear(2, held(1, 1)), ["=farm1 1"]);
+    assert_eq!(play.hear(3, forged()), ["?farm1 live"]);
+    assert_eq!(play.merge.services(play.now)[0].registration.serial, 1);
+}
+
 #[test]
 fn a_name_that_stands_twice_is_told_apart_by_id() {
     let mut play = Play::new(1);
     let named = |who| Heard::Held(held_as(who, who, "cern", 1, LeaseState::Live));
     assert_eq!(play.hear(0, named(1)), ["+cern"]);
-    assert_eq!(play.hear(0, named(2)), ["+cern~02020202", "=cern~01010101 1"]);
-    assert_eq!(play.hear(0, gone(2, 1, Gone::Cancelled)), ["-cern~02020202 cancelled", "=cern 1"]);
+    assert_eq!(play.hear(0, named(2)), ["+cern~02020202", "~cern~01010101"]);
+    assert_eq!(play.hear(0, gone(2, 1, Gone::Cancelled)), ["-cern~02020202 cancelled", "~cern"]);
 }
 
 #[test]
@@ -316,7 +352,7 @@ fn what_was_known_last_is_stale_until_lookups_tell_otherwise() {
     let fnal = Heard::Held(held_as(3, 3, "fnal", 1, LeaseState::Live));
     assert_eq!(play.hear(0, fnal), ["?fnal live"]);
     assert!(play.hear(0, Heard::SnapshotEnd(None)).is_empty());
-    assert_eq!(play.pass(S(31)), ["-cern~01010101 expired", "=cern 1", "-cern expired"]);
+    assert_eq!(play.pass(S(31)), ["-cern~01010101 expired", "~cern", "-cern expired"]);
     let mut out = Vec::new();
     play.merge.recall(kept, play.now, &mut out);
     assert!(out.is_empty(), "never while a lookup answers");

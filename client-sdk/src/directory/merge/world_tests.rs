@@ -304,7 +304,7 @@ impl World {
                     let (who, serial) = (service.registration.id.0[0], service.registration.serial);
                     prop_assert!(self.shown.insert(who, serial).is_none(), "{} appeared twice", who);
                 }
-                Transition::Changed(service) => {
+                Transition::Changed(service, _) => {
                     let (who, serial) = (service.registration.id.0[0], service.registration.serial);
                     let before = self.shown.insert(who, serial).unwrap_or(serial);
                     prop_assert!(before != serial, "{} changed to what it was", who);

@@ -6,17 +6,21 @@ use crate::channel::{Caller, Connection, in_time};
 use crate::directory::Gone;
 use crate::directory::merge::Heard;
 use crate::error::ClientError;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt as _};
 use hedgerow_model::registration::Id;
 use hedgerow_proto::convert::registration;
 use hedgerow_proto::lookup::watch_response::disappeared::Cause;
 use hedgerow_proto::lookup::watch_response::event::Event;
 use hedgerow_proto::lookup::watch_response::{self, Disappeared, Suspicion};
-use hedgerow_proto::lookup::{self, Revision, WatchRequest};
+use hedgerow_proto::lookup::{self, Revision, WatchRequest, WatchResponse};
 use std::collections::VecDeque;
+use std::time::Duration;
 use tokio::time::Instant;
+use tonic::Status;
 
 const TRIED: &str = "watch the directory";
+/// After so long without a message a lookup is taken for lost, and asked again. Where nothing happens it says so every 15 s.
+const SILENCE_PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) enum Told {
     Heard(Heard),
@@ -48,8 +52,8 @@ pub(super) fn told_by(
                     yield Told::Heard(Heard::Is(id));
                     yield Told::Heard(Heard::Reached { afresh: after.is_none() });
                     loop {
-                        match responses.message().await {
-                            Ok(Some(response)) => {
+                        match next(&mut responses, lookup.url()).await {
+                            Ok(response) => {
                                 backoff.worked(begun.elapsed());
                                 let mut events: VecDeque<_> = response.events.into();
                                 while let Some(event) = events.pop_front() {
@@ -60,11 +64,7 @@ pub(super) fn told_by(
                                     }
                                 }
                             }
-                            Ok(None) => {
-                                let ended = tonic::Status::unavailable("the lookup ended the stream");
-                                break ClientError::of_status(TRIED, lookup.url(), &ended);
-                            }
-                            Err(status) => break ClientError::of_status(TRIED, lookup.url(), &status),
+                            Err(error) => break error,
                         }
                     }
                 }
@@ -75,6 +75,16 @@ pub(super) fn told_by(
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+/// The next message of a watch; a lookup that says nothing, not even that nothing happened, is as good as lost.
+async fn next(
+    responses: &mut (impl Stream<Item = Result<WatchResponse, Status>> + Unpin),
+    at: &str,
+) -> Result<WatchResponse, ClientError> {
+    let ended = || Err(Status::unavailable("the lookup ended the stream"));
+    let message = async { responses.next().await.unwrap_or_else(ended) };
+    in_time(TRIED, at, SILENCE_PATIENCE, message).await
 }
 
 /// What an event means; keeps in `after` where to resume.
@@ -109,4 +119,25 @@ fn disappeared(wire: &Disappeared) -> Option<Heard> {
     };
     let instance = registration::instance_from_wire(wire.instance).ok()?;
     Some(Heard::Disappeared { id: Id::from_slice(&wire.id)?, order: (instance, wire.serial), gone })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_that_says_nothing_for_a_minute_is_taken_for_lost() {
+        let begun = Instant::now();
+        let mut idle = Box::pin(stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_secs(15)).await;
+            Some((Ok(WatchResponse::default()), ()))
+        }));
+        while begun.elapsed() < 3 * SILENCE_PATIENCE {
+            assert!(next(&mut idle, "x").await.is_ok());
+        }
+        let error = next(&mut stream::pending(), "x").await;
+        assert!(matches!(error, Err(ClientError::TimedOut { within: SILENCE_PATIENCE, .. })), "{error:?}");
+        assert!(next(&mut stream::empty(), "x").await.is_err());
+    }
 }

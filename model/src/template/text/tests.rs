@@ -46,3 +46,33 @@ proptest! {
         }
     }
 }
+
+fn refused(text: &str) -> String {
+    let error = Template::parse(text).unwrap_err();
+    format!("{}, expected {}", error.what, error.expected)
+}
+
+#[test]
+fn what_was_meant_as_a_range_is_told_how_ranges_are_written() {
+    for (text, range) in
+        [("cores>64", "cores=64.."), ("cores>=64", "cores=64.."), ("kind=farm lat<-1.5", "lat=..-1.5")]
+    {
+        assert!(refused(text).contains(range), "{}", refused(text));
+    }
+    assert!(Template::parse("a>b").is_ok(), "a name");
+    for text in ["cores=5..1", "cores=a..b"] {
+        assert_eq!(
+            refused(text),
+            "range of `cores`, expected two numbers or one, the lower first, as in 64.. or 1..5"
+        );
+    }
+}
+
+#[test]
+fn an_id_that_is_none_is_noticed() {
+    let no_id = |text: &str| Template::parse(text).unwrap().no_id().map(str::to_owned);
+    let id = "d45894dc69a5f6187a0750477d2ca611";
+    assert_eq!(no_id("id=abc").as_deref(), Some("abc"));
+    assert_eq!(no_id(&format!("id!={id},{}", id.to_uppercase())), Some(id.to_uppercase()));
+    assert_eq!(no_id(&format!("id={id},d4* kind=abc has:id")), None);
+}
