@@ -345,7 +345,13 @@ async fn tick(hub: Arc<Hub>) {
         ticks.tick().await;
         // Beside the async threads: a million series take some milliseconds. Awaited, so that there are never two.
         let hub = Arc::clone(&hub);
-        if tokio::task::spawn_blocking(move || hub.tick()).await.is_err() {
+        let tick = move || {
+            if hub.is_heartbeat_asked() {
+                hub.beat();
+            }
+            hub.tick();
+        };
+        if tokio::task::spawn_blocking(tick).await.is_err() {
             tracing::error!(event = "tick_failed");
         }
     }

@@ -5,6 +5,8 @@
 
 mod admit;
 mod constraint;
+mod emit;
+mod heartbeat;
 mod ledger;
 mod life;
 mod live;
@@ -12,9 +14,11 @@ mod matching;
 mod series_table;
 
 pub use constraint::holds;
+pub use emit::NotEmitted;
+pub use heartbeat::{HEARTBEAT, Heartbeat};
 pub use ledger::Edge;
 pub use life::LifeRules;
-pub use live::{LiveChannel, LiveCursor, LiveEntry, LiveItem, Overtaken, pieces};
+pub use live::{LiveChannel, LiveCursor, LiveEntry, LiveItem, Overtaken, PIECE_BYTES, PIECE_SAMPLES, pieces};
 pub use series_table::{Bounds, Known, Latest};
 
 use crate::config::View;
@@ -25,11 +29,13 @@ use crate::hub::series_table::SeriesTable;
 use hedgerow_cache::{Cache, Opened};
 use hedgerow_collect::engine::WallClock;
 use hedgerow_collect::front_door::{Accepted, FrontDoor, Kept, NotKept, OriginId};
-use hedgerow_model::{Batch, Epoch, Life, LifeMark, Position, Refusal, SeriesDef, SeriesId, UnixMillis};
+use hedgerow_model::{
+    Batch, Epoch, Life, LifeMark, Numbered, Position, Refusal, SeriesDef, SeriesId, UnixMillis,
+};
 use parking_lot::{Mutex, MutexGuard};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What the hub decides by, fixed for the run but for the bounds.
@@ -64,6 +70,10 @@ pub struct Hub {
     cache: Cache,
     /// The cache was damaged: what it had stands under this name now, and is served no more.
     set_aside: Option<PathBuf>,
+    /// When this run began, by its clock.
+    opened: UnixMillis,
+    /// How many ask for the heartbeat every second.
+    heartbeats: Arc<AtomicUsize>,
     /// The last number that every subscription which wants it has been given; read without the lock.
     routed: AtomicU64,
     inner: Mutex<Inner>,
@@ -96,7 +106,17 @@ impl Hub {
             number: 0,
         };
         let (set_aside, routed) = (recovered.set_aside, AtomicU64::new(0));
-        Self { farm: options.farm, epoch, clock, cache, set_aside, routed, inner: Mutex::new(inner) }
+        Self {
+            farm: options.farm,
+            epoch,
+            clock,
+            cache,
+            set_aside,
+            opened: now,
+            heartbeats: Arc::default(),
+            routed,
+            inner: Mutex::new(inner),
+        }
     }
 
     /// The farm's name.
@@ -192,9 +212,7 @@ impl Hub {
             let due: Vec<_> = table.slice(from, SLICE).filter_map(due).collect();
             for (series, life, reason) in due {
                 table.set_life(series, life, &reason);
-                let mark = LifeMark { series, life, time: now, after: *number, reason };
-                live.life(&mark, self.epoch);
-                self.cache.mark_life(mark);
+                self.mark(live, LifeMark { series, life, time: now, after: *number, reason });
             }
             self.wake(inner);
         }
@@ -223,14 +241,7 @@ impl Hub {
                 continue;
             }
             *number += count;
-            let revived = table.heard(&numbered, now);
-            live.route(&numbered, table);
-            // Behind the samples: in the order of the numbers that they stand after.
-            for mark in revived {
-                let mark = LifeMark { after: *number, ..mark };
-                live.life(&mark, self.epoch);
-                self.cache.mark_life(mark);
-            }
+            self.give_on(&numbered, table, live, *number, now);
         }
         self.routed.store(*number, Ordering::Release);
         let numbers = (*number > before).then_some((before + 1, *number));
@@ -239,6 +250,29 @@ impl Hub {
         ledger.accepted(origin, made, accepted, &refused);
         self.wake(inner);
         (Accepted { accepted, refused }, numbers)
+    }
+
+    /// Gives on a batch that the cache has taken; `number` is its last.
+    fn give_on(
+        &self,
+        numbered: &Arc<Numbered>,
+        table: &mut SeriesTable,
+        live: &mut LiveChannels,
+        number: u64,
+        now: UnixMillis,
+    ) {
+        let revived = table.heard(numbered, now);
+        live.route(numbered, table);
+        // Behind the samples: in the order of the numbers that they stand after.
+        for mark in revived {
+            self.mark(live, LifeMark { after: number, ..mark });
+        }
+    }
+
+    /// Keeps a mark of life and gives it on, under the hub's lock: marks are everywhere in one order.
+    fn mark(&self, live: &mut LiveChannels, mark: LifeMark) {
+        let id = self.cache.mark_life(mark.clone());
+        live.life(mark, self.epoch, id);
     }
 
     /// Frees the lock, then wakes those who wait for what was given under it: a thousand of them are no burden to sources.
@@ -298,10 +332,8 @@ impl FrontDoor for Hub {
         let reason: Arc<str> = reason.into();
         for id in series {
             if table.set_life(*id, life, &reason) {
-                let mark =
-                    LifeMark { series: *id, life, time: now, after: *number, reason: Arc::clone(&reason) };
-                live.life(&mark, self.epoch);
-                self.cache.mark_life(mark);
+                let reason = Arc::clone(&reason);
+                self.mark(live, LifeMark { series: *id, life, time: now, after: *number, reason });
             }
         }
         self.wake(inner);

@@ -8,6 +8,7 @@ pub mod api;
 pub mod config;
 mod door;
 pub mod farm;
+pub mod filter;
 pub mod hub;
 mod metrics;
 pub mod register;

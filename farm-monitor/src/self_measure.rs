@@ -5,7 +5,7 @@
 use crate::api::cache_edge;
 use crate::config::RESERVED_CLUSTER;
 use crate::door::TrapDoor;
-use crate::hub::{Edge, Hub};
+use crate::hub::{Edge, HEARTBEAT, Hub};
 use crate::snmp::Snmp;
 use hashbrown::HashMap;
 use hedgerow_collect::front_door::{FrontDoor, OriginId};
@@ -20,7 +20,7 @@ pub const ORIGIN: &str = "hedgerow";
 pub const PERIOD: Duration = Duration::from_secs(10);
 
 /// Name, kind, unit and meaning of everything measured here; checked against the reference by a test.
-pub const PARAMETERS: [(&str, Kind, &str, &str); 21] = [
+pub const PARAMETERS: [(&str, Kind, &str, &str); 22] = [
     ("edge_samples", Kind::Counter, "", "made by the source, or matched for the consumer"),
     ("edge_passed", Kind::Counter, "", "accepted by the hub, or delivered to the consumer"),
     ("edge_lost", Kind::Counter, "", "refused or dropped, by reason; `series:REASON` counts series"),
@@ -42,7 +42,14 @@ pub const PARAMETERS: [(&str, Kind, &str, &str); 21] = [
     ("cpu_user", Kind::Counter, "s", "CPU time of the process in user mode"),
     ("cpu_system", Kind::Counter, "s", "CPU time of the process in the kernel"),
     ("open_files", Kind::Gauge, "", "open file descriptors of the process"),
+    (HEARTBEAT, Kind::Gauge, "s", "since the farm started; its samples' times are the farm's time"),
 ];
+
+/// Kind, unit and meaning of a parameter.
+pub fn described(parameter: &str) -> Option<(Kind, &'static str, &'static str)> {
+    let (_, kind, unit, description) = PARAMETERS.iter().find(|(name, ..)| *name == parameter)?;
+    Some((*kind, *unit, *description))
+}
 
 /// Takes the measurements; keeps the ids of their series.
 pub struct SelfMeasure {
@@ -125,6 +132,10 @@ impl SelfMeasure {
         }
         self.process(&mut run);
         hub.accept(self.origin, run.batch.build());
+        // Else it comes every second anyway.
+        if !hub.is_heartbeat_asked() {
+            hub.beat();
+        }
     }
 
     /// What the kernel says of this process.
@@ -180,7 +191,7 @@ impl SelfMeasure {
     }
 
     fn declare(&self, name: &str, labels: &Labels) -> Option<SeriesId> {
-        let (_, kind, unit, description) = PARAMETERS.iter().find(|(of, ..)| *of == name)?;
+        let (kind, unit, description) = described(name)?;
         let def = SeriesDef {
             key: SeriesKey {
                 cluster: Name::new(RESERVED_CLUSTER).ok()?,
@@ -188,12 +199,12 @@ impl SelfMeasure {
                 parameter: Name::new(name).ok()?,
                 labels: labels.clone(),
             },
-            kind: *kind,
-            unit: (*unit).to_owned(),
+            kind,
+            unit: unit.to_owned(),
             source: ORIGIN.to_owned(),
             interval: Some(PERIOD),
             lifetime: None,
-            description: (*description).to_owned(),
+            description: description.to_owned(),
         };
         self.hub.declare(self.origin, &def).ok()
     }

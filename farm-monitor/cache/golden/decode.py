@@ -224,13 +224,25 @@ def entries(blob, count, members):
     return found
 
 
-def journal_row(blob, number):
-    """(number, series, time, value) of each sample."""
+def batches(blob, number):
+    """(first number, count, generation) of each batch."""
+    source = Source(blob)
+    while not source.done():
+        word = source.varint()
+        count, generation = word >> 1, source.byte() if word & 1 else 0
+        assert count, "empty batch"
+        yield number, count, generation
+        number += count
+
+
+def journal_row(blob, number, codec, found):
+    """(number, series, time, value) of each sample; its batches are added to what was found."""
     source = Source(blob)
     time = 0
     for _ in range(source.varint()):
         count = source.varint()
         time += source.zigzag()
+        found.append((number, count, source.byte() if codec == 2 else 0))
         series, next_id = [], 0
         while len(series) < count:
             first = next_id + source.varint()
@@ -266,7 +278,8 @@ def check(crc, *parts):
 def main(path):
     db = sqlite3.connect("file:%s?mode=ro&immutable=1" % path, uri=True)
     assert db.execute("PRAGMA application_id").fetchone()[0] == 0x48677743, "not a cache"
-    assert db.execute("PRAGMA user_version").fetchone()[0] == 1, "unknown version"
+    assert db.execute("PRAGMA user_version").fetchone()[0] in (1, 2), "unknown version"
+    version_2 = db.execute("PRAGMA user_version").fetchone()[0] == 2
     groups = {}
     for group, version, blob in db.execute("SELECT id, version, members FROM grp"):
         source, member, members = Source(blob), 0, []
@@ -292,17 +305,34 @@ def main(path):
             at = [(n + ranks.index(rank), time) for n, time, ranks in listed if rank in ranks]
             for (number, time), value in zip(at, block(codec, data, count), strict=True):
                 samples.append(dict(value, epoch=epoch, number=number, series=series, time=time))
+    # Batches: (epoch, first number): (count, generation).
+    begins = {}
+    for ident, epoch, first, last, codec, crc, blob in db.execute("SELECT * FROM batches") if version_2 else []:
+        check(crc, struct.pack("<qQQQB", ident, epoch, first, last, codec), blob)
+        assert codec == 1
+        number = first
+        for number, count, generation in batches(blob, first):
+            begins[epoch, number] = (count, generation)
+            number += count
+        assert number == last + 1, "numbers of a row of batches"
+    checkpoints = []
+    for name, part, crc, blob in db.execute("SELECT * FROM checkpoint ORDER BY deployment, part") if version_2 else []:
+        check(crc, name.encode(), bytes([part]), blob)
+        checkpoints.append({"deployment": name, "part": part, "bytes": blob.hex()})
     sealed = {}
     for group, epoch, last in db.execute("SELECT grp, epoch, last FROM sealed"):
         for member in groups[group]:
             sealed[member, epoch] = last
     for ident, epoch, first, last, codec, crc, blob in db.execute("SELECT * FROM journal ORDER BY id"):
         check(crc, struct.pack("<qQQQB", ident, epoch, first, last, codec), blob)
-        assert codec == 1
-        for number, series, time, value in journal_row(blob, first):
+        assert codec in (1, 2)
+        listed = []
+        for number, series, time, value in journal_row(blob, first, codec, listed):
             if number > sealed.get((series, epoch), 0):
                 samples.append(dict(value, epoch=epoch, number=number, series=series, time=time))
         assert number == last, "numbers of a journal row"
+        for first, count, generation in listed:
+            begins[epoch, first] = (count, generation)
     samples.sort(key=lambda sample: (sample["epoch"], sample["number"]))
 
     names = "start, random, opened, last, finish"
@@ -333,7 +363,12 @@ def main(path):
         told = [g for g in gaps if g["epoch"] == epoch["start"] and g["reason"] != "crash"]
         assert len(missing) == sum(g["count"] for g in told), "missing numbers are not told"
         assert all(any(g["from"] <= n <= g["to"] for g in told) for n in missing), "a hole without a gap record"
+    if version_2:
+        for sample in samples:
+            assert any(e == sample["epoch"] and f <= sample["number"] < f + c for (e, f), (c, _) in begins.items()), "no batch"
+    listed = [{"epoch": e, "first": f, "count": c, "generation": g} for (e, f), (c, g) in sorted(begins.items())]
     found = {"epochs": epochs, "series": series, "samples": samples, "gaps": gaps, "life": life}
+    found.update({"batches": listed, "checkpoints": checkpoints} if version_2 else {})
     json.dump(found, sys.stdout, indent=1, sort_keys=True, ensure_ascii=False)
     print()
 

@@ -304,10 +304,8 @@ pub(crate) fn read_journal(
         let blob = row.get_ref(6)?.as_blob().unwrap_or_default();
         let known = epochs.iter().find(|epoch| epoch.start == start);
         let batches = match known {
-            Some(epoch)
-                if codec == journal::CODEC && crc == journal_crc(id, start, first, last, codec, blob) =>
-            {
-                journal::decode(blob, *epoch, first)
+            Some(epoch) if crc == journal_crc(id, start, first, last, codec, blob) => {
+                journal::decode(codec, blob, *epoch, first)
             }
             _ => Err(Damaged("checksum of a journal row")),
         };

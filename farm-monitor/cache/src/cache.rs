@@ -1,5 +1,6 @@
 //! The cache as the hub sees it: append, and be told what is committed.
 
+use crate::checkpoint::Checkpoint;
 use crate::error::{AppendRefused, CacheError};
 use crate::open::{self, KnownSeries, Loaded, Recovered};
 use crate::options::{Bounds, CacheOptions, Clock};
@@ -10,6 +11,7 @@ use crate::writer::retain::Ballast;
 use crate::writer::{Control, Shared, Stop, Writer};
 use hedgerow_model::{Epoch, LifeMark, Numbered, Position, SeriesDef, SeriesId};
 use parking_lot::{Condvar, Mutex};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub struct Opened {
     pub series: Vec<KnownSeries>,
     /// All epochs, oldest first; the new one is the last.
     pub epochs: Vec<EpochInfo>,
+    /// What is known of deployments of filters, by name.
+    pub checkpoints: BTreeMap<String, Checkpoint>,
     /// What was wrong.
     pub recovered: Recovered,
 }
@@ -45,8 +49,8 @@ impl Cache {
     /// Where another process has it open, or the folder cannot be written. A broken file is no error: it is set aside.
     pub fn open(path: &Path, options: CacheOptions, clock: Arc<dyn Clock>) -> Result<Opened, CacheError> {
         let (loaded, lock) = open::open(path, &options, &*clock)?;
-        let Loaded { db, head, series, epochs, journal, next_journal, next_times, usage, samples, recovered } =
-            loaded;
+        let Loaded { db, head, series, epochs, checkpoints, journal, .. } = loaded;
+        let Loaded { next_journal, next_times, usage, samples, recovered, .. } = loaded;
         let epoch = head.epoch;
         let (committed, _) = watch::channel(Position { epoch, number: 0 });
         let ballast =
@@ -80,7 +84,7 @@ impl Cache {
             )?;
         let reader = Reader { shared, pool };
         let cache = Self { reader, thread: Mutex::new(Some(thread)), _lock: lock };
-        Ok(Opened { cache, epoch, series, epochs, recovered })
+        Ok(Opened { cache, epoch, series, epochs, checkpoints, recovered })
     }
 
     /// Takes a batch in normal form (one time, series ascending, numbers that follow the last). Never waits for the disk.
@@ -91,6 +95,31 @@ impl Cache {
     pub fn append(&self, batch: &Arc<Numbered>) -> Result<(), AppendRefused> {
         let now = self.reader.shared.clock.now();
         self.reader.shared.head.lock().append(batch, now)
+    }
+
+    /// Takes batches and the checkpoint of the deployment that made them, in one step: both are in one commit. All of it, or
+    /// nothing. Otherwise as [`Cache::append`].
+    ///
+    /// # Errors
+    /// As `append`.
+    pub fn append_with(
+        &self,
+        batches: &[Arc<Numbered>],
+        deployment: &str,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), AppendRefused> {
+        let now = self.reader.shared.clock.now();
+        self.reader.shared.head.lock().append_all(batches, now, Some((deployment, checkpoint)))
+    }
+
+    /// Keeps a checkpoint. It is in one commit with all that was appended before, or in a later one.
+    pub fn checkpoint(&self, deployment: &str, checkpoint: &Checkpoint) {
+        self.reader.shared.head.lock().checkpoints.put(deployment, checkpoint);
+    }
+
+    /// Forgets the checkpoint of a deployment, if there is one.
+    pub fn forget_checkpoint(&self, deployment: &str) {
+        self.reader.shared.head.lock().checkpoints.forget(deployment);
     }
 
     /// Makes a series known, before its first sample. Ids are dense and rise: the one after the highest known.
@@ -105,12 +134,13 @@ impl Cache {
         self.reader.shared.head.lock().definitions.push((id, def.clone()));
     }
 
-    /// Keeps a transition in a series' life.
-    pub fn mark_life(&self, mark: LifeMark) {
+    /// Keeps a transition in a series' life. Gives the mark's id: within an epoch marks are in the order of their ids.
+    pub fn mark_life(&self, mark: LifeMark) -> i64 {
         let mut head = self.reader.shared.head.lock();
         let id = head.next_life;
         head.next_life += 1;
         head.life.push((id, mark));
+        id
     }
 
     /// The last number that is committed: acknowledgements wait for it.

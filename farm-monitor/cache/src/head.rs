@@ -2,6 +2,8 @@
 //!
 //! One lock guards it. Who holds the lock never touches the disk: appends and readers wait for nothing but each other.
 
+use crate::batches::Recent;
+use crate::checkpoint::{Checkpoint, Pending};
 use crate::error::AppendRefused;
 use crate::groups::Groups;
 use hedgerow_model::batch::MAX_BATCH_SAMPLES;
@@ -96,6 +98,10 @@ pub(crate) struct Head {
     pub pending: Vec<Arc<Numbered>>,
     pub pending_bytes: usize,
     pub pending_bound: usize,
+    /// Where batches begin, as far as it does not stand in the file for good.
+    pub batches: Recent,
+    /// Checkpoints to write.
+    pub checkpoints: Pending,
     /// Definitions to write.
     pub definitions: Vec<(SeriesId, SeriesDef)>,
     /// Marks to write, with the ids of their rows.
@@ -112,19 +118,36 @@ pub(crate) struct Head {
 impl Head {
     /// Takes a batch, or says why not. See `Cache::append`.
     pub(crate) fn append(&mut self, batch: &Arc<Numbered>, now: UnixMillis) -> Result<(), AppendRefused> {
-        let first = self.check(batch)?;
-        if batch.batch.is_empty() {
-            return Ok(());
+        self.append_all(std::slice::from_ref(batch), now, None)
+    }
+
+    /// Takes all of these batches, and the checkpoint that goes with them, or nothing.
+    pub(crate) fn append_all(
+        &mut self,
+        batches: &[Arc<Numbered>],
+        now: UnixMillis,
+        checkpoint: Option<(&str, &Checkpoint)>,
+    ) -> Result<(), AppendRefused> {
+        let mut last = self.last;
+        for batch in batches {
+            last = self.check(batch, last)?;
         }
-        let bytes = batch_bytes(batch);
-        if self.pending_bytes + bytes > self.pending_bound {
-            self.overloads += 1;
+        let bytes: usize = batches.iter().map(|batch| batch_bytes(batch)).sum();
+        if self.pending_bytes + bytes > self.pending_bound && !batches.is_empty() {
+            self.overloads += batches.len() as u64;
             return Err(AppendRefused::Overload);
         }
-        self.last = first + batch.batch.len() as u64 - 1;
-        self.pending.push(Arc::clone(batch));
-        self.pending_bytes += bytes;
-        self.place(batch, now, |_, _| true);
+        for batch in batches.iter().filter(|batch| !batch.batch.is_empty()) {
+            let of = &batch.batch;
+            self.batches.push(self.epoch.start, first_number(batch), of.len(), of.generation);
+            self.pending.push(Arc::clone(batch));
+            self.pending_bytes += batch_bytes(batch);
+            self.place(batch, now, |_, _| true);
+        }
+        self.last = last;
+        if let Some((deployment, checkpoint)) = checkpoint {
+            self.checkpoints.put(deployment, checkpoint);
+        }
         Ok(())
     }
 
@@ -159,7 +182,8 @@ impl Head {
         }
     }
 
-    fn check(&self, batch: &Numbered) -> Result<u64, AppendRefused> {
+    /// Whether a batch may follow number `last`; gives the number that is the last then.
+    fn check(&self, batch: &Numbered, last: u64) -> Result<u64, AppendRefused> {
         if self.closed {
             return Err(AppendRefused::Closed);
         }
@@ -169,8 +193,8 @@ impl Head {
         let Numbers::From(first) = batch.numbers else {
             return Err(AppendRefused::Form("numbers are not consecutive"));
         };
-        if first != self.last + 1 {
-            return Err(AppendRefused::Number { expected: self.last + 1, got: first });
+        if first != last + 1 {
+            return Err(AppendRefused::Number { expected: last + 1, got: first });
         }
         let series = &batch.batch.series;
         if !matches!(batch.batch.times, Times::One(_)) {
@@ -184,7 +208,7 @@ impl Head {
         }
         match series.iter().find(|series| !self.groups.knows(**series)) {
             Some(unknown) => Err(AppendRefused::Series(*unknown)),
-            None => Ok(first),
+            None => Ok(last + batch.batch.len() as u64),
         }
     }
 

@@ -8,8 +8,10 @@ use hedgerow_model::batch::MAX_BATCH_SAMPLES;
 use hedgerow_model::{Batch, ColumnType, Columns, Epoch, Numbered, Numbers, SeriesId, Times};
 use std::sync::Arc;
 
-/// The only codec of journal rows so far.
-pub(crate) const CODEC: u8 = 1;
+/// What rows are written with.
+pub(crate) const CODEC: u8 = 2;
+/// Of files of version 1: without generations.
+const CODEC_1: u8 = 1;
 const MAX_BATCHES: usize = 1 << 24;
 
 /// Encodes batches in normal form with consecutive numbers; the first number stands in the row.
@@ -22,6 +24,7 @@ pub(crate) fn encode(batches: &[Arc<Numbered>]) -> Vec<u8> {
         let now = if batch.is_empty() { time } else { batch.times.at(0) };
         put_zigzag(&mut out, now.wrapping_sub(time));
         time = now;
+        out.push(batch.generation);
         encode_series(&batch.series, &mut out);
         encode_values(&batch.values, &mut out);
         texts::encode_marks(&batch.marks, &mut out);
@@ -30,7 +33,10 @@ pub(crate) fn encode(batches: &[Arc<Numbered>]) -> Vec<u8> {
 }
 
 /// Decodes a row whose first number is `first`.
-pub(crate) fn decode(blob: &[u8], epoch: Epoch, first: u64) -> Result<Vec<Numbered>, Damaged> {
+pub(crate) fn decode(codec: u8, blob: &[u8], epoch: Epoch, first: u64) -> Result<Vec<Numbered>, Damaged> {
+    if codec != CODEC && codec != CODEC_1 {
+        return Err(Damaged("unknown codec of a journal row"));
+    }
     let mut source = Source::new(blob);
     let mut batches = Vec::new();
     let mut number = first;
@@ -38,10 +44,11 @@ pub(crate) fn decode(blob: &[u8], epoch: Epoch, first: u64) -> Result<Vec<Number
     for _ in 0..source.count(MAX_BATCHES)? {
         let count = source.count(MAX_BATCH_SAMPLES)?;
         time = time.wrapping_add(source.zigzag()?);
+        let generation = if codec == CODEC_1 { 0 } else { source.byte()? };
         let series = decode_series(&mut source, count)?;
         let values = decode_values(&mut source, count)?;
         let marks = texts::decode_marks(&mut source, count)?;
-        let batch = Batch { series, times: Times::One(time), values, marks, generation: 0 };
+        let batch = Batch { series, times: Times::One(time), values, marks, generation };
         batches.push(Numbered { epoch, numbers: Numbers::From(number), batch });
         number = number.checked_add(count as u64).ok_or(Damaged("number beyond 64 bits"))?;
     }
@@ -130,16 +137,17 @@ mod tests {
         builder.push(SeriesId(7), 1000, Value::State(2, Some("down".into())), None);
         builder.push(SeriesId(8), 1000, Value::Text("x".into()), None);
         let batch = builder.build();
-        let second = Batch { times: Times::One(-5), ..batch.select(&[0, 3]) };
+        let second = Batch { times: Times::One(-5), generation: 3, ..batch.select(&[0, 3]) };
         let rows: Vec<Arc<Numbered>> = [(10, batch), (14, second)]
             .into_iter()
             .map(|(first, batch)| Arc::new(Numbered { epoch, numbers: Numbers::From(first), batch }))
             .collect();
         let blob = encode(&rows);
-        let back: Vec<Arc<Numbered>> = decode(&blob, epoch, 10).unwrap().into_iter().map(Arc::new).collect();
+        let back: Vec<Arc<Numbered>> =
+            decode(CODEC, &blob, epoch, 10).unwrap().into_iter().map(Arc::new).collect();
         assert_eq!(back, rows);
         for cut in 0..blob.len() {
-            assert!(decode(&blob[..cut], epoch, 10).is_err(), "cut at {cut}");
+            assert!(decode(CODEC, &blob[..cut], epoch, 10).is_err(), "cut at {cut}");
         }
     }
 }

@@ -7,9 +7,11 @@
 //! This crate never decides what is accepted (the hub does), and never lets its file stop the farm.
 //! The format is described in `docs/reference/cache-format.md`.
 
+mod batches;
 mod blocks;
 mod bytes;
 mod cache;
+mod checkpoint;
 mod codec;
 mod error;
 mod groups;
@@ -28,10 +30,11 @@ mod writer;
 
 pub use bytes::Damaged;
 pub use cache::{Cache, Opened};
+pub use checkpoint::Checkpoint;
 pub use error::{AppendRefused, CacheError};
 pub use open::{KnownSeries, Recovered};
 pub use options::{Bounds, CacheOptions, Clock};
-pub use reader::{Bin, LastSample, ReadAnswer, ReadRequest, Reader, Summary, SummaryRequest};
+pub use reader::{Bin, LastSample, OrderedAnswer, ReadAnswer, ReadRequest, Reader, Summary, SummaryRequest};
 pub use rows::{EpochEnd, EpochInfo};
 pub use stats::CacheStats;
 pub use times::MAX_MEMBERS;

@@ -2,7 +2,9 @@
 //!
 //! A farm never refuses to start for its cache: what is broken is set aside under a new name.
 
+use crate::batches::Recent;
 use crate::blocks::{self, TIMES_COLUMNS, TimesRow};
+use crate::checkpoint::{self, Checkpoints, Pending};
 use crate::error::{CacheError, Tried};
 use crate::groups::Groups;
 use crate::head::{Head, Unsealed};
@@ -36,6 +38,8 @@ pub struct Recovered {
     pub replayed: u64,
     /// Samples of journal rows that could not be read: there is a gap record for them.
     pub damaged: u64,
+    /// Deployments whose checkpoint could not be read: they begin anew.
+    pub checkpoints: Vec<String>,
 }
 
 /// A series as the file knows it.
@@ -57,6 +61,7 @@ pub(crate) struct Loaded {
     pub head: Head,
     pub series: Vec<KnownSeries>,
     pub epochs: Vec<EpochInfo>,
+    pub checkpoints: Checkpoints,
     pub journal: VecDeque<JournalEntry>,
     pub next_journal: i64,
     pub next_times: i64,
@@ -199,6 +204,8 @@ fn load(
         pending: Vec::new(),
         pending_bytes: 0,
         pending_bound: options.pending_bytes,
+        batches: Recent::new(number(&db, "SELECT coalesce(max(id), 0) + 1 FROM batches")?),
+        checkpoints: Pending::default(),
         definitions: Vec::new(),
         life: Vec::new(),
         next_life,
@@ -210,6 +217,8 @@ fn load(
     let now = clock.now();
     let known: Vec<Epoch> = epochs.iter().map(|info| info.epoch).collect();
     let mut recovered = Recovered::default();
+    let checkpoints;
+    (checkpoints, recovered.checkpoints) = checkpoint::read(&db)?;
     let (journal, broken_rows) = replay(&db, &mut head, &known, now, &mut recovered)?;
     let mut lives = rows::last_lives(&db)?;
     let known_series = |(id, def, last_time)| KnownSeries { id, def, last_time, life: lives.remove(&id) };
@@ -226,7 +235,19 @@ fn load(
     let next_journal = number(&db, "SELECT coalesce(max(id), 0) + 1 FROM journal")?;
     let next_times = number(&db, "SELECT coalesce(max(id), 0) + 1 FROM times")?;
     let samples = number(&db, "SELECT coalesce(sum(count), 0) FROM times")?.cast_unsigned();
-    Ok(Loaded { samples, db, head, series, epochs, journal, next_journal, next_times, usage, recovered })
+    Ok(Loaded {
+        samples,
+        db,
+        head,
+        series,
+        epochs,
+        checkpoints,
+        journal,
+        next_journal,
+        next_times,
+        usage,
+        recovered,
+    })
 }
 
 fn damaged(what: &'static str) -> CacheError {
@@ -281,6 +302,10 @@ fn replay(
             query.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?.collect()
         })
         .tried("reading what is sealed")?;
+    let indexed: HashMap<u64, u64> = db
+        .prepare("SELECT epoch, max(last) FROM batches GROUP BY epoch")
+        .and_then(|mut query| query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+        .tried("reading how far batches are known")?;
     let mut journal = VecDeque::new();
     let mut broken = Vec::new();
     head.groups.settle(true);
@@ -293,6 +318,10 @@ fn replay(
         };
         journal.push_back(JournalEntry { id, epoch, last, bytes: row.bytes as u64 });
         for batch in batches {
+            let number = batch.numbers.at(0).unwrap_or_default();
+            if number > indexed.get(&epoch).copied().unwrap_or(0) && !batch.batch.is_empty() {
+                head.batches.push(epoch, number, batch.batch.len(), batch.batch.generation);
+            }
             for part in unsealed_parts(&head.groups, batch, &sealed) {
                 recovered.replayed += part.batch.len() as u64;
                 head.place(&Arc::new(part), now, |_, _| true);
@@ -407,7 +436,7 @@ fn forget_epochs(db: &Connection, options: &CacheOptions, now: UnixMillis) -> ru
          AND start NOT IN (SELECT epoch FROM journal)",
         [now.saturating_sub(age)],
     )?;
-    for rows_of in ["gap", "life"] {
+    for rows_of in ["gap", "life", "batches"] {
         db.execute(&format!("DELETE FROM {rows_of} WHERE epoch NOT IN (SELECT start FROM epoch)"), [])?;
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! both; of each group, what the copy has is taken from the copy. Readers never wait for a commit.
 
 mod last;
+mod order;
 mod plan;
 mod pool;
 mod summary;
@@ -26,6 +27,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use last::LastSample;
+pub use order::OrderedAnswer;
 pub use summary::{Bin, Summary, SummaryRequest};
 
 /// What is asked for.
@@ -125,35 +127,41 @@ impl Reader {
     /// # Errors
     /// Where the file cannot be read. A damaged block is no error but a gap.
     pub fn read(&self, request: &ReadRequest<'_>) -> Result<ReadAnswer, CacheError> {
-        let (views, through, pending_gaps, pending_life) = {
-            let head = self.shared.head.lock();
-            let through =
-                if request.epoch == head.epoch { request.through.min(head.last) } else { request.through };
-            let (views, life) = view(&head, request.epoch, request.series, request.after, through);
-            (views, through, head.gaps.clone(), life)
-        };
+        let prepared = Prepared::new(&self.shared.head.lock(), request);
         let mut db = self.pool.get(&self.shared.path)?;
         let tx = db.transaction().tried("beginning to read")?;
-        let mut gaps = rows::gaps(&tx, request.epoch, request.after, through)?;
         let mut bad = Vec::new();
-        let answer = answer(&tx, request, through, &views, &mut bad);
+        let mut out = Out { epoch: request.epoch, ..Out::default() };
+        let mut take = |series, number, time, value, mark| out.push(series, number, time, value, mark);
+        let poured = pour(&tx, request, prepared.through, &prepared.views, &mut bad, &mut Ok, &mut take);
+        if poured.is_err() {
+            self.report(bad.iter().map(|(bad, _)| *bad));
+        }
+        let through = poured?;
+        let (life, gaps) = prepared.finish(self, &tx, request, through, bad)?;
+        let life = life.into_iter().map(|(_, mark)| mark).collect();
+        Ok(ReadAnswer { through, batches: out.finish(), life, gaps })
+    }
+
+    /// How many samples of these series there are in a range of numbers: blocks are not touched.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn count(
+        &self,
+        series: &[SeriesId],
+        epoch: Epoch,
+        after: u64,
+        through: u64,
+    ) -> Result<u64, CacheError> {
+        let request = ReadRequest { series, epoch, after, through, times: None, max_samples: usize::MAX };
+        let prepared = Prepared::new(&self.shared.head.lock(), &request);
+        let mut db = self.pool.get(&self.shared.path)?;
+        let tx = db.transaction().tried("beginning to read")?;
+        let mut bad = Vec::new();
+        let plan = plan::plan(&tx, &request, prepared.through, &prepared.views, &mut bad)?;
         self.report(bad.iter().map(|(bad, _)| *bad));
-        let (through, batches) = answer?;
-        add_pending(&mut gaps, pending_gaps);
-        gaps.extend(bad.into_iter().map(|(_, gap)| gap));
-        gaps.retain(|gap| touches(gap, request.epoch, request.after, through) && concerns(gap, &views));
-        let mut life: BTreeMap<i64, LifeMark> =
-            rows::life(&tx, request.epoch, request.after, through)?.into_iter().collect();
-        life.extend(pending_life);
-        let mut wanted = request.series.to_vec();
-        wanted.sort_unstable();
-        let life = life
-            .into_values()
-            .filter(|mark| {
-                (request.after..=through).contains(&mark.after) && wanted.binary_search(&mark.series).is_ok()
-            })
-            .collect();
-        Ok(ReadAnswer { through, batches, life, gaps })
+        Ok(plan.samples as u64)
     }
 
     /// A number of `epoch` before which no sample has a time of `time` or later (at most a chunk too low): to answer a window
@@ -246,15 +254,62 @@ fn concerns(gap: &Gap, views: &[GroupView]) -> bool {
 
 type BadWithGap = (Bad, Gap);
 
-fn answer(
+/// What a request needs of the head, as it stood when it was copied.
+pub(crate) struct Prepared {
+    views: Vec<GroupView>,
+    /// The last number that there can be.
+    through: u64,
+    gaps: Vec<Gap>,
+    life: Vec<(i64, LifeMark)>,
+}
+
+impl Prepared {
+    fn new(head: &Head, request: &ReadRequest<'_>) -> Self {
+        let through =
+            if request.epoch == head.epoch { request.through.min(head.last) } else { request.through };
+        let (views, life) = view(head, request.epoch, request.series, request.after, through);
+        Self { views, through, gaps: head.gaps.clone(), life }
+    }
+
+    /// Marks and gaps beside an answer that is complete up to `through`; tells the writer what was `bad`.
+    fn finish(
+        self,
+        reader: &Reader,
+        db: &Connection,
+        request: &ReadRequest<'_>,
+        through: u64,
+        bad: Vec<BadWithGap>,
+    ) -> Result<(Vec<(i64, LifeMark)>, Vec<Gap>), CacheError> {
+        reader.report(bad.iter().map(|(bad, _)| *bad));
+        let mut gaps = rows::gaps(db, request.epoch, request.after, through)?;
+        add_pending(&mut gaps, self.gaps);
+        gaps.extend(bad.into_iter().map(|(_, gap)| gap));
+        gaps.retain(|gap| touches(gap, request.epoch, request.after, through) && concerns(gap, &self.views));
+        let mut life: BTreeMap<i64, LifeMark> =
+            rows::life(db, request.epoch, request.after, through)?.into_iter().collect();
+        life.extend(self.life);
+        let mut wanted = request.series.to_vec();
+        wanted.sort_unstable();
+        life.retain(|_, mark| {
+            (request.after..=through).contains(&mark.after) && wanted.binary_search(&mark.series).is_ok()
+        });
+        Ok((life.into_iter().collect(), gaps))
+    }
+}
+
+/// Gives all samples of a request to `take`, series after series, up to a number that the bound of samples and then `cut`
+/// decide; gives that number.
+fn pour(
     db: &Connection,
     request: &ReadRequest<'_>,
     through: u64,
     views: &[GroupView],
     bad: &mut Vec<BadWithGap>,
-) -> Result<(u64, Vec<Numbered>), CacheError> {
-    let Plan { through, parts } = plan::plan(db, request, through, views, bad)?;
-    let mut out = Out { epoch: request.epoch, ..Out::default() };
+    cut: &mut dyn FnMut(u64) -> Result<u64, CacheError>,
+    take: &mut impl FnMut(SeriesId, u64, UnixMillis, Value, Option<Mark>),
+) -> Result<u64, CacheError> {
+    let Plan { through, parts, .. } = plan::plan(db, request, through, views, bad)?;
+    let through = cut(through)?;
     let inside = |number: u64, time: UnixMillis| {
         request.after < number
             && number <= through
@@ -262,7 +317,7 @@ fn answer(
     };
     for (view, parts) in views.iter().zip(&parts) {
         for (rank, series) in &view.wanted {
-            let mut take = |number, time, value, mark| out.push(*series, number, time, value, mark);
+            let mut take = |number, time, value, mark| take(*series, number, time, value, mark);
             for part in parts {
                 match part {
                     Part::Stored(chunk) => {
@@ -273,7 +328,7 @@ fn answer(
             }
         }
     }
-    Ok((through, out.finish()))
+    Ok(through)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the loop's body, apart only for its length")]

@@ -15,7 +15,7 @@ pub(crate) const PAGE_BYTES: u32 = 4096;
 /// The write-ahead log is copied into the file whenever it has this many pages, and cut to that size.
 const WAL_PAGES: u32 = 1000;
 
-const MIGRATIONS: [&str; 1] = [V1];
+const MIGRATIONS: [&str; 2] = [V1, V2];
 
 const V1: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -44,6 +44,17 @@ CREATE TABLE life(id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, after INTEGER 
 CREATE INDEX life_of_epoch ON life(epoch, after);
 CREATE TABLE checkpoint(deployment TEXT PRIMARY KEY, epoch INTEGER NOT NULL, number INTEGER NOT NULL,
   state BLOB NOT NULL) WITHOUT ROWID;
+";
+
+/// The index of batches. Nothing ever wrote the first form of checkpoints.
+const V2: &str = "
+CREATE TABLE batches(id INTEGER PRIMARY KEY, epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  codec INTEGER NOT NULL, crc INTEGER NOT NULL, blob BLOB NOT NULL);
+CREATE INDEX batches_of_epoch ON batches(epoch, last);
+CREATE INDEX times_of_epoch ON times(epoch, first);
+DROP TABLE checkpoint;
+CREATE TABLE checkpoint(deployment TEXT NOT NULL, part INTEGER NOT NULL, crc INTEGER NOT NULL, blob BLOB NOT NULL,
+  PRIMARY KEY(deployment, part));
 ";
 
 /// The newest version of the schema: what this program writes.

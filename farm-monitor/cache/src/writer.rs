@@ -6,7 +6,9 @@
 mod bad;
 pub(crate) mod retain;
 
+use crate::batches::Segment;
 use crate::blocks;
+use crate::checkpoint::Pending;
 use crate::error::{CacheError, Tried};
 use crate::head::{Bad, Head, first_number};
 use crate::journal;
@@ -120,6 +122,9 @@ struct Work {
     life: Vec<(i64, LifeMark)>,
     gaps: Vec<Gap>,
     bad: Vec<Bad>,
+    checkpoints: Pending,
+    /// Of the index of batches, what must be written now.
+    segments: Vec<Segment>,
     sealing: Vec<Sealing>,
     /// For each epoch in the journal: the first number that stays unsealed.
     first_unsealed: BTreeMap<u64, Option<u64>>,
@@ -140,6 +145,8 @@ impl Work {
             && self.life.is_empty()
             && self.gaps.is_empty()
             && self.bad.is_empty()
+            && self.checkpoints.is_empty()
+            && self.segments.is_empty()
             && self.sealing.is_empty()
     }
 }
@@ -225,7 +232,7 @@ impl Writer {
             let chunk = sealing.iter().find(|chunk| chunk.group == group && chunk.epoch.start == epoch);
             chunk.map_or(0, |chunk| chunk.pieces.len())
         };
-        let first_unsealed = epochs
+        let first_unsealed: BTreeMap<u64, Option<u64>> = epochs
             .into_iter()
             .map(|epoch| (epoch, head.first_unsealed(epoch, |group| sealed(epoch, group))))
             .collect();
@@ -236,6 +243,8 @@ impl Writer {
             life: head.life.clone(),
             gaps: head.gaps.clone(),
             bad: head.bad.clone(),
+            checkpoints: head.checkpoints.clone(),
+            segments: head.batches.due(|epoch| first_unsealed.get(&epoch).copied().flatten()),
             sealing,
             first_unsealed,
             last: head.last,
@@ -272,6 +281,8 @@ impl Writer {
         head.life.drain(..work.life.len());
         head.gaps.drain(..work.gaps.len());
         head.bad.drain(..work.bad.len());
+        head.checkpoints.drop_written(&work.checkpoints);
+        head.batches.written(&work.segments);
         for sealing in &work.sealing {
             self.samples += sealing.pieces.iter().map(|piece| u64::from(piece.len)).sum::<u64>();
             head.drop_sealed(sealing.epoch, sealing.group, sealing.pieces.len(), now);
@@ -314,6 +325,10 @@ impl Writer {
         let sealed = |epoch: u64, last: u64| {
             work.first_unsealed.get(&epoch).is_some_and(|first| first.is_none_or(|first| last < first))
         };
+        for segment in &work.segments {
+            segment.write(&tx).tried("writing the index of batches")?;
+        }
+        work.checkpoints.write(&tx).tried("writing checkpoints")?;
         // First what frees pages, so that a nearly full disk takes it.
         let trimmed: Vec<i64> =
             self.journal.iter().filter(|row| sealed(row.epoch, row.last)).map(|row| row.id).collect();

@@ -9,7 +9,7 @@ mod channel;
 mod pieces;
 
 pub use channel::{LiveChannel, LiveCursor, LiveEntry, LiveItem, Overtaken};
-pub use pieces::pieces;
+pub use pieces::{PIECE_BYTES, PIECE_SAMPLES, pieces};
 
 use super::constraint;
 use super::ledger::Edge;
@@ -158,8 +158,8 @@ impl LiveChannels {
     }
 
     /// Gives a change in a series' life to the channels that want the series.
-    pub fn life(&mut self, mark: &LifeMark, epoch: Epoch) {
-        self.give(mark.series, &LiveItem::Life(epoch, mark.clone()));
+    pub fn life(&mut self, mark: LifeMark, epoch: Epoch, id: i64) {
+        self.give(mark.series, &LiveItem::Life { epoch, mark, id });
     }
 
     /// Says that a series' declaration changed.

@@ -253,7 +253,7 @@ async fn take(feed: &mut Feed, bins: &mut Bins) -> Result<u64, Stop> {
                             reached = entry.item.last_number().unwrap_or(reached);
                             add(feed, bins, numbered).await?;
                         }
-                        LiveItem::Life(_, mark) => feed.life(mark).await?,
+                        LiveItem::Life { mark, .. } => feed.life(mark).await?,
                         LiveItem::Redeclared(id) => feed.announced.forget(*id),
                     }
                 }

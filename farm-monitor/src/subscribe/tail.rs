@@ -116,7 +116,7 @@ async fn drain_channel(feed: &mut Feed, beat: bool) -> Result<(), Stop> {
 async fn give_entry(feed: &mut Feed, entry: &Arc<LiveEntry>) -> Result<(), Stop> {
     match &entry.item {
         LiveItem::Redeclared(id) => feed.announced.forget(*id),
-        LiveItem::Life(_, mark) => feed.life(mark).await?,
+        LiveItem::Life { mark, .. } => feed.life(mark).await?,
         LiveItem::Batch(numbered) if feed.plan.is_raw() && feed.plan.until.is_none() => {
             feed.tell(&numbered.batch.series).await?;
             feed.out.samples += numbered.batch.len() as u64;

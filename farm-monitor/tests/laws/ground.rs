@@ -1,6 +1,6 @@
 //! A hub on a cache in a temporary folder, and what a subscriber was told of it.
 
-use hedgerow_cache::{Cache, CacheOptions};
+use hedgerow_cache::{Cache, CacheOptions, Checkpoint};
 use hedgerow_collect::front_door::{FrontDoor, OriginId};
 use hedgerow_farm_monitor::hub::{Bounds, Hub, HubOptions, LifeRules};
 use hedgerow_farm_monitor::subscribe::{Feed, Plan, StreamOutput};
@@ -45,6 +45,15 @@ impl Ground {
     }
 
     fn open(folder: tempfile::TempDir, id: Id, clock: Arc<AtomicI64>, bounds: Bounds) -> Self {
+        Self::open_all(folder, id, clock, bounds).0
+    }
+
+    fn open_all(
+        folder: tempfile::TempDir,
+        id: Id,
+        clock: Arc<AtomicI64>,
+        bounds: Bounds,
+    ) -> (Self, BTreeMap<String, Checkpoint>) {
         let now = {
             let clock = Arc::clone(&clock);
             move || clock.load(Ordering::Relaxed)
@@ -55,6 +64,7 @@ impl Ground {
             ..CacheOptions::default()
         };
         let opened = Cache::open(&folder.path().join("cache.db"), options, Arc::new(now.clone())).unwrap();
+        let checkpoints = opened.checkpoints.clone();
         let options = HubOptions {
             farm: "test".into(),
             bounds,
@@ -64,7 +74,25 @@ impl Ground {
         };
         let hub = Arc::new(Hub::new(options, opened, Arc::new(now)));
         let origin = hub.origin("test");
-        Self { hub, id, clock, origin, folder, drain: drain() }
+        (Self { hub, id, clock, origin, folder, drain: drain() }, checkpoints)
+    }
+
+    /// Restarts on a copy of the files as they are on the disk, as if the process had been killed.
+    pub async fn restart_killed(self) -> Self {
+        self.hub.cache().flush().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["cache.db", "cache.db-wal", "cache.db.start"] {
+            std::fs::copy(self.folder.path().join(file), folder.path().join(file)).unwrap();
+        }
+        Self::open(folder, self.id, Arc::clone(&self.clock), Bounds::default())
+    }
+
+    /// As `restart`, and what was known of deployments.
+    pub async fn restart_with_checkpoints(self) -> (Self, BTreeMap<String, Checkpoint>) {
+        let Self { hub, id, clock, folder, .. } = self;
+        hub.cache().close().unwrap();
+        drop(hub);
+        Self::open_all(folder, id, clock, Bounds::default())
     }
 
     /// Ends the hub in good order and begins anew on the same folder.

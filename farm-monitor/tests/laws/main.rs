@@ -1,6 +1,7 @@
 //! The laws of the hub and of subscriptions, held on a real hub over a real cache.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 
+mod feed;
 mod ground;
 mod hub;
 mod interleaving;

@@ -36,6 +36,8 @@ pub(super) struct Plan {
     pub through: u64,
     /// For each group its parts.
     pub parts: Vec<Vec<Part>>,
+    /// How many samples they have.
+    pub samples: usize,
 }
 
 /// A chunk on the walk: its entries are read when the walk reaches it.
@@ -123,7 +125,7 @@ pub(super) fn plan(
             None => Part::Head(views[walk.group].pieces[..walk.next].to_vec()),
         });
     }
-    Ok(Plan { through, parts })
+    Ok(Plan { through, parts, samples })
 }
 
 /// The group's chunks that may have something, in number order.

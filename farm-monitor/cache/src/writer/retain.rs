@@ -2,11 +2,13 @@
 //! steps. Pages that become free are used again; when a lot of them are free, the file is cut.
 
 use super::Writer;
+use crate::batches;
 use crate::error::{CacheError, Tried};
 use crate::rows;
 use crate::schema::{PAGE_BYTES, RANK_BITS, pragma};
 use hedgerow_model::{Epoch, Gap, GapReason, GapScope, Name, UnixMillis};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Most chunks deleted in one transaction.
@@ -177,6 +179,11 @@ impl Writer {
             .map(|chunk| delete_chunk(&tx, chunk, reason, cluster))
             .sum::<rusqlite::Result<u64>>()
             .tried("deleting the oldest samples")?;
+        let epochs: BTreeSet<u64> = chunks.iter().map(|chunk| chunk.epoch).collect();
+        for epoch in epochs {
+            let unsealed = self.shared.head.lock().first_unsealed(epoch, |_| 0);
+            batches::forget(&tx, epoch, unsealed).tried("forgetting batches")?;
+        }
         tx.commit().tried("deleting the oldest samples")?;
         self.samples = self.samples.saturating_sub(gone);
         for chunk in chunks {

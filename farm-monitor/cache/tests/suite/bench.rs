@@ -21,6 +21,8 @@ pub struct Bench {
     pub now: Arc<AtomicI64>,
     pub opened: Option<Opened>,
     pub model: Vec<Row>,
+    /// Batches as they were accepted: epoch's start, first number, count, generation.
+    pub batches: Vec<(u64, u64, u64, u8)>,
     pub next: u64,
     pub epoch: Epoch,
 }
@@ -71,7 +73,8 @@ impl Bench {
         let path = folder.path().join("cache.db");
         let now = Arc::new(AtomicI64::new(1000));
         let epoch = Epoch { start: 0, random: 0 };
-        let mut bench = Self { folder, path, options, now, opened: None, model: Vec::new(), next: 1, epoch };
+        let (model, batches) = (Vec::new(), Vec::new());
+        let mut bench = Self { folder, path, options, now, opened: None, model, batches, next: 1, epoch };
         bench.open();
         bench
     }
@@ -136,13 +139,42 @@ impl Bench {
 
     /// Appends to cache and model; series ascending.
     pub fn append(&mut self, time: UnixMillis, samples: &[(u32, Value)], marks: Vec<(u32, Mark)>) {
-        let batch = self.batch(time, samples, marks.clone());
+        self.append_as(time, samples, marks, 0);
+    }
+
+    /// As `append`, of this generation.
+    pub fn append_as(
+        &mut self,
+        time: UnixMillis,
+        samples: &[(u32, Value)],
+        marks: Vec<(u32, Mark)>,
+        generation: u8,
+    ) {
+        let mut batch = self.batch(time, samples, marks);
+        Arc::make_mut(&mut batch).batch.generation = generation;
         self.cache().append(&batch).unwrap();
-        for (at, (series, value)) in (0_u32..).zip(samples) {
-            let mark = marks.iter().find(|(place, _)| *place == at).map(|(_, mark)| *mark);
-            self.model.push((self.epoch.start, self.next + u64::from(at), *series, time, bits(value), mark));
+        self.note(&batch, time);
+    }
+
+    /// The model has it, too.
+    pub fn note(&mut self, batch: &Numbered, time: UnixMillis) {
+        let marks = &batch.batch.marks;
+        let (start, count) = (self.epoch.start, batch.batch.len() as u64);
+        if count > 0 {
+            self.batches.push((start, self.next, count, batch.batch.generation));
         }
-        self.next += samples.len() as u64;
+        for (at, (series, _, value)) in (0_u32..).zip(batch.batch.iter()) {
+            let mark = marks.iter().find(|(place, _)| *place == at).map(|(_, mark)| *mark);
+            self.model.push((
+                self.epoch.start,
+                self.next + u64::from(at),
+                series.0,
+                time,
+                bits(&value),
+                mark,
+            ));
+        }
+        self.next += count;
     }
 
     /// A round of the series `ids`, with values that tell them apart.

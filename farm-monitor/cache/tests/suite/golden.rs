@@ -1,9 +1,11 @@
-//! The golden file: a cache of version 1 that every later version must read, and that a script without our code reads too.
+//! The golden files: caches of versions 1 and 2 that every later version must read, and that a script without our code reads
+//! too.
 //!
-//! `cargo test -p hedgerow-cache --test suite -- --ignored makes_the_golden_file` writes it anew; only before the format's release.
+//! `cargo test -p hedgerow-cache --test suite -- --ignored makes_the_golden_file` writes the newest anew; only before the
+//! format's release. That of version 1 stays as it is.
 
 use crate::bench::{Bench, options, read_all};
-use hedgerow_cache::{Cache, CacheOptions, EpochEnd};
+use hedgerow_cache::{Cache, CacheOptions, Checkpoint, EpochEnd, ReadRequest};
 use hedgerow_model::{Epoch, GapScope, Life, LifeMark, Mark, SeriesId, Value};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
@@ -15,9 +17,13 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-fn expected() -> Json {
-    serde_json::from_str(&std::fs::read_to_string(folder().join("cache-v1.json")).unwrap()).unwrap()
+fn expected(version: u8) -> Json {
+    let json = folder().join(format!("cache-v{version}.json"));
+    serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap()
 }
+
+/// What a golden file holds; of version 1 the last two do not exist.
+const PARTS: [&str; 7] = ["epochs", "series", "gaps", "life", "samples", "batches", "checkpoints"];
 
 /// The script may be run with this program; everything it needs is in Python's standard library.
 const PYTHON: &str = "python3";
@@ -25,27 +31,35 @@ const PYTHON: &str = "python3";
 #[test]
 fn a_script_without_our_code_reads_the_golden_file() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/decode.py");
-    let run = Command::new(PYTHON).arg(script).arg(folder().join("cache-v1.db")).output().unwrap();
-    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
-    let found: Json = serde_json::from_slice(&run.stdout).unwrap();
-    let expected = expected();
-    for part in ["epochs", "series", "gaps", "life", "samples"] {
-        assert_eq!(found[part], expected[part], "{part}");
+    for version in [1, 2] {
+        let file = folder().join(format!("cache-v{version}.db"));
+        let run = Command::new(PYTHON).arg(&script).arg(file).output().unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        let found: Json = serde_json::from_slice(&run.stdout).unwrap();
+        let expected = expected(version);
+        for part in PARTS {
+            assert_eq!(found[part], expected[part], "{part} of version {version}");
+        }
     }
 }
 
 #[test]
-fn this_version_reads_the_golden_file() {
+fn this_version_reads_the_golden_files() {
+    reads(1);
+    reads(2);
+}
+
+fn reads(version: u8) {
     let copy = tempfile::tempdir().unwrap();
     let path = copy.path().join("cache.db");
-    std::fs::copy(folder().join("cache-v1.db"), &path).unwrap();
+    std::fs::copy(folder().join(format!("cache-v{version}.db")), &path).unwrap();
     assert!(hedgerow_cache::verify(&path).unwrap().iter().all(hedgerow_cache::EpochProof::holds));
     let opened = Cache::open(&path, options(), Arc::new(|| 0)).unwrap();
     assert_eq!(
         opened.recovered,
         hedgerow_cache::Recovered { replayed: opened.recovered.replayed, ..Default::default() }
     );
-    let expected = expected();
+    let expected = expected(version);
     let all: Vec<SeriesId> = opened.series.iter().map(|series| series.id).collect();
     let reader = opened.cache.reader();
     let mut found = Vec::new();
@@ -55,6 +69,37 @@ fn this_version_reads_the_golden_file() {
     found.sort();
     let found: Vec<Json> = found.iter().map(json_row).collect();
     assert_eq!(Json::from(found), expected["samples"]);
+    for info in reader.epochs().unwrap() {
+        let (epoch, last) = (info.epoch, info.last);
+        let request = ReadRequest {
+            series: &all,
+            epoch,
+            after: 0,
+            through: last,
+            times: None,
+            max_samples: usize::MAX,
+        };
+        let batches = reader.read_in_order(&request).unwrap().batches;
+        let firsts: Vec<u64> = batches.iter().filter_map(|batch| batch.numbers.at(0)).collect();
+        if let Some(listed) = expected["batches"].as_array() {
+            let of = |json: &Json, field: &str| json[field].as_u64().unwrap();
+            let here = |json: &&Json| of(json, "epoch") == epoch.start;
+            let numbers: Vec<u64> = expected["samples"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(here)
+                .map(|s| of(s, "number"))
+                .collect();
+            let left = |batch: &Json| {
+                let (first, count) = (of(batch, "first"), of(batch, "count"));
+                numbers.iter().copied().find(|number| (first..first + count).contains(number))
+            };
+            let starts: Vec<u64> = listed.iter().filter(here).filter_map(left).collect();
+            assert_eq!(firsts, starts);
+        }
+    }
+    assert_eq!(opened.checkpoints.len(), usize::from(version > 1));
     drop(opened);
     assert!(hedgerow_cache::verify(&path).unwrap().iter().all(hedgerow_cache::EpochProof::holds));
 }
@@ -103,12 +148,18 @@ fn sample(series: u32, round: i64) -> Value {
 
 fn append(bench: &mut Bench, ids: impl Iterator<Item = u32>, round: i64) {
     let samples: Vec<(u32, Value)> = ids.map(|id| (id, sample(id, round))).collect();
+    let generation = (round % 40 == 3).into();
     let marks = samples
         .iter()
         .position(|(id, _)| *id == 5)
         .filter(|_| round == 15)
         .map(|at| (at as u32, Mark::Wrap64));
-    bench.append(1_000_000 + round * 10_000 + round % 3, &samples, marks.into_iter().collect());
+    bench.append_as(
+        1_000_000 + round * 10_000 + round % 3,
+        &samples,
+        marks.into_iter().collect(),
+        generation,
+    );
 }
 
 #[test]
@@ -170,6 +221,8 @@ fn makes_the_golden_file() {
     for (epoch, last) in epochs.iter().zip(lasts) {
         read_all(&reader, *epoch, &all, last, 1 << 20);
     }
+    let (consumed, state) = ([1, 2, 3].into(), Some(b"state".as_slice().into()));
+    bench.cache().checkpoint("load-1", &Checkpoint { consumed, state });
     bench.cache().flush().unwrap();
     write(&mut bench, &epochs);
 }
@@ -223,16 +276,43 @@ fn write(bench: &mut Bench, epochs: &[Epoch]) {
         .collect();
     let life = json!([{"epoch": 1, "after": 215, "series": 2, "life": "stale", "time": 1_200_000, "reason": "missed 3 intervals of 10s"}]);
     let samples: Vec<Json> = samples.iter().map(json_row).collect();
-    let expected = json!({"epochs": infos, "series": series, "samples": samples, "gaps": gaps, "life": life});
-    std::fs::copy(&bench.path, folder().join("cache-v1.db")).unwrap();
+    let (batches, checkpoints) = (stored_batches(bench), stored_checkpoints());
+    let expected = json!({"epochs": infos, "series": series, "samples": samples, "gaps": gaps, "life": life,
+        "batches": batches, "checkpoints": checkpoints});
+    std::fs::copy(&bench.path, folder().join("cache-v2.db")).unwrap();
     // One line an object: small differences stay small.
     let mut text = String::from("{\n");
-    for (at, part) in ["epochs", "series", "gaps", "life", "samples"].iter().enumerate() {
+    for (at, part) in PARTS.iter().enumerate() {
         let lines: Vec<String> = expected[part].as_array().unwrap().iter().map(Json::to_string).collect();
         text.push_str(&format!("{}\"{part}\": [\n{}\n]", if at > 0 { ",\n" } else { "" }, lines.join(",\n")));
     }
     text.push_str("\n}\n");
-    std::fs::write(folder().join("cache-v1.json"), text).unwrap();
+    std::fs::write(folder().join("cache-v2.json"), text).unwrap();
+}
+
+fn stored_checkpoints() -> Json {
+    let part = |part: u8, bytes: &str| json!({"deployment": "load-1", "part": part, "bytes": bytes});
+    json!([part(1, "010203"), part(2, "7374617465")])
+}
+
+/// The batches as they were accepted, of those epochs that are left, but for what the index has let go.
+fn stored_batches(bench: &Bench) -> Json {
+    let db = rusqlite::Connection::open(&bench.path).unwrap();
+    let least = |epoch: u64| -> Option<u64> {
+        let sql = "SELECT min(first) FROM (SELECT epoch, first FROM batches UNION SELECT epoch, first FROM journal) WHERE epoch = ?1";
+        db.query_row(sql, [epoch], |row| row.get(0)).unwrap()
+    };
+    let last = |epoch: u64| -> u64 {
+        db.query_row("SELECT coalesce(max(last), 0) FROM epoch WHERE start = ?1", [epoch], |row| row.get(0))
+            .unwrap()
+    };
+    let kept = bench.batches.iter().filter(|(epoch, first, ..)| {
+        least(*epoch).is_some_and(|least| *first >= least) && *first <= last(*epoch)
+    });
+    let json = kept.map(|(epoch, first, count, generation)| {
+        json!({"epoch": epoch, "first": first, "count": count, "generation": generation})
+    });
+    json.collect()
 }
 
 fn epoch_infos(bench: &Bench) -> Vec<Json> {

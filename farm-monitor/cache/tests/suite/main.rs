@@ -5,5 +5,6 @@ mod bench;
 mod bounds;
 mod damage;
 mod golden;
+mod order;
 mod reading;
 mod together;

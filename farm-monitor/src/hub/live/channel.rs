@@ -24,7 +24,14 @@ pub enum LiveItem {
     /// Samples that match, in number order.
     Batch(Arc<Numbered>),
     /// A transition in the life of a series that matches.
-    Life(Epoch, LifeMark),
+    Life {
+        /// The running epoch.
+        epoch: Epoch,
+        /// What and when.
+        mark: LifeMark,
+        /// The mark's id in the cache.
+        id: i64,
+    },
     /// The declaration of a series that matches changed: tell it again before its next sample.
     Redeclared(SeriesId),
 }
@@ -33,7 +40,7 @@ impl LiveItem {
     fn samples(&self) -> u64 {
         match self {
             Self::Batch(numbered) => numbered.batch.len() as u64,
-            Self::Life(..) | Self::Redeclared(_) => 0,
+            Self::Life { .. } | Self::Redeclared(_) => 0,
         }
     }
 
@@ -41,7 +48,7 @@ impl LiveItem {
     pub fn last_number(&self) -> Option<u64> {
         match self {
             Self::Batch(numbered) => numbered.numbers.at(numbered.batch.len().checked_sub(1)?),
-            Self::Life(..) | Self::Redeclared(_) => None,
+            Self::Life { .. } | Self::Redeclared(_) => None,
         }
     }
 
@@ -49,7 +56,7 @@ impl LiveItem {
         match self {
             // Held twice while it is on its way: as columns, and encoded.
             Self::Batch(numbered) => 256 + 2 * (numbered.batch.values.bytes() + 8 * numbered.batch.len()),
-            Self::Life(..) | Self::Redeclared(_) => 256,
+            Self::Life { .. } | Self::Redeclared(_) => 256,
         }
     }
 }
@@ -196,6 +203,11 @@ impl LiveChannel {
         self.series.lock().clone()
     }
 
+    /// Of the series that match those behind the first `from`; new ones come at the end.
+    pub(in crate::hub) fn series_from(&self, from: usize) -> Vec<SeriesId> {
+        self.series.lock().get(from..).unwrap_or_default().to_vec()
+    }
+
     /// Which samples go through it: patterns and constraint of this predicate.
     pub fn condition(&self) -> &Predicate {
         &self.condition
@@ -248,7 +260,7 @@ mod tests {
         let epoch = Epoch { start: 1, random: 1 };
         let mark =
             LifeMark { series: SeriesId(1), life: Life::Stale, time: 0, after: number, reason: "".into() };
-        LiveItem::Life(epoch, mark)
+        LiveItem::Life { epoch, mark, id: number as i64 }
     }
 
     #[test]

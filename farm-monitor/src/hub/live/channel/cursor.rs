@@ -130,9 +130,9 @@ impl LiveCursor {
         for entry in ring.entries.iter().skip(start) {
             match &entry.item {
                 LiveItem::Batch(_) if entry.item.last_number() > Some(number) => break,
-                LiveItem::Life(_, mark) if mark.after >= number => break,
+                LiveItem::Life { mark, .. } if mark.after >= number => break,
                 LiveItem::Redeclared(_) => self.kept.push(Arc::clone(entry)),
-                LiveItem::Batch(_) | LiveItem::Life(..) => {}
+                LiveItem::Batch(_) | LiveItem::Life { .. } => {}
             }
             self.next += 1;
         }
@@ -154,6 +154,11 @@ impl LiveCursor {
     /// The series that match, ascending, as of now.
     pub fn series(&self) -> Vec<SeriesId> {
         self.channel.series()
+    }
+
+    /// As `series`, but for the first `from` of them: those that came since.
+    pub fn series_from(&self, from: usize) -> Vec<SeriesId> {
+        self.channel.series_from(from)
     }
 }
 

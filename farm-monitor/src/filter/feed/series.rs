@@ -1,0 +1,176 @@
+//! Which series a deployment is given: matched once, when they are new, and never those of the clusters it must not have.
+
+use super::Item;
+use crate::hub::{Hub, LiveCursor};
+use hashbrown::{HashMap, HashSet};
+use hedgerow_model::predicate::{PathPattern, Predicate};
+use hedgerow_model::{
+    Name, Numbered, Numbers, Position, SeriesDef, SeriesId, SeriesKey, SeriesPath, UnixMillis,
+};
+use std::sync::Arc;
+
+/// See the module.
+pub(super) struct Wanted {
+    patterns: Vec<PathPattern>,
+    excluded: Vec<Name>,
+    heartbeat_key: Option<SeriesKey>,
+    /// Of the channel's series, how many have been looked at, and the highest of them.
+    looked_at: usize,
+    classified: SeriesId,
+    /// What matches, with its declaration; the heartbeat is among them only if it matches.
+    wanted: HashMap<SeriesId, Arc<SeriesDef>>,
+    /// In the channel, but not wanted.
+    left_out: HashSet<SeriesId>,
+    heartbeat: Option<SeriesId>,
+    /// All of `wanted`, and the heartbeat.
+    read: Arc<Vec<SeriesId>>,
+}
+
+impl Wanted {
+    /// And the patterns of the live channel: the heartbeat's comes to what is asked for.
+    pub(super) fn new(
+        hub: &Hub,
+        patterns: Vec<PathPattern>,
+        excluded: Vec<Name>,
+    ) -> (Self, Vec<PathPattern>) {
+        let heartbeat_key = hub.heartbeat_key();
+        let mut all = patterns.clone();
+        let path = Name::new(hub.farm()).ok().zip(heartbeat_key.clone());
+        let path = path.map(|(farm, key)| SeriesPath { farm, key }.to_string());
+        all.extend(path.and_then(|path| Predicate::parse(&path).ok()).into_iter().flat_map(|p| p.patterns));
+        let wanted = Self {
+            patterns,
+            excluded,
+            heartbeat_key,
+            looked_at: 0,
+            classified: SeriesId(0),
+            wanted: HashMap::new(),
+            left_out: HashSet::new(),
+            heartbeat: None,
+            read: Arc::default(),
+        };
+        (wanted, all)
+    }
+
+    /// Looks at those series of the channel that are new.
+    pub(super) fn refresh(&mut self, hub: &Hub, cursor: &LiveCursor) {
+        let new = cursor.series_from(self.looked_at);
+        if new.is_empty() {
+            return;
+        }
+        self.looked_at += new.len();
+        let mut read = Vec::clone(&self.read);
+        for (id, def) in hub.declared(&new).0 {
+            self.classified = self.classified.max(id);
+            let is_heartbeat = self.heartbeat_key.as_ref() == Some(&def.key);
+            if is_heartbeat {
+                self.heartbeat = Some(id);
+            }
+            let matches = || self.patterns.iter().any(|pattern| pattern.matches(hub.farm(), &def.key));
+            if !self.excluded.contains(&def.key.cluster) && (!is_heartbeat || matches()) {
+                self.wanted.insert(id, def);
+            } else {
+                self.left_out.insert(id);
+            }
+            if is_heartbeat || self.wanted.contains_key(&id) {
+                read.push(id);
+            }
+        }
+        self.read = Arc::new(read);
+    }
+
+    /// What to read of the cache.
+    pub(super) fn series(&self) -> Arc<Vec<SeriesId>> {
+        Arc::clone(&self.read)
+    }
+
+    /// The heartbeat, if there is one yet, and whether it matches, too.
+    pub(super) fn heartbeat(&self) -> Option<(SeriesId, bool)> {
+        self.heartbeat.map(|id| (id, self.wanted.contains_key(&id)))
+    }
+
+    /// All series up to this one have been looked at.
+    pub(super) fn classified(&self) -> SeriesId {
+        self.classified
+    }
+
+    pub(super) fn is_wanted(&self, id: SeriesId) -> bool {
+        self.wanted.contains_key(&id)
+    }
+
+    /// A batch of the channel, without what is not wanted.
+    pub(super) fn accepted(&self, mut numbered: Arc<Numbered>) -> Option<Item> {
+        if !self.left_out.is_empty() {
+            let kept = |id: &SeriesId| !self.left_out.contains(id) || self.heartbeat == Some(*id);
+            if !numbered.batch.series.iter().all(kept) {
+                numbered = Arc::new(restricted(&numbered, kept)?);
+            }
+        }
+        accepted(numbered, self.heartbeat())
+    }
+
+    /// Whether the declaration of a wanted series is another one than before.
+    pub(super) fn note_redeclared(&mut self, hub: &Hub, id: SeriesId) -> bool {
+        match (self.wanted.get_mut(&id), hub.def(id)) {
+            (Some(known), Some(now)) if !Arc::ptr_eq(known, &now) => {
+                *known = now;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// All series whose declaration changed.
+    pub(super) fn redeclared(&mut self, hub: &Hub) -> Vec<SeriesId> {
+        let mut ids: Vec<SeriesId> = self.wanted.keys().copied().collect();
+        ids.sort_unstable();
+        let (declared, _) = hub.declared(&ids);
+        let changed = declared.into_iter().filter(|(id, now)| {
+            let known = self.wanted.insert(*id, Arc::clone(now));
+            known.is_none_or(|known| !Arc::ptr_eq(&known, now))
+        });
+        changed.map(|(id, _)| id).collect()
+    }
+}
+
+/// A batch of what is wanted and the heartbeat as an item; `heartbeat`: which that is, and whether it matches.
+pub(super) fn accepted(numbered: Arc<Numbered>, heartbeat: Option<(SeriesId, bool)>) -> Option<Item> {
+    let number = numbered.numbers.at(numbered.batch.len().checked_sub(1)?)?;
+    let through = Position { epoch: numbered.epoch, number };
+    let found = heartbeat.and_then(|(id, matches)| {
+        let at = numbered.batch.series.binary_search(&id).ok()?;
+        Some((id, matches, numbered.batch.times.at(at)))
+    });
+    let time: Option<UnixMillis> = found.map(|(.., time)| time);
+    let batch = match found {
+        Some((id, false, _)) => restricted(&numbered, |other| *other != id).map(Arc::new),
+        _ => Some(dense(numbered)),
+    };
+    Some(Item::Accepted { through, batch, heartbeat: time })
+}
+
+/// The samples of some series, if there are any.
+fn restricted(numbered: &Numbered, kept: impl Fn(&SeriesId) -> bool) -> Option<Numbered> {
+    let positions: Vec<u32> =
+        (0_u32..).zip(&numbered.batch.series).filter(|(_, id)| kept(id)).map(|(at, _)| at).collect();
+    if positions.is_empty() {
+        return None;
+    }
+    let numbers: Vec<u64> = positions.iter().filter_map(|at| numbered.numbers.at(*at as usize)).collect();
+    let numbers = consecutive(&numbers).unwrap_or(Numbers::Each(numbers));
+    Some(Numbered { epoch: numbered.epoch, numbers, batch: numbered.batch.select(&positions) })
+}
+
+/// Consecutive numbers as such: one form, whichever way a batch came.
+fn dense(numbered: Arc<Numbered>) -> Arc<Numbered> {
+    let Numbers::Each(numbers) = &numbered.numbers else { return numbered };
+    match consecutive(numbers) {
+        Some(numbers) => Arc::new(Numbered { epoch: numbered.epoch, numbers, batch: numbered.batch.clone() }),
+        None => numbered,
+    }
+}
+
+fn consecutive(numbers: &[u64]) -> Option<Numbers> {
+    let (first, last) = (*numbers.first()?, *numbers.last()?);
+    (last - first + 1 == numbers.len() as u64).then_some(Numbers::From(first))
+}
