@@ -267,9 +267,11 @@ def crashes(contract, options):
                     faults.append(f"{place} was shown as {key} {when} {value} and is kept as {there[place]}")
                 continue
             lost += 1
-            kill = next((kill for kill in kills if kill["at"] >= at), None)
+            # Each kill ends the next epoch. Not by the time: what was sent before a kill may be read after it.
+            ended = start - min(newest)
+            kill = kills[ended] if ended < len(kills) else None
             if kill is None:
-                faults.append(f"{place} was shown after the last kill and is not there")
+                faults.append(f"{place} was shown and not killed and is not there")
             else:
                 before = round((kill["at"] - at) * 1000)
                 earliest[kill["at"]] = max(before, earliest.get(kill["at"], 0))
