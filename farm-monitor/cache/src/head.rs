@@ -128,6 +128,9 @@ impl Head {
         now: UnixMillis,
         checkpoint: Option<(&str, &Checkpoint)>,
     ) -> Result<(), AppendRefused> {
+        if self.closed {
+            return Err(AppendRefused::Closed);
+        }
         let mut last = self.last;
         for batch in batches {
             last = self.check(batch, last)?;
@@ -184,9 +187,6 @@ impl Head {
 
     /// Whether a batch may follow number `last`; gives the number that is the last then.
     fn check(&self, batch: &Numbered, last: u64) -> Result<u64, AppendRefused> {
-        if self.closed {
-            return Err(AppendRefused::Closed);
-        }
         if batch.epoch != self.epoch {
             return Err(AppendRefused::Form("of another epoch"));
         }

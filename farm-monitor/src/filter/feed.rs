@@ -192,12 +192,13 @@ impl Feed {
         .await?;
         self.walk = walk;
         self.live = all && end.number >= self.passed;
-        if all && !self.live {
+        if std::mem::take(&mut self.redeclared) {
+            // Which ones went by unseen.
+            items.splice(0..0, self.wanted.all().map(Item::Redeclared));
+        }
+        if items.is_empty() && all && !self.live {
             // The hub is about to say so: it holds its lock for microseconds.
             tokio::task::yield_now().await;
-        }
-        if std::mem::take(&mut self.redeclared) {
-            items.splice(0..0, self.wanted.redeclared(&self.hub).into_iter().map(Item::Redeclared));
         }
         Ok(items)
     }
@@ -231,7 +232,7 @@ impl Feed {
         match &entry.item {
             LiveItem::Redeclared(id) => {
                 self.wanted.refresh(&self.hub, &self.cursor);
-                if self.wanted.note_redeclared(&self.hub, *id) {
+                if self.wanted.is_wanted(*id) {
                     items.push(Item::Redeclared(*id));
                 }
             }

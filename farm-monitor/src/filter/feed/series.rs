@@ -2,11 +2,9 @@
 
 use super::Item;
 use crate::hub::{Hub, LiveCursor};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use hedgerow_model::predicate::{PathPattern, Predicate};
-use hedgerow_model::{
-    Name, Numbered, Numbers, Position, SeriesDef, SeriesId, SeriesKey, SeriesPath, UnixMillis,
-};
+use hedgerow_model::{Name, Numbered, Numbers, Position, SeriesId, SeriesKey, SeriesPath, UnixMillis};
 use std::sync::Arc;
 
 /// See the module.
@@ -17,12 +15,10 @@ pub(super) struct Wanted {
     /// Of the channel's series, how many have been looked at, and the highest of them.
     looked_at: usize,
     classified: SeriesId,
-    /// What matches, with its declaration; the heartbeat is among them only if it matches.
-    wanted: HashMap<SeriesId, Arc<SeriesDef>>,
     /// In the channel, but not wanted.
     left_out: HashSet<SeriesId>,
     heartbeat: Option<SeriesId>,
-    /// All of `wanted`, and the heartbeat.
+    /// What is wanted, ascending, and the heartbeat, wanted or not.
     read: Arc<Vec<SeriesId>>,
 }
 
@@ -44,7 +40,6 @@ impl Wanted {
             heartbeat_key,
             looked_at: 0,
             classified: SeriesId(0),
-            wanted: HashMap::new(),
             left_out: HashSet::new(),
             heartbeat: None,
             read: Arc::default(),
@@ -59,7 +54,7 @@ impl Wanted {
             return;
         }
         self.looked_at += new.len();
-        let mut read = Vec::clone(&self.read);
+        let read = Arc::make_mut(&mut self.read);
         for (id, def) in hub.declared(&new).0 {
             self.classified = self.classified.max(id);
             let is_heartbeat = self.heartbeat_key.as_ref() == Some(&def.key);
@@ -67,16 +62,14 @@ impl Wanted {
                 self.heartbeat = Some(id);
             }
             let matches = || self.patterns.iter().any(|pattern| pattern.matches(hub.farm(), &def.key));
-            if !self.excluded.contains(&def.key.cluster) && (!is_heartbeat || matches()) {
-                self.wanted.insert(id, def);
-            } else {
+            let wanted = !self.excluded.contains(&def.key.cluster) && (!is_heartbeat || matches());
+            if !wanted {
                 self.left_out.insert(id);
             }
-            if is_heartbeat || self.wanted.contains_key(&id) {
+            if wanted || is_heartbeat {
                 read.push(id);
             }
         }
-        self.read = Arc::new(read);
     }
 
     /// What to read of the cache.
@@ -86,7 +79,7 @@ impl Wanted {
 
     /// The heartbeat, if there is one yet, and whether it matches, too.
     pub(super) fn heartbeat(&self) -> Option<(SeriesId, bool)> {
-        self.heartbeat.map(|id| (id, self.wanted.contains_key(&id)))
+        self.heartbeat.map(|id| (id, !self.left_out.contains(&id)))
     }
 
     /// All series up to this one have been looked at.
@@ -95,7 +88,7 @@ impl Wanted {
     }
 
     pub(super) fn is_wanted(&self, id: SeriesId) -> bool {
-        self.wanted.contains_key(&id)
+        self.read.binary_search(&id).is_ok() && !self.left_out.contains(&id)
     }
 
     /// A batch of the channel, without what is not wanted.
@@ -109,27 +102,9 @@ impl Wanted {
         accepted(numbered, self.heartbeat())
     }
 
-    /// Whether the declaration of a wanted series is another one than before.
-    pub(super) fn note_redeclared(&mut self, hub: &Hub, id: SeriesId) -> bool {
-        match (self.wanted.get_mut(&id), hub.def(id)) {
-            (Some(known), Some(now)) if !Arc::ptr_eq(known, &now) => {
-                *known = now;
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// All series whose declaration changed.
-    pub(super) fn redeclared(&mut self, hub: &Hub) -> Vec<SeriesId> {
-        let mut ids: Vec<SeriesId> = self.wanted.keys().copied().collect();
-        ids.sort_unstable();
-        let (declared, _) = hub.declared(&ids);
-        let changed = declared.into_iter().filter(|(id, now)| {
-            let known = self.wanted.insert(*id, Arc::clone(now));
-            known.is_none_or(|known| !Arc::ptr_eq(&known, now))
-        });
-        changed.map(|(id, _)| id).collect()
+    /// All series that are wanted.
+    pub(super) fn all(&self) -> impl Iterator<Item = SeriesId> {
+        self.read.iter().copied().filter(|id| !self.left_out.contains(id))
     }
 }
 
