@@ -17,8 +17,11 @@ mod services;
 mod watchers;
 mod watching;
 
-use crate::machine::{machine, version};
+use crate::machine::{load_average, machine, version};
 use std::fmt::Write as _;
+
+/// With more at work than this when it begins, times are those of a busy machine.
+const QUIET: f64 = 1.0;
 
 const PARTS: [&str; 6] = ["rates", "find", "change", "watchers", "leases", "connections"];
 
@@ -29,6 +32,14 @@ pub async fn run(parts: &[String]) -> Result<String, String> {
     }
     let mut page = format!("# Lookup: `cargo xtask bench lookup`\n\n{}", machine());
     let _ = writeln!(page, "{} {}\n", server::keep_off()?, about().await);
+    let load = load_average();
+    let busy = match load <= QUIET {
+        true => "",
+        false => {
+            ": others were at work. Ratios of CPU time hold, milliseconds do not; `find`, `change` and `watchers` are to be run again"
+        }
+    };
+    let _ = writeln!(page, "Load average when it began: {load:.1}{busy}.\n");
     for part in PARTS.into_iter().filter(|part| parts.is_empty() || parts.iter().any(|named| named == part)) {
         page.push_str(&match part {
             "rates" => rates::run().await?,

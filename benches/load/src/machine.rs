@@ -16,6 +16,12 @@ pub fn machine() -> String {
     format!("Machine: {processors} × {}, Linux {kernel}, loopback.\n", first("/proc/cpuinfo", "model name"))
 }
 
+/// How many processes ran or wanted to, on average over the last minute.
+pub fn load_average() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(f64::NAN)
+}
+
 /// The version of a package, for the page.
 pub async fn version(package: &str) -> String {
     let output = Command::new("dpkg-query").args(["-W", "-f=${Version}", package]).output().await;

@@ -13,7 +13,7 @@ use std::time::Instant;
 /// Times that each side is measured, one after the other.
 const ROUNDS: usize = 5;
 /// Watchers, each on a connection of its own, and changes in a round.
-const CASES: [(usize, usize); 2] = [(1, 300), (100, 100)];
+const CASES: [(usize, usize); 2] = [(1, 200), (100, 60)];
 const SIDES: [Side; 4] = [Side::EtcdDisk, Side::EtcdTmpfs, Side::HedgerowDisk, Side::HedgerowTmpfs];
 /// What is to be reached, beside etcd.
 const GOAL: f64 = 0.5;

@@ -15,7 +15,7 @@ const CONNECTIONS: usize = 8;
 /// Clients that register, each waiting for its answer.
 const CLIENTS: usize = 64;
 /// Services that are registered in a round.
-const REGISTRATIONS: usize = 6_000;
+const REGISTRATIONS: usize = 4_000;
 /// Messages with renewals on their way on each connection.
 const WINDOW: usize = 64;
 /// Leases that last: with so few renewals borne, the longest are granted.
@@ -61,7 +61,7 @@ impl What {
             Self::Register => 0,
             _ if !side.is_ours() => 10_000,
             Self::Renew(1) => 400_000,
-            Self::Renew(_) => 4_000_000,
+            Self::Renew(_) => 2_000_000,
         }
     }
 }

@@ -22,8 +22,8 @@ const CHANGES: usize = 500;
 /// How much more many watchers may cost than those whom changes concern.
 const MANY_GOAL: f64 = 1.1;
 /// Times that a watcher stalls and none does, one after the other; for how long, and how often something changes.
-const STALLS: usize = 3;
-const STALLED_CHANGES: usize = 5000;
+const STALLS: usize = 5;
+const STALLED_CHANGES: usize = 2500;
 const EVERY: Duration = Duration::from_millis(1);
 /// What the other side may send to the stalled watcher before it reads.
 const NARROW: u32 = 65_535;
