@@ -6,20 +6,6 @@ use hedgerow_model::{Kind, Labels, Mark, UnixMillis};
 
 pub use hedgerow_model::deployment::Capability;
 
-impl Capability {
-    /// All there are.
-    pub const ALL: [Self; 3] = [Self::Alarms, Self::Actions, Self::History];
-
-    /// As in the contract.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Alarms => "alarms",
-            Self::Actions => "actions",
-            Self::History => "history",
-        }
-    }
-}
-
 /// How counters are given to a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reading {
