@@ -76,6 +76,9 @@ pub enum Refusal {
     /// It does not do what a filter does.
     #[error("it does not export `hedgerow:filter/filter@{CONTRACT_VERSION}`; it exports {0}")]
     Export(String),
+    /// It has more or larger parts than a farm gives room for.
+    #[error("its shape is not one that a farm runs: {0}")]
+    Shape(String),
     /// Types other than those of the contract.
     #[error("it does not fit the contract hedgerow:filter@{CONTRACT_VERSION}: {0}")]
     Contract(String),

@@ -32,6 +32,9 @@ impl fmt::Display for Digest {
     }
 }
 
+/// When last used, bytes, where.
+type Kept = ((i64, i64), u64, PathBuf);
+
 pub(crate) struct Artefacts {
     folder: PathBuf,
     bound: u64,
@@ -108,8 +111,8 @@ impl Artefacts {
         Ok(())
     }
 
-    /// When last used, bytes, where. What was begun and never finished is among them.
-    fn list(&self) -> io::Result<Vec<((i64, i64), u64, PathBuf)>> {
+    /// What was begun and never finished is among them.
+    fn list(&self) -> io::Result<Vec<Kept>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;

@@ -84,9 +84,6 @@ pub enum CompileError {
     /// The compiler fell over it.
     #[error("the compiler failed on it: {0}")]
     Failed(String),
-    /// What came out is not what this engine runs.
-    #[error("the compiler gave what this engine does not run: {0}")]
-    Artefact(String),
 }
 
 /// What became of a component: its artefact, or why it is no filter.

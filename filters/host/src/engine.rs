@@ -208,7 +208,7 @@ impl Engine {
     fn link(&self, digest: Digest, artefact: &[u8]) -> Result<Loaded, LoadError> {
         // SAFETY: it comes from our own compiler just now, or from a folder that only this user can write to, with its checksum.
         let component = unsafe { Component::deserialize(&self.0.wasmtime, artefact) }
-            .map_err(|error| CompileError::Artefact(format!("{error:#}")))?;
+            .map_err(|error| LoadError::Refused(vec![Refusal::Shape(format!("{error:#}"))]))?;
         let mismatch =
             |error: wasmtime::Error| LoadError::Refused(vec![Refusal::Contract(format!("{error:#}"))]);
         let ty = component.component_type();

@@ -124,6 +124,7 @@ pub struct LifeChange {
 
 /// One call.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "most are batches, and one is held at a time")]
 pub enum Input {
     /// Series whose samples come next.
     Series(Vec<SeriesInfo>),

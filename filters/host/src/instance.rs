@@ -256,7 +256,7 @@ fn fault(error: wasmtime::Error, context: &mut Context) -> Fault {
         return Fault::Host(format!("this process runs no more filters: {words}"));
     }
     // What is left are values that the canonical ABI does not know: pointers, lengths, texts.
-    Fault::Breach { call, what: cut(&format!("{error:#}")) }
+    Fault::Breach { call, what: cut(&words) }
 }
 
 fn description(raw: wit::Description) -> Description {
