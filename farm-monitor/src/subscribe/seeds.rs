@@ -98,7 +98,7 @@ impl Feed {
                         let number = earlier.numbers.at(at).unwrap_or(u64::MAX);
                         let before = first.get(&id).is_some_and(|(n, t)| time < *t && (!here || number < *n));
                         if before {
-                            self.rates.seed(id, time, value);
+                            self.rates.seed(id, time, &value);
                         }
                     }
                 }

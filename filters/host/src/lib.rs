@@ -15,6 +15,7 @@ mod engine;
 pub mod guest;
 mod instance;
 mod program;
+pub mod run;
 
 pub use artefacts::Digest;
 pub use engine::{Engine, EngineError, EngineOptions, GUEST_STACK_BYTES, LoadError, MAX_INSTANCES};
