@@ -291,6 +291,11 @@ impl Directory {
         self.lookups.known()
     }
 
+    /// The lookups, whichever they are at the time.
+    pub(crate) fn followed(&self) -> &Lookups {
+        &self.lookups
+    }
+
     /// The addresses of the lookups known now, but those of another mesh.
     pub fn urls(&self) -> Vec<String> {
         let strangers = self.shared().strangers.clone();

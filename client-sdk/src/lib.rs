@@ -2,6 +2,7 @@
 //!
 //! - To read: [`Mesh`] finds the farms through all lookups and merges what they say; [`subscription`] talks to one farm.
 //! - To be found: [`identity`] says who a service is, [`lease`] keeps it registered with every lookup.
+//! - [`filters`] deploys code that runs at the farms, and asks how it goes.
 //! - [`directory`] finds and watches services of any kind; [`token`] is what lets a user's programs change things.
 //!
 //! ```no_run
@@ -25,6 +26,7 @@ pub mod directory;
 pub mod discovery;
 pub mod documents;
 pub mod error;
+pub mod filters;
 pub mod identity;
 pub mod lease;
 pub mod mesh;

@@ -1,7 +1,9 @@
 //! What clients call: `hedgerow.farm.v1.Farm`. Thin: checks what came, hands it to the hub, the cache or the engine.
 
+mod filters;
 mod status;
 
+pub use filters::FiltersApi;
 pub use status::{CacheFile, cache_edge};
 
 use crate::config::FarmConfig;

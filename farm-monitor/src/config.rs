@@ -7,6 +7,7 @@
 mod collector;
 pub mod credentials;
 mod door;
+mod filters;
 mod profiles;
 mod read;
 mod script;
@@ -18,6 +19,7 @@ pub mod template;
 mod view;
 pub mod watch;
 
+pub use filters::FilterSettings;
 pub use hedgerow_toml_tree::{Complaint, MAX_TOLD, Refused, Spot, nearest};
 pub use read::{MAX_CONF_FILES, MAX_FILE_BYTES, load};
 pub use secret::MAX_SECRET_BYTES;
@@ -63,6 +65,8 @@ pub struct FarmConfig {
     pub collectors: Vec<CollectorSpec>,
     /// `[door.traps]`
     pub traps: TrapSettings,
+    /// `[filters]`
+    pub filters: FilterSettings,
     /// Every file that was read, or looked for: the configuration's own, targets, secrets.
     pub files: BTreeSet<PathBuf>,
     /// What looks wrong but may be right.
@@ -136,7 +140,18 @@ impl FarmConfig {
     /// Whether both ask for the same, wherever it is written and whatever was warned of.
     pub fn same_effect(&self, other: &Self) -> bool {
         let Self {
-            farm, lookup, cache, pool, series, views, credentials, profiles, collectors, traps, ..
+            farm,
+            lookup,
+            cache,
+            pool,
+            series,
+            views,
+            credentials,
+            profiles,
+            collectors,
+            traps,
+            filters,
+            ..
         } = self;
         *farm == other.farm
             && *lookup == other.lookup
@@ -148,6 +163,7 @@ impl FarmConfig {
             && *profiles == other.profiles
             && *collectors == other.collectors
             && *traps == other.traps
+            && *filters == other.filters
     }
 }
 

@@ -2,14 +2,17 @@
 
 mod lookups;
 
-use crate::api::{CacheFile, Configured, FarmApi};
+use crate::api::{CacheFile, Configured, FarmApi, FiltersApi};
 use crate::config::{CacheSettings, ConfigWatch, FarmConfig, Refused};
 use crate::door::TrapDoor;
+use crate::filter::Deployments;
+use crate::filter::deployments::Follow;
 use crate::hub::{Bounds, Hub, HubOptions, LifeRules};
 use crate::metrics;
 use crate::register;
 use crate::self_measure::{PERIOD, SelfMeasure};
 use crate::snmp::Snmp;
+use crate::state_file::{StateError, StateFile};
 use hedgerow_cache::{Bounds as CacheBounds, Cache, CacheError, CacheOptions};
 use hedgerow_client::channel::Caller;
 use hedgerow_client::discovery::Lookups;
@@ -81,6 +84,9 @@ pub enum FarmError {
     /// Its cache: only where it is in use by another process, or its folder cannot be written.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// What it keeps beside samples.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// Opening the cache ended without an answer.
     #[error("opening the cache was given up: {0}")]
     GivenUp(String),
@@ -134,6 +140,7 @@ impl Farm {
         // Beside the async threads: a slow disk must not silence the other roles of this process.
         let opening = tokio::task::spawn_blocking(move || open_hub(&folder, &settings, id, start));
         let hub = Arc::new(opening.await.map_err(|error| FarmError::GivenUp(error.to_string()))??);
+        let deployments = open_deployments(&options.folder, &config).await?;
 
         let door: Arc<dyn FrontDoor> = hub.clone();
         let keeper = Keeper::start(options.keeper);
@@ -165,6 +172,7 @@ impl Farm {
             Some(mesh) => Some(mesh),
             None => register::kept_mesh(&options.folder).map_err(FarmError::Mesh)?,
         };
+        let instance = identity.instance();
         let sources = lookups::sources(&config, options.lookups, &options.folder, address);
         let caller = Caller::new(options.token, mesh);
 
@@ -183,17 +191,27 @@ impl Farm {
             started: Instant::now(),
         };
         let mut server = JoinSet::new();
-        let routes = Routes::new(api.clone().into_server());
+        let filters = FiltersApi::new(api.clone(), deployments.clone());
+        let routes = Routes::new(api.clone().into_server()).add_service(filters.into_server());
         let (listener, access, drain) = (options.listener, options.access, options.drain.clone());
         let pages = metrics::pages(&name, Arc::clone(&hub));
         server.spawn(async move {
-            let names = [hedgerow_proto::FARM_SERVICE];
+            let names = [hedgerow_proto::FARM_SERVICE, hedgerow_proto::FILTERS_SERVICE];
             if let Err(error) = serve(listener, routes, &names, pages, access, drain).await {
                 tracing::error!(event = "port_lost", %error);
             }
         });
         // Registered only now: who finds the farm can call it.
         let lookups = Lookups::start(sources, caller.clone())?;
+        let follow = Follow {
+            lookups: lookups.clone(),
+            caller: caller.clone(),
+            config: api.config.clone(),
+            body: bodies.clone(),
+            id,
+            instance,
+        };
+        tasks.spawn(deployments.follow(follow));
         *leases.lock() = Some(LeaseKeeper::start(LeaseKeeperOptions {
             asked: lease,
             start_delay,
@@ -321,6 +339,15 @@ fn open_hub(folder: &Path, config: &FarmConfig, id: Id, start: u64) -> Result<Hu
         views: config.views.clone(),
     };
     Ok(Hub::new(hub_options, opened, Arc::new(unix_millis)))
+}
+
+async fn open_deployments(folder: &Path, config: &FarmConfig) -> Result<Deployments, FarmError> {
+    let (folder, settings) = (folder.to_owned(), config.filters.clone());
+    let opening = tokio::task::spawn_blocking(move || {
+        let state = Arc::new(StateFile::open(&folder)?);
+        Deployments::open(&folder, state, settings, unix_millis)
+    });
+    Ok(opening.await.map_err(|error| FarmError::GivenUp(error.to_string()))??)
 }
 
 fn series_bounds(config: &FarmConfig) -> Bounds {

@@ -1,5 +1,79 @@
 //! Filters that others deploy here: code that comes to the data.
 //!
-//! [`feed`] is the input of one deployment, in number order.
+//! [`deployments`] follows what stands in the mesh, decides what of it this farm takes ([`plan`], [`policy`]), has the
+//! components at hand, keeps all that over restarts ([`kept`]), and says what is to run: [`Desired`]. Whoever runs it says
+//! how it goes: [`Report`]. [`feed`] is the input of one deployment, in number order.
 
+pub mod deployments;
 pub mod feed;
+mod kept;
+mod logs;
+mod plan;
+mod policy;
+mod roster;
+
+pub use deployments::Deployments;
+pub use logs::{MAX_LINE_BYTES, MAX_LINES};
+pub use roster::{Key, RetryError};
+
+use hedgerow_model::deployment::Deployment;
+use hedgerow_model::document::Blob;
+use hedgerow_proto::filter::{Cost, DeploymentState};
+use hedgerow_proto::signed::SignedDocument;
+use std::sync::Arc;
+
+/// A deployment that this farm takes, and whose component it has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ready {
+    /// Name, owner, serial, end.
+    pub document: Arc<SignedDocument>,
+    /// Parameters, grants, what becomes of the state.
+    pub deployment: Arc<Deployment>,
+    /// [`Deployments::component`] gives its bytes.
+    pub component: Blob,
+}
+
+impl Ready {
+    /// What it is known by here.
+    pub fn key(&self) -> Key {
+        (self.document.document.name.clone(), self.document.owner)
+    }
+
+    /// Rises with each change by its owner.
+    pub fn serial(&self) -> u64 {
+        self.document.document.serial
+    }
+}
+
+/// What is to run under one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// This.
+    pub run: Arc<Ready>,
+    /// An earlier serial, that ran: it runs on until the new one does, and where the new one cannot.
+    pub fallback: Option<Arc<Ready>>,
+    /// Rises when somebody asks to try it again.
+    pub retries: u64,
+}
+
+/// How it goes, as whoever runs it says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Of which serial.
+    pub serial: u64,
+    /// How it is. `Running`: from now on an earlier serial is not needed any more.
+    pub state: DeploymentState,
+    /// Why; empty where the state says all.
+    pub reason: String,
+    /// When it is tried again, Unix milliseconds; 0: it is not.
+    pub retry_ms: i64,
+    /// What the component says of itself here; empty: not known yet.
+    pub component_name: String,
+    /// As `component_name`.
+    pub component_version: String,
+    /// What it has cost.
+    pub cost: Option<Cost>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! The words of the command line. What each subcommand takes and does stands in its own file.
 
 use crate::outcome::{CommandError, Outcome};
-use crate::{check_config, collect, completions, farm, find, lookup, ls, profile, query, snmp, up, watch};
+use crate::{
+    check_config, collect, completions, farm, filter, find, lookup, ls, profile, query, snmp, up, watch,
+};
 use clap::{Parser, Subcommand};
 
 const AFTER: &str = "\
@@ -29,6 +31,7 @@ enum Command {
     Ls(ls::Args),
     Watch(watch::Args),
     Query(query::Args),
+    Filter(filter::Args),
     Collect(collect::Args),
     Snmp(snmp::Args),
     Profile(profile::Args),
@@ -50,6 +53,7 @@ impl Cli {
             Command::Ls(args) => ls::run(&args),
             Command::Watch(args) => watch::run(&args),
             Command::Query(args) => query::run(&args),
+            Command::Filter(args) => filter::run(&args),
             Command::Collect(args) => collect::run(&args),
             Command::Snmp(args) => snmp::run(&args),
             Command::Profile(args) => profile::run(&args),

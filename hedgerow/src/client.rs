@@ -7,6 +7,7 @@ use hedgerow_client::directory::{Found, Kept, kept};
 use hedgerow_client::discovery::Source;
 use hedgerow_client::error::ClientError;
 use hedgerow_client::mesh::{Coverage, DEFAULT_LOOKUPS, Mesh, MeshOptions};
+use hedgerow_client::token::{self, UserToken};
 use std::time::Duration;
 use tonic::Code;
 
@@ -49,11 +50,25 @@ impl ClientOptions {
     /// # Errors
     /// Where no lookup answers and nothing is known: who was asked, and what to do.
     pub async fn mesh(&self, patience: Duration) -> Result<Mesh, CommandError> {
-        let lookups = self.lookups();
         // Reading takes no token; one that belongs to another user's services would be refused.
+        self.mesh_as(None, patience).await
+    }
+
+    /// The same, to change something in it: with the user's token, where there is one.
+    ///
+    /// # Errors
+    /// As [`ClientOptions::mesh`], or where the token cannot be used.
+    pub async fn mesh_to_change(&self, patience: Duration) -> Result<Mesh, CommandError> {
+        let path = token::path().map_err(|error| CommandError::failed(&error))?;
+        let token = UserToken::load(&path).map_err(|error| CommandError::failed(&error))?;
+        self.mesh_as(token, patience).await
+    }
+
+    async fn mesh_as(&self, token: Option<UserToken>, patience: Duration) -> Result<Mesh, CommandError> {
+        let lookups = self.lookups();
         let kept = self.kept();
-        let options = MeshOptions { patience, kept: kept.clone(), ..MeshOptions::at(self.lookup.clone()) };
-        let mesh = Mesh::connect(options).await;
+        let asked = MeshOptions::at(self.lookup.clone());
+        let mesh = Mesh::connect(MeshOptions { patience, token, kept: kept.clone(), ..asked }).await;
         if let Some(problem) = kept.problem() {
             say(&format!("hedgerow: {problem}"));
         }

@@ -6,6 +6,7 @@ mod client;
 mod collect;
 mod completions;
 mod farm;
+mod filter;
 mod find;
 mod hosting;
 mod lookup;

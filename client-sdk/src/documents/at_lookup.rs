@@ -1,6 +1,7 @@
 //! The calls, at one lookup.
 
-use crate::channel::{Connection, in_time};
+use super::merge::MAX_DOCUMENTS;
+use crate::channel::{Caller, Connection, in_time};
 use crate::error::ClientError;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
@@ -146,22 +147,60 @@ pub async fn watch(
     Ok(in_time(TRIED, lookup.url(), PATIENCE, call).await?.into_inner())
 }
 
+/// All documents of a kind that a lookup of the caller's mesh has now, tombstones included; those that are not signed, or of
+/// another mesh, are left out.
+///
+/// # Errors
+/// Where it does not answer, is of another mesh, or has more than is held.
+pub async fn standing_at(
+    caller: &Caller,
+    url: &str,
+    kind: &str,
+) -> Result<Vec<Arc<SignedDocument>>, ClientError> {
+    let lookup = caller.connect(url)?;
+    lookup.greet(caller, PATIENCE).await?;
+    let mesh = caller.mesh().map(|mesh| mesh.id);
+    let mut all = Vec::new();
+    tell_all(&lookup, kind, |signed| {
+        let opened = open_document(signed).ok();
+        all.extend(opened.filter(|d| mesh == Some(d.document.mesh) && d.document.kind == kind).map(Arc::new));
+    })
+    .await?;
+    Ok(all)
+}
+
 /// The greatest serial of those documents of a kind that are `ours`.
 pub async fn greatest_serial(
     lookup: &Connection,
     kind: &str,
     ours: impl Fn(&SignedDocument) -> bool,
 ) -> Result<u64, ClientError> {
+    let mut greatest = 0;
+    tell_all(lookup, kind, |signed| {
+        let serial = open_document(signed).ok().filter(&ours).map_or(0, |document| document.document.serial);
+        greatest = greatest.max(serial);
+    })
+    .await?;
+    Ok(greatest)
+}
+
+/// Gives each document of a kind that stands at a lookup, to the end.
+async fn tell_all(lookup: &Connection, kind: &str, mut each: impl FnMut(&Signed)) -> Result<(), ClientError> {
     const TRIED: &str = "read what stands";
     let mut messages = watch(lookup, &[kind.to_owned()]).await?;
     let reading = async {
-        let mut greatest = 0;
+        let mut count = 0;
         while let Some(message) = messages.next().await {
             let message = message?;
-            let opened = message.documents.iter().filter_map(|signed| open_document(signed).ok());
-            greatest = opened.filter(&ours).map(|d| d.document.serial).fold(greatest, u64::max);
+            count += message.documents.len();
+            if count > MAX_DOCUMENTS {
+                return Err(tonic::Status::resource_exhausted(format!(
+                    "more than {MAX_DOCUMENTS} documents"
+                )));
+            }
+            message.documents.iter().for_each(&mut each);
             if message.complete {
-                return Ok(greatest);
+                return Ok(());
             }
         }
         Err(tonic::Status::unavailable("the lookup ended the stream"))

@@ -183,6 +183,17 @@ impl DocumentReader {
         known.iter().all(|lookup| merge.has_all(&lookup.url))
     }
 
+    /// The same, apart from this reader's life: to fetch several at once.
+    pub fn fetch(&self, blob: Blob) -> impl Future<Output = Result<Bytes, ClientError>> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move { shared.fetch(blob).await }
+    }
+
+    /// Whether some lookup has told all that it has.
+    pub fn is_complete(&self) -> bool {
+        self.shared.merge().is_complete()
+    }
+
     /// What it did.
     pub fn counters(&self) -> ReaderCounters {
         ReaderCounters {

@@ -3,7 +3,7 @@
 use super::credentials::Credentials;
 use super::profiles::{self, Profiles};
 use super::snmp::Known;
-use super::{FarmConfig, collector, door, settings, view};
+use super::{FarmConfig, collector, door, filters, settings, view};
 use hedgerow_toml_tree::{
     self as tree, Complaint, Findings, KeyPath, Place, Refused, Section, Source, Table, Wrong, print_size,
 };
@@ -193,6 +193,7 @@ fn config(root: &Table, findings: &Findings<'_>, host: &str, profiles: Profiles)
             .collect(),
         collectors,
         traps,
+        filters: filters::filters(section.inner("filters")),
         credentials: credentials.into_good(),
         own_profiles: profiles.own,
         profiles: profiles.all,

@@ -1,0 +1,54 @@
+//! `filter`: code that goes to the data: deployed, asked after, taken back.
+
+mod component;
+mod deploy;
+mod list;
+mod logs;
+mod owner;
+mod parameters;
+mod remove;
+mod retry;
+mod shown;
+mod status;
+
+use crate::outcome::{CommandError, Outcome};
+
+const AFTER: &str = "\
+Examples:
+  hedgerow filter deploy threshold --as disk-full --set above=0.9 --on '*/hosts/*/disk_used'
+  hedgerow filter list
+  hedgerow filter status disk-full
+  hedgerow filter remove disk-full";
+
+/// Deploy filters, code that runs at the farms beside the data; see how they fare
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Deploy(deploy::Args),
+    List(list::Args),
+    Status(status::Args),
+    Remove(remove::Args),
+    Logs(logs::Args),
+    Retry(retry::Args),
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// Why it could not be done.
+pub fn run(args: &Args) -> Result<Outcome, CommandError> {
+    match &args.command {
+        Command::Deploy(args) => deploy::run(args),
+        Command::List(args) => list::run(args),
+        Command::Status(args) => status::run(args),
+        Command::Remove(args) => remove::run(args),
+        Command::Logs(args) => logs::run(args),
+        Command::Retry(args) => retry::run(args),
+    }
+}
