@@ -1,7 +1,7 @@
 //! What a farm makes of deployments, without lookups.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::kept::Kept;
+use super::kept::{Kept, heard};
 use super::logs::Place;
 use super::plan::{Holders, plan};
 use super::policy::Here;
@@ -51,12 +51,12 @@ impl Farm {
     }
 }
 
-struct Author(Identity, tempfile::TempDir);
+struct Author(Identity);
 
 impl Author {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        Self(Identity::open(folder.path()).unwrap(), folder)
+        Self(Identity::open(folder.path()).unwrap())
     }
 
     fn owner(&self) -> Owner {
@@ -139,7 +139,7 @@ fn each_reason_for_a_refusal_says_what_would_have_to_change() {
     assert!(said.contains("cannot be read by this release"), "{said}");
     let said = refused(&farm, author.deploys_with("a", 1, |document, _| document.blobs.clear()));
     assert!(said.contains("names no component"), "{said}");
-    let actions = |_: &mut Document, d: &mut Deployment| drop(d.grants.insert(Capability::Actions));
+    let actions = |_: &mut Document, d: &mut Deployment| d.grants = [Capability::Actions].into();
     let said = refused(&farm, author.deploys_with("a", 1, actions));
     assert!(said.contains("granted actions") && said.contains("filters.grant"), "{said}");
     for parameters in ["[1]", "{", "1"] {
@@ -336,7 +336,7 @@ fn damaged_rows_are_left_out_and_so_is_what_nobody_could_have_taken_back() {
     let mut roster = roster();
     roster.plan(&[author.deploys("a", 1), author.deploys("b", 2)], &farm.here(), NOW);
     roster.kept().write(&Kept::default(), &file).unwrap();
-    super::kept::heard(&file, NOW).unwrap();
+    heard(&file, NOW).unwrap();
     assert_eq!(Kept::load(&file, NOW + KEPT_MS).unwrap().rows.len(), 2);
     assert_eq!(Kept::load(&file, NOW + KEPT_MS + 1).unwrap(), Kept::default());
     file.write(|t| t.execute("UPDATE deployment SET body = x'00' WHERE name = 'a'", [])).unwrap();
