@@ -54,7 +54,8 @@ struct Entry {
     accepted_may_run: bool,
     report: Option<Report>,
     retries: u64,
-    told: (DeploymentState, String),
+    /// Serial, state and reason that were told last.
+    told: (u64, DeploymentState, String),
     since_ms: UnixMillis,
     log: Log,
 }
@@ -243,15 +244,15 @@ impl Roster {
                 entry.accepted = ready(&entry.judged.document);
                 entry.accepted_may_run = true;
             }
-            let told = entry.state(&self.have, &self.fetches);
+            let (state, reason) = entry.state(&self.have, &self.fetches);
+            let told = (entry.judged.document.document.serial, state, reason);
             if told != entry.told {
-                let serial = entry.judged.document.document.serial;
-                let colon = if told.1.is_empty() { "" } else { ": " };
-                let level =
-                    if told.0 == DeploymentState::Refused { LogLevel::Warning } else { LogLevel::Info };
-                let line = format!("serial {serial} is {}{colon}{}", word(told.0), told.1);
-                entry.log.of_farm(now, level, &line);
-                if told.0 != entry.told.0 {
+                let (serial, state, reason) = &told;
+                let colon = if reason.is_empty() { "" } else { ": " };
+                let bad = matches!(state, DeploymentState::Refused | DeploymentState::Quarantined);
+                let level = if bad { LogLevel::Warning } else { LogLevel::Info };
+                entry.log.of_farm(now, level, &format!("serial {serial} is {}{colon}{reason}", word(*state)));
+                if (*serial, *state) != (entry.told.0, entry.told.1) {
                     entry.since_ms = now;
                 }
                 entry.told = told;
@@ -277,7 +278,7 @@ impl Entry {
             accepted_may_run: false,
             report: None,
             retries: 0,
-            told: (DeploymentState::Unspecified, String::new()),
+            told: (0, DeploymentState::Unspecified, String::new()),
             since_ms: now,
             log: Log::default(),
         }

@@ -49,9 +49,7 @@ type Fetched = (Blob, Result<(), String>);
 impl Deployments {
     /// Follows the mesh. Ends only by being dropped.
     pub async fn follow(self, mut follow: Follow) {
-        let standing =
-            self.0.kept.lock().rows.values().filter(|row| row.standing).cloned().collect::<Vec<_>>();
-        let known: Vec<Arc<SignedDocument>> = standing.iter().map(|row| Arc::clone(&row.document)).collect();
+        let known = self.known(follow.caller.mesh());
         let at_hand = Arc::clone(&self.0);
         let mut reader = DocumentReader::start(DocumentReaderOptions {
             kinds: vec![KIND.to_owned()],
@@ -104,6 +102,14 @@ impl Deployments {
             }
             self.judge(standing, &mut follow, heard_all).await;
         }
+    }
+
+    /// What stood when the farm ran last, where it is of its mesh.
+    fn known(&self, mesh: Option<&Mesh>) -> Vec<Arc<SignedDocument>> {
+        let kept = self.0.kept.lock();
+        let of_mesh = |document: &SignedDocument| mesh.is_none_or(|mesh| mesh.id == document.document.mesh);
+        let standing = kept.rows.values().filter(|row| row.standing && of_mesh(&row.document));
+        standing.map(|row| Arc::clone(&row.document)).collect()
     }
 
     /// Judges what stands anew, beside the async threads.
