@@ -190,10 +190,8 @@ impl Recent {
                 open.written = segment.last;
             }
         }
-        while self.segments.len() > 1 {
-            if !self.segments.front().is_some_and(|open| open.written == open.segment.last) {
-                break;
-            }
+        let stays = |open: &Open| open.written != open.segment.last;
+        while self.segments.len() > 1 && !self.segments.front().is_none_or(stays) {
             self.segments.pop_front();
         }
     }

@@ -253,6 +253,8 @@ fn concerns(gap: &Gap, views: &[GroupView]) -> bool {
 }
 
 type BadWithGap = (Bad, Gap);
+/// Marks of life with the ids of their rows.
+type Marks = Vec<(i64, LifeMark)>;
 
 /// What a request needs of the head, as it stood when it was copied.
 pub(crate) struct Prepared {
@@ -260,7 +262,7 @@ pub(crate) struct Prepared {
     /// The last number that there can be.
     through: u64,
     gaps: Vec<Gap>,
-    life: Vec<(i64, LifeMark)>,
+    life: Marks,
 }
 
 impl Prepared {
@@ -279,7 +281,7 @@ impl Prepared {
         request: &ReadRequest<'_>,
         through: u64,
         bad: Vec<BadWithGap>,
-    ) -> Result<(Vec<(i64, LifeMark)>, Vec<Gap>), CacheError> {
+    ) -> Result<(Marks, Vec<Gap>), CacheError> {
         reader.report(bad.iter().map(|(bad, _)| *bad));
         let mut gaps = rows::gaps(db, request.epoch, request.after, through)?;
         add_pending(&mut gaps, self.gaps);

@@ -168,9 +168,9 @@ impl Feed {
         loop {
             let items = if self.live {
                 self.cursor.ready().await;
-                self.from_channel()
+                self.take_live()
             } else {
-                self.from_cache().await?
+                self.take_stored().await?
             };
             if !items.is_empty() {
                 return Ok(items);
@@ -178,7 +178,7 @@ impl Feed {
         }
     }
 
-    async fn from_cache(&mut self) -> Result<Vec<Item>, CacheError> {
+    async fn take_stored(&mut self) -> Result<Vec<Item>, CacheError> {
         // Read before the series: what is numbered up to here is of series that are known by then.
         let end = self.hub.routed();
         self.wanted.refresh(&self.hub, &self.cursor);
@@ -203,7 +203,7 @@ impl Feed {
         Ok(items)
     }
 
-    fn from_channel(&mut self) -> Vec<Item> {
+    fn take_live(&mut self) -> Vec<Item> {
         let entries = match self.cursor.take(LIVE_BYTES) {
             Ok((entries, _)) => entries,
             Err(overtaken) => {
@@ -215,7 +215,7 @@ impl Feed {
         };
         let mut items = Vec::new();
         for (at, entry) in entries.iter().enumerate() {
-            if !self.from_entry(entry, &mut items) {
+            if !self.take_entry(entry, &mut items) {
                 self.live = false;
                 for entry in &entries[at..] {
                     self.passed = self.passed.max(entry.item.last_number().unwrap_or_default());
@@ -228,7 +228,7 @@ impl Feed {
     }
 
     /// Adds what an entry of the channel comes to; false where it may be a part only.
-    fn from_entry(&mut self, entry: &LiveEntry, items: &mut Vec<Item>) -> bool {
+    fn take_entry(&mut self, entry: &LiveEntry, items: &mut Vec<Item>) -> bool {
         match &entry.item {
             LiveItem::Redeclared(id) => {
                 self.wanted.refresh(&self.hub, &self.cursor);

@@ -79,9 +79,8 @@ fn samples(items: &[Item]) -> usize {
     items.iter().map(of).sum()
 }
 
-fn own(ground: &Ground, parameter: &str) -> SeriesDef {
+fn own(parameter: &str) -> SeriesDef {
     let name = |text: &str| Name::new(text).unwrap();
-    let _ = ground;
     SeriesDef {
         key: SeriesKey {
             cluster: name("own"),
@@ -153,7 +152,7 @@ async fn tell(acts: Vec<Act>, patterns: &'static str) {
             Act::Redeclare(series) => redeclare(&ground, &format!("p{series}"), round),
             Act::Emit => {
                 let origin = ground.hub.origin("filter:own");
-                let id = ground.hub.declare(origin, &own(&ground, "out")).unwrap();
+                let id = ground.hub.declare(origin, &own("out")).unwrap();
                 mark += 1;
                 let checkpoint = Checkpoint::default();
                 ground
@@ -286,7 +285,7 @@ async fn outputs_and_checkpoint_come_in_together_and_a_loop_is_refused() {
     ground.give(0, 3);
     let hub = &ground.hub;
     let origin = hub.origin("filter:own");
-    let id = hub.declare(origin, &own(&ground, "out")).unwrap();
+    let id = hub.declare(origin, &own("out")).unwrap();
     let checkpoint = Checkpoint { consumed: [3].into(), state: None };
     let accepted = hub.emit(origin, vec![output(id, ground.now(), 8)], "own", &checkpoint).unwrap();
     assert_eq!(accepted.accepted, 1);
@@ -294,8 +293,8 @@ async fn outputs_and_checkpoint_come_in_together_and_a_loop_is_refused() {
     assert_eq!(accepted.refused, [(Refusal::Loop, 1)]);
     // Another one's cluster is not to be had.
     let other = hub.origin("filter:other");
-    assert_eq!(hub.declare(other, &own(&ground, "out")), Err(Refusal::SourceClash));
-    assert_eq!(hub.declare(other, &own(&ground, "out2")), Err(Refusal::SourceClash));
+    assert_eq!(hub.declare(other, &own("out")), Err(Refusal::SourceClash));
+    assert_eq!(hub.declare(other, &own("out2")), Err(Refusal::SourceClash));
     let at_end = Checkpoint { consumed: [4].into(), state: Some(b"s".as_slice().into()) };
     assert_eq!(hub.emit(origin, Vec::new(), "own", &at_end).unwrap().accepted, 0);
     hub.cache().close().unwrap();
@@ -364,7 +363,7 @@ async fn latency() {
         ground.give(1, 100);
         next(&mut feed).await;
     }
-    let (times, taken) = std::sync::mpsc::channel();
+    let (times, taken) = std::sync::mpsc::sync_channel(1000);
     let reads = tokio::spawn(async move {
         for _ in 0..1000 {
             next(&mut feed).await;
