@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// The argument with which this binary becomes the keeper of scripts.
 pub const KEEPER_ARG: &str = "__keeper";
+/// The argument with which this binary becomes the compiler of one filter. Whoever compiles starts `/proc/self/exe` with it.
+pub const FILTER_COMPILER_ARG: &str = "__filter-compiler";
 /// The farm's configuration in a data folder.
 pub const FARM_TOML: &str = "farm.toml";
 const MESH_FILE: &str = "mesh.json";

@@ -30,5 +30,8 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|arg| arg == hosting::KEEPER_ARG) {
         return hedgerow_collect::script::keeper::main();
     }
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == hosting::FILTER_COMPILER_ARG) {
+        return hedgerow_filter_host::compile::child_main();
+    }
     outcome::exit(cli::Cli::parse().run())
 }

@@ -136,3 +136,70 @@ fn more_instances_than_the_engine_has_are_refused_and_room_comes_back() {
     drop(first);
     start().unwrap();
 }
+
+/// For tests elsewhere, which need no WAT.
+#[test]
+fn the_module_for_other_tests_is_that_of_its_text() {
+    let path = guests::fixtures().join("echo.wasm");
+    let expected = guests::guest("echo");
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    assert!(
+        std::fs::read(&path).unwrap() == expected,
+        "echo.wasm is not made of echo.wat: run with UPDATE_EXPECTED=1"
+    );
+}
+
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// 16 MiB for 1,000, beside what guests touch: here five pages each, the first of their memory, their state, their list of
+/// outputs, what they are given, and their table.
+#[test]
+fn a_thousand_instances_take_little() {
+    let engine = Engine::new(EngineOptions::new(Compiler::InProcess)).unwrap();
+    if !engine.is_pooled() {
+        return;
+    }
+    let program = echo(&engine);
+    let mut guests: Vec<_> = (0..10).map(|_| program.start(Start::new("{}", patient())).unwrap().0).collect();
+    let before = resident_bytes();
+    guests.extend((0..1000).map(|_| program.start(Start::new("{}", patient())).unwrap().0));
+    let took = resident_bytes().saturating_sub(before);
+    println!("{} bytes an instance", took / 1000);
+    let touched = 5 * 4096 * 1000;
+    assert!(took < touched + (16 << 20), "{took} bytes");
+    drop(guests);
+}
+
+/// Not a test: prints what calls cost. `cargo nextest run … --run-ignored all --no-capture`
+#[test]
+#[ignore = "prints figures"]
+fn figures() {
+    let engine = Engine::new(EngineOptions::new(Compiler::InProcess)).unwrap();
+    let program = echo(&engine);
+    let time = |what: &str, rounds: u32, mut run: Box<dyn FnMut() + '_>| {
+        run();
+        #[expect(clippy::disallowed_methods, reason = "measures")]
+        let began = std::time::Instant::now();
+        (0..rounds).for_each(|_| run());
+        println!("{what}: {:?}", began.elapsed() / rounds);
+    };
+    time("start", 2000, Box::new(|| drop(program.start(Start::new("{}", patient())).unwrap())));
+    time("describe", 2000, Box::new(|| drop(program.describe("{}", &patient()).unwrap())));
+    let (mut guest, _) = program.start(Start::new("{}", patient())).unwrap();
+    guest
+        .call(&Input::Series((0..1000).map(|handle| series(handle, &format!("n{handle}"))).collect()))
+        .unwrap();
+    for size in [1_u32, 200, 1000] {
+        let handles: Vec<u32> = (0..size).collect();
+        let values: Vec<f64> = handles.iter().copied().map(f64::from).collect();
+        let input = batch(&handles, &values);
+        time(&format!("batch of {size}"), 20_000, Box::new(|| drop(guest.call(&input).unwrap())));
+    }
+    time("tick", 20_000, Box::new(|| drop(guest.call(&Input::Tick(1000)).unwrap())));
+    time("save", 20_000, Box::new(|| drop(guest.save().unwrap())));
+}

@@ -37,7 +37,8 @@ fn run() -> Result<Verdict, String> {
     let bound =
         |resource, soft, hard| setrlimit(resource, Rlimit { current: Some(soft), maximum: Some(hard) });
     bound(Resource::Cpu, cpu, cpu.saturating_add(1))
-        .and_then(|()| bound(Resource::Data, memory, memory))
+        // What is mapped before anything hostile is read does not count.
+        .and_then(|()| bound(Resource::As, memory.saturating_add(mapped()), memory.saturating_add(mapped())))
         .and_then(|()| bound(Resource::Core, 0, 0))
         .and_then(|()| bound(Resource::Fsize, 0, 0))
         // Nothing can be opened from here on.
@@ -46,6 +47,15 @@ fn run() -> Result<Verdict, String> {
     let mut component = Vec::new();
     io::stdin().lock().read_to_end(&mut component).map_err(|error| format!("cannot read: {error}"))?;
     compile(&component).map_err(|error| error.to_string())
+}
+
+/// Address space that this process has now, in bytes; 0 where the system does not say.
+fn mapped() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok())
+        .unwrap_or(0)
+        .saturating_mul(1024)
 }
 
 /// Looks at what was uploaded, wraps it where it is a module, and compiles it.

@@ -34,7 +34,7 @@ pub fn embed(module: &[u8], wit: &str, world: &str) -> Vec<u8> {
     module
 }
 
-fn text(name: &str) -> String {
+pub fn text(name: &str) -> String {
     fs::read_to_string(fixtures().join(format!("{name}.wat"))).unwrap()
 }
 
