@@ -193,6 +193,7 @@ async fn altered_documents_and_bytes_are_not_believed() {
     // Of the same length, so that only the hash tells.
     std::fs::write(places[0].folder.path().join("documents").join(blob.hash.to_string()), b"bytez").unwrap();
     let reader = reader(&places, |_| ());
+    reader.complete().await;
     let refused = reader.bytes(blob).await.unwrap_err();
     assert!(matches!(refused, ClientError::Call { code: tonic::Code::NotFound, .. }), "{refused}");
     let mut altered = published.document.signed.clone();
