@@ -1,9 +1,11 @@
-//! `filter`: code that goes to the data: deployed, asked after, taken back.
+//! `filter`: code that goes to the data: written, built, deployed, asked after, taken back.
 
+mod build;
 mod component;
 mod deploy;
 mod list;
 mod logs;
+mod new;
 mod owner;
 mod parameters;
 mod remove;
@@ -15,12 +17,14 @@ use crate::outcome::{CommandError, Outcome};
 
 const AFTER: &str = "\
 Examples:
+  hedgerow filter new my-filter            a folder with an example, tests and the SDK
+  hedgerow filter build my-filter
   hedgerow filter deploy threshold --as disk-full --set above=0.9 --on '*/hosts/*/disk_used'
   hedgerow filter list
   hedgerow filter status disk-full
   hedgerow filter remove disk-full";
 
-/// Deploy filters, code that runs at the farms beside the data; see how they fare
+/// Write, build and deploy filters, code that runs at the farms beside the data; see how they fare
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -30,6 +34,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    New(new::Args),
+    Build(build::Args),
     Deploy(deploy::Args),
     List(list::Args),
     Status(status::Args),
@@ -44,6 +50,8 @@ enum Command {
 /// Why it could not be done.
 pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     match &args.command {
+        Command::New(args) => new::run(args),
+        Command::Build(args) => build::run(args),
         Command::Deploy(args) => deploy::run(args),
         Command::List(args) => list::run(args),
         Command::Status(args) => status::run(args),

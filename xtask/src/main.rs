@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks to who called it")]
 
 mod bench;
+mod filters;
 mod process;
 mod proto;
 mod setup;
@@ -54,6 +55,12 @@ const COMMANDS: &[Command] = &[
         usage: "[--baseline]",
         about: "make the committed code from the .proto files; --baseline only with a release",
         run: proto::run,
+    },
+    Command {
+        name: "filters",
+        usage: "[--check|--bindings]",
+        about: "build the shipped filters as WASM; --check: whether what is committed is that",
+        run: filters::run,
     },
     Command {
         name: "tidy",

@@ -121,6 +121,11 @@ pub fn run(args: &[String]) -> Outcome {
     ensure(purpose(args)?)
 }
 
+/// Installs packages of the distribution, or says what somebody has to run.
+pub fn install(packages: &[&str]) -> Outcome {
+    debian::install(packages, &[])
+}
+
 /// Installs what is missing for the purpose, or says what somebody has to install.
 pub fn ensure(purpose: Purpose) -> Outcome {
     let missing = || NEEDS.iter().filter(move |need| need.purpose <= purpose && !(need.present)());

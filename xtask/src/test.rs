@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::setup::{self, Purpose};
 use crate::workspace::{self, Source};
-use crate::{Outcome, process, tidy};
+use crate::{Outcome, filters, process, tidy};
 
 /// How a stage ended, when it did not fail.
 enum Stage {
@@ -26,6 +26,7 @@ pub fn run(filter: &[String]) -> Outcome {
         endings.push(("deny", deny()));
         endings.push(("vectors", vectors(&sources)));
         endings.push(("docs", docs(&sources)));
+        endings.push(("filters", filters::test().map(|()| Stage::Passed)));
     }
     // What does not build fails here once, with the compiler's words at the end of the output.
     let built = build();

@@ -44,6 +44,10 @@ fn what_is_promised_can_be_said() {
         "profile show interfaces --toml",
         "profile check a.toml b.toml",
         "profile import snmp.yml --only if_mib --into d",
+        "filter new a",
+        "filter new a --lang js --into d",
+        "filter build",
+        "filter build d --output a.wasm --world trigger",
         "check-config f",
         "completions zsh",
     ] {
@@ -84,6 +88,9 @@ fn what_cannot_be_meant_is_misuse() {
         "profile show",
         "profile check",
         "profile import",
+        "filter",
+        "filter new",
+        "filter new a --lang cobol",
         "fnid",
         "__keeper",
     ] {
