@@ -91,7 +91,7 @@ impl Roster {
     }
 
     /// Components to fetch now, at most so many; each is told once until [`Roster::fetched`] says how it went.
-    pub fn to_fetch(&mut self, now: UnixMillis, most: usize) -> Vec<Blob> {
+    pub fn due_fetches(&mut self, now: UnixMillis, most: usize) -> Vec<Blob> {
         let wanted: Vec<Blob> = self.entries.values().flat_map(Entry::components).collect();
         self.fetches.retain(|hash, _| wanted.iter().any(|blob| blob.hash == *hash));
         let mut due = Vec::new();
@@ -212,7 +212,7 @@ impl Roster {
             }
             state => return Err(RetryError::NothingToRetry(word(state))),
         }
-        self.statuses(&[key.0.clone()])
+        self.statuses(std::slice::from_ref(&key.0))
             .into_iter()
             .find(|status| status.owner == key.1.0[..])
             .ok_or(RetryError::Unknown)

@@ -109,7 +109,7 @@ fn desired(roster: &Roster) -> Vec<(u64, Option<u64>)> {
 }
 
 fn fetch_all(roster: &mut Roster) {
-    for blob in roster.to_fetch(NOW, 99) {
+    for blob in roster.due_fetches(NOW, 99) {
         roster.fetched(blob.hash, Ok(()), NOW);
     }
 }
@@ -209,14 +209,14 @@ fn past_the_bound_those_that_run_go_on_and_the_later_ones_are_refused() {
 fn a_component_is_fetched_until_it_comes_with_longer_and_longer_waits() {
     let (author, farm, mut roster) = (Author::new(), Farm::new(), roster());
     roster.plan(&[author.deploys("a", 1)], &farm.here(), NOW);
-    let blob = roster.to_fetch(NOW, 9)[0];
-    assert!(roster.to_fetch(NOW, 9).is_empty(), "it is on its way");
+    let blob = roster.due_fetches(NOW, 9)[0];
+    assert!(roster.due_fetches(NOW, 9).is_empty(), "it is on its way");
     let mut now = NOW;
     let mut waits = Vec::new();
     for _ in 0..9 {
         roster.fetched(blob.hash, Err("no lookup has it".into()), now);
         let failed_at = now;
-        while roster.to_fetch(now, 9).is_empty() {
+        while roster.due_fetches(now, 9).is_empty() {
             now += 500;
         }
         waits.push((now - failed_at) / 1000);
@@ -282,10 +282,10 @@ fn only_what_failed_is_tried_again() {
     let key = ("a".to_owned(), author.owner());
     assert_eq!(roster.retry("a", NOW), Err(RetryError::Unknown));
     roster.plan(&[author.deploys("a", 1)], &farm.here(), NOW);
-    let blob = roster.to_fetch(NOW, 9)[0];
+    let blob = roster.due_fetches(NOW, 9)[0];
     roster.fetched(blob.hash, Err("nobody".into()), NOW);
     roster.retry("a", NOW).unwrap();
-    assert_eq!(roster.to_fetch(NOW, 9), [blob], "at once");
+    assert_eq!(roster.due_fetches(NOW, 9), [blob], "at once");
     roster.fetched(blob.hash, Ok(()), NOW);
     assert_eq!(roster.retry("a", NOW), Err(RetryError::NothingToRetry("admitted")));
     roster.report(&key, report(1, DeploymentState::Quarantined), NOW);

@@ -136,7 +136,7 @@ impl Deployments {
 
     fn begin_fetches(&self, reader: &DocumentReader, fetches: &mut JoinSet<Fetched>) {
         let room = MAX_FETCHES.saturating_sub(fetches.len());
-        let due = self.0.roster.lock().to_fetch((self.0.now)(), room);
+        let due = self.0.roster.lock().due_fetches((self.0.now)(), room);
         for blob in due {
             let (fetching, shared) = (reader.fetch(blob), Arc::clone(&self.0));
             fetches.spawn(async move {
