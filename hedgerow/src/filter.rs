@@ -12,6 +12,7 @@ mod remove;
 mod retry;
 mod shown;
 mod status;
+mod test;
 
 use crate::outcome::{CommandError, Outcome};
 
@@ -42,6 +43,7 @@ enum Command {
     Remove(remove::Args),
     Logs(logs::Args),
     Retry(retry::Args),
+    Test(test::Args),
 }
 
 /// Does what was asked for.
@@ -58,5 +60,6 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         Command::Remove(args) => remove::run(args),
         Command::Logs(args) => logs::run(args),
         Command::Retry(args) => retry::run(args),
+        Command::Test(args) => test::run(args),
     }
 }
