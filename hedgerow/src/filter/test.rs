@@ -73,9 +73,9 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     };
     let limits = Limits::default();
     let (program, description) = admitted(&component, &parameters, &limits)?;
-    let deployment = match args.deployment.as_deref().unwrap_or(&description.name) {
-        name => Name::new(name).map_err(|error| CommandError::Misuse(format!("--as {name}: {error}")))?,
-    };
+    let name = args.deployment.as_deref().unwrap_or(&description.name);
+    let deployment =
+        Name::new(name).map_err(|error| CommandError::Misuse(format!("--as {name}: {error}")))?;
     let (samples, outcome) = match (&args.samples, &args.from) {
         (Some(file), _) => (samples::read(file)?, Outcome::Done),
         (None, Some(predicate)) => stored(args, predicate)?,

@@ -71,13 +71,16 @@ pub fn read(path: &Path) -> Result<Vec<Sample>, CommandError> {
     parse(&text).map_err(failed)
 }
 
+/// Whose a sample is: farm and series.
+type Of = (Arc<str>, SeriesKey);
+
 /// The samples of a text.
 ///
 /// # Errors
 /// Which line is wrong, and what was expected.
 pub fn parse(text: &str) -> Result<Vec<Sample>, String> {
-    let mut found: Vec<((Arc<str>, SeriesKey), UnixMillis, Value, Option<Mark>)> = Vec::new();
-    let mut known: HashMap<(Arc<str>, SeriesKey), Known> = HashMap::new();
+    let mut found: Vec<(Of, UnixMillis, Value, Option<Mark>)> = Vec::new();
+    let mut known: HashMap<Of, Known> = HashMap::new();
     for (at, text) in (1_u64..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
         let wrong = |why: String| {
             let shown: String = text.chars().take(SHOWN).collect();
