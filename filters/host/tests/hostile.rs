@@ -1,5 +1,5 @@
 //! Guests that attack: each is stopped, for what it did, and nothing else happens.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "support/guests.rs"]
 mod guests;
