@@ -103,6 +103,8 @@ proptest! {
         }
         bench.prove();
         let reader = bench.reader();
+        // What is read several times must stand still: retention goes on for as long as the cache is open.
+        bench.close();
         let infos = reader.epochs().unwrap();
         for epoch in &epochs {
             let Some(info) = infos.iter().find(|info| info.epoch == *epoch) else { continue };
