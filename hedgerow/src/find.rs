@@ -176,8 +176,9 @@ struct Line<'a> {
     lease_remaining_ms: u64,
     state: &'static str,
     lookups: Vec<String>,
-    /// The name; `name~id8` while several services have it.
-    shown: &'a str,
+    /// `name~id8` while several services have the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shown: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rivals: Vec<RivalLine<'a>>,
 }
@@ -204,7 +205,7 @@ impl<'a> Line<'a> {
             lease_remaining_ms: u64::try_from(service.remaining.as_millis()).unwrap_or(u64::MAX),
             state: service.state.as_str(),
             lookups: ids(&service.lookups),
-            shown: &service.shown,
+            shown: Some(&*service.shown).filter(|shown| **shown != *said.name),
             rivals: service.rivals.iter().map(RivalLine::of).collect(),
         }
     }

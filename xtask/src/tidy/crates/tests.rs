@@ -61,7 +61,7 @@ fn a_heavy_dependency_stays_with_its_owner() {
     assert_eq!(
         found("hedgerow-client", "rusqlite"),
         ["folder/Cargo.toml:9: `hedgerow-client` uses `rusqlite`, \
-          expected only in: hedgerow-cache, hedgerow-lookup, hedgerow-farm-monitor [owner]"]
+          expected only in: hedgerow-cache, hedgerow-service, hedgerow-lookup, hedgerow-farm-monitor [owner]"]
     );
     assert_eq!(found("hedgerow-farm-monitor", "wasmtime-wasi").len(), 1);
     assert_eq!(found("hedgerow-lookup", "clap_complete").len(), 1);
