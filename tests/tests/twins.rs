@@ -72,7 +72,8 @@ fn two_services_of_one_name_are_told_apart_while_there_are_two() {
     let find = || sandbox.run(&["find", "kind=farm", "--json", "--lookup", &urls[0]]);
     let names = || {
         let found = find().json();
-        let name = |farm: &serde_json::Value| farm["shown"].as_str().or(farm["name"].as_str()).unwrap().to_owned();
+        let name =
+            |farm: &serde_json::Value| farm["shown"].as_str().or(farm["name"].as_str()).unwrap().to_owned();
         found.iter().map(name).collect::<Vec<_>>()
     };
     let mut expected = [&first, &second].map(|id| format!("twin~{}", &id[..8]));
