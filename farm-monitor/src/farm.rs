@@ -7,13 +7,15 @@ use crate::config::{CacheSettings, ConfigWatch, FarmConfig, Refused};
 use crate::door::TrapDoor;
 use crate::filter::Deployments;
 use crate::filter::deployments::Follow;
+use crate::filter::host::FilterHost;
+use crate::filter::runner::{Runner, RunnerOptions};
 use crate::hub::{Bounds, Hub, HubOptions, LifeRules};
 use crate::metrics;
 use crate::register;
 use crate::self_measure::{PERIOD, SelfMeasure};
 use crate::snmp::Snmp;
 use crate::state_file::{StateError, StateFile};
-use hedgerow_cache::{Bounds as CacheBounds, Cache, CacheError, CacheOptions};
+use hedgerow_cache::{Bounds as CacheBounds, Cache, CacheError, CacheOptions, Checkpoint};
 use hedgerow_client::channel::Caller;
 use hedgerow_client::discovery::Lookups;
 use hedgerow_client::error::ClientError;
@@ -25,6 +27,7 @@ use hedgerow_collect::front_door::FrontDoor;
 use hedgerow_collect::host::HostModule;
 use hedgerow_collect::module::Module;
 use hedgerow_collect::script::{Keeper, KeeperCommand, ScriptModule};
+use hedgerow_filter_host::compile::Compiler;
 use hedgerow_model::name::{Name, NameError};
 use hedgerow_model::registration::{Id, Mesh};
 use hedgerow_service::access::Access;
@@ -32,6 +35,7 @@ use hedgerow_service::clock::unix_millis;
 use hedgerow_service::drain::Drain;
 use hedgerow_service::listener::serve;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,6 +72,8 @@ pub struct FarmOptions {
     pub lookups: Vec<String>,
     /// How the process that runs scripts is started.
     pub keeper: KeeperCommand,
+    /// Who compiles filters.
+    pub compiler: Compiler,
     /// Tells when to end.
     pub drain: Drain,
 }
@@ -117,6 +123,7 @@ pub struct Farm {
     address: SocketAddr,
     folder: PathBuf,
     leases: Arc<Mutex<Option<LeaseKeeper>>>,
+    runner: Runner,
     tasks: JoinSet<()>,
     server: JoinSet<()>,
 }
@@ -139,7 +146,8 @@ impl Farm {
         let (folder, settings, start) = (options.folder.clone(), config.clone(), identity.instance().start);
         // Beside the async threads: a slow disk must not silence the other roles of this process.
         let opening = tokio::task::spawn_blocking(move || open_hub(&folder, &settings, id, start));
-        let hub = Arc::new(opening.await.map_err(|error| FarmError::GivenUp(error.to_string()))??);
+        let opened = opening.await.map_err(|error| FarmError::GivenUp(error.to_string()))??;
+        let (hub, checkpoints) = (Arc::new(opened.0), opened.1);
         let deployments = open_deployments(&options.folder, &config).await?;
 
         let door: Arc<dyn FrontDoor> = hub.clone();
@@ -211,7 +219,14 @@ impl Farm {
             id,
             instance,
         };
-        tasks.spawn(deployments.follow(follow));
+        tasks.spawn(deployments.clone().follow(follow));
+        let runner = Runner::start(RunnerOptions {
+            hub: Arc::clone(&hub),
+            deployments: deployments.clone(),
+            host: FilterHost::new(&options.folder, options.compiler),
+            config: api.config.clone(),
+            checkpoints,
+        });
         *leases.lock() = Some(LeaseKeeper::start(LeaseKeeperOptions {
             asked: lease,
             start_delay,
@@ -233,8 +248,8 @@ impl Farm {
         tasks.spawn(lookups::keep(options.folder.clone(), lookups.clone()));
         tasks.spawn(lookups::tell(Arc::clone(&leases), lookups));
         tasks.spawn(tick(Arc::clone(&hub)));
-        tasks.spawn(measure(SelfMeasure::new(hub, node, snmp, traps)));
-        Ok(Self { api, name, address, folder: options.folder, leases, tasks, server })
+        tasks.spawn(measure(SelfMeasure::new(hub, node, snmp, traps, deployments)));
+        Ok(Self { api, name, address, folder: options.folder, leases, runner, tasks, server })
     }
 
     /// The farm's id.
@@ -281,7 +296,8 @@ impl Farm {
         let (door, hub) = (self.api.traps.clone(), Arc::clone(&self.api.hub));
         let flush = tokio::task::spawn_blocking(move || hub.cache().flush());
         // What the flush could not do the end of the cache says.
-        let (..) = tokio::join!(cancel, self.api.engine.drain(COLLECT_GRACE), door.close(), flush);
+        let runner = self.runner.drained();
+        let (..) = tokio::join!(cancel, self.api.engine.drain(COLLECT_GRACE), door.close(), runner, flush);
         self.tasks.shutdown().await;
         while self.server.join_next().await.is_some() {}
         let hub = Arc::clone(&self.api.hub);
@@ -322,7 +338,13 @@ fn warn_of(config: &FarmConfig) {
     }
 }
 
-fn open_hub(folder: &Path, config: &FarmConfig, id: Id, start: u64) -> Result<Hub, FarmError> {
+/// The hub, and what the cache knows of deployments.
+fn open_hub(
+    folder: &Path,
+    config: &FarmConfig,
+    id: Id,
+    start: u64,
+) -> Result<(Hub, BTreeMap<String, Checkpoint>), FarmError> {
     let cache_options = CacheOptions {
         farm: id.to_string(),
         min_start: start,
@@ -330,7 +352,8 @@ fn open_hub(folder: &Path, config: &FarmConfig, id: Id, start: u64) -> Result<Hu
         bounds: cache_bounds(&config.cache),
         ..CacheOptions::default()
     };
-    let opened = Cache::open(&folder.join(CACHE_FILE), cache_options, Arc::new(unix_millis))?;
+    let mut opened = Cache::open(&folder.join(CACHE_FILE), cache_options, Arc::new(unix_millis))?;
+    let checkpoints = std::mem::take(&mut opened.checkpoints);
     let hub_options = HubOptions {
         farm: config.farm.name.clone(),
         bounds: series_bounds(config),
@@ -338,7 +361,7 @@ fn open_hub(folder: &Path, config: &FarmConfig, id: Id, start: u64) -> Result<Hu
         life: LifeRules { lifetime: config.series.lifetime },
         views: config.views.clone(),
     };
-    Ok(Hub::new(hub_options, opened, Arc::new(unix_millis)))
+    Ok((Hub::new(hub_options, opened, Arc::new(unix_millis)), checkpoints))
 }
 
 async fn open_deployments(folder: &Path, config: &FarmConfig) -> Result<Deployments, FarmError> {

@@ -2,19 +2,23 @@
 //!
 //! [`deployments`] follows what stands in the mesh, decides what of it this farm takes ([`plan`], [`policy`]), has the
 //! components at hand, keeps all that over restarts ([`kept`]), and says what is to run: [`Desired`]. Whoever runs it says
-//! how it goes: [`Report`]. [`feed`] is the input of one deployment, in number order.
+//! how it goes: [`Report`]. [`feed`] is the input of one deployment, in number order; [`host`] the engine that
+//! runs them all, and [`runner`] what brings the two together.
 
 pub mod deployments;
 pub mod feed;
+pub mod host;
 mod kept;
 mod logs;
 mod plan;
 mod policy;
 mod roster;
+pub mod runner;
+mod workers;
 
 pub use deployments::Deployments;
 pub use logs::{MAX_LINE_BYTES, MAX_LINES};
-pub use roster::{Key, RetryError};
+pub use roster::{Key, RetryError, word as state_word};
 
 use hedgerow_model::deployment::Deployment;
 use hedgerow_model::document::Blob;

@@ -5,12 +5,14 @@
 use crate::api::cache_edge;
 use crate::config::RESERVED_CLUSTER;
 use crate::door::TrapDoor;
+use crate::filter::{Deployments, state_word};
 use crate::hub::{Edge, HEARTBEAT, Hub};
 use crate::snmp::Snmp;
 use hashbrown::HashMap;
 use hedgerow_collect::front_door::{FrontDoor, OriginId};
-use hedgerow_model::{BatchBuilder, Kind, Labels, Mark, Name, SeriesDef, SeriesId, SeriesKey, Value};
+use hedgerow_model::{BatchBuilder, Kind, Labels, Life, Mark, Name, SeriesDef, SeriesId, SeriesKey, Value};
 use hedgerow_snmp::Counts;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ pub const ORIGIN: &str = "hedgerow";
 pub const PERIOD: Duration = Duration::from_secs(10);
 
 /// Name, kind, unit and meaning of everything measured here; checked against the reference by a test.
-pub const PARAMETERS: [(&str, Kind, &str, &str); 22] = [
+pub const PARAMETERS: [(&str, Kind, &str, &str); 34] = [
     ("edge_samples", Kind::Counter, "", "made by the source, or matched for the consumer"),
     ("edge_passed", Kind::Counter, "", "accepted by the hub, or delivered to the consumer"),
     ("edge_lost", Kind::Counter, "", "refused or dropped, by reason; `series:REASON` counts series"),
@@ -38,6 +40,18 @@ pub const PARAMETERS: [(&str, Kind, &str, &str); 22] = [
     ("cache_deleted", Kind::Counter, "", "samples deleted, by reason"),
     ("snmp", Kind::Counter, "", "requests, replies, and what was no reply, each under its own name"),
     ("traps", Kind::Counter, "", "notifications, and what became of them, each fate under its own name"),
+    ("filter_state", Kind::State, "", "how the deployment stands"),
+    ("filter_cpu", Kind::Counter, "s", "processor time of the deployment"),
+    ("filter_memory", Kind::Gauge, "By", "what its instance holds"),
+    ("filter_state_bytes", Kind::Gauge, "By", "its state as it was saved last"),
+    ("filter_samples_in", Kind::Counter, "", "samples that it was given"),
+    ("filter_samples_out", Kind::Counter, "", "samples that it emitted"),
+    ("filter_samples_refused", Kind::Counter, "", "of these, what the farm did not take"),
+    ("filter_behind", Kind::Gauge, "", "samples accepted by the hub since its last one, where it is behind"),
+    ("filter_lateness", Kind::Gauge, "s", "how old the farm's time is that it has seen, where it is behind"),
+    ("filter_restarts", Kind::Counter, "", "how often it was begun again after a fault"),
+    ("filter_missed", Kind::Counter, "", "samples that it should have been given and never was"),
+    ("filter_log_dropped", Kind::Counter, "", "lines of its log that were left out"),
     ("memory_resident", Kind::Gauge, "By", "resident memory of the process"),
     ("cpu_user", Kind::Counter, "s", "CPU time of the process in user mode"),
     ("cpu_system", Kind::Counter, "s", "CPU time of the process in the kernel"),
@@ -58,14 +72,18 @@ pub struct SelfMeasure {
     node: Name,
     snmp: Snmp,
     traps: TrapDoor,
+    deployments: Deployments,
+    /// Those that were measured last, and their serials: what they cost is counted anew with each.
+    deployed: BTreeMap<String, u64>,
     ids: HashMap<(&'static str, Labels), Option<SeriesId>>,
 }
 
 impl SelfMeasure {
     /// Measures the farm of this hub, under this node; `snmp` and `traps` once they are used.
-    pub fn new(hub: Arc<Hub>, node: Name, snmp: Snmp, traps: TrapDoor) -> Self {
+    pub fn new(hub: Arc<Hub>, node: Name, snmp: Snmp, traps: TrapDoor, deployments: Deployments) -> Self {
         let origin = hub.origin(ORIGIN);
-        Self { hub, origin, node, snmp, traps, ids: HashMap::new() }
+        let (deployed, ids) = (BTreeMap::new(), HashMap::new());
+        Self { hub, origin, node, snmp, traps, deployments, deployed, ids }
     }
 
     /// Takes them once.
@@ -130,11 +148,48 @@ impl SelfMeasure {
                 self.count(&mut run, "traps", &labels, count);
             }
         }
+        self.filters(&mut run);
         self.process(&mut run);
         hub.accept(self.origin, run.batch.build());
         // Else it comes every second anyway.
         if !hub.is_heartbeat_asked() {
             hub.beat();
+        }
+    }
+
+    /// What each deployment costs.
+    fn filters(&mut self, run: &mut Run) {
+        let statuses = self.deployments.statuses(&[]);
+        let now: BTreeMap<String, u64> =
+            statuses.iter().map(|status| (status.name.clone(), status.serial)).collect();
+        let before = std::mem::replace(&mut self.deployed, now);
+        for (name, serial) in before {
+            if self.deployed.get(&name) != Some(&serial)
+                && let Ok(labels) = Labels::new([("item", name.as_str())])
+            {
+                let of_it: Vec<_> = self.ids.extract_if(|(_, of), _| *of == labels).collect();
+                if !self.deployed.contains_key(&name) {
+                    let ids: Vec<SeriesId> = of_it.into_iter().filter_map(|(_, id)| id).collect();
+                    self.hub.set_life(&ids, Life::Ended, "the deployment is gone");
+                }
+            }
+        }
+        for status in statuses {
+            let Ok(labels) = Labels::new([("item", status.name.as_str())]) else { continue };
+            let (state, cost) = (status.state(), status.cost.unwrap_or_default());
+            let state = Value::State(i64::from(i32::from(state)), Some(state_word(state).into()));
+            self.push(run, "filter_state", &labels, state);
+            self.push(run, "filter_cpu", &labels, Value::F64(seconds(cost.cpu_us, 1e6)));
+            self.gauge(run, "filter_memory", &labels, cost.memory_bytes);
+            self.gauge(run, "filter_state_bytes", &labels, cost.state_bytes);
+            self.count(run, "filter_samples_in", &labels, cost.samples_in);
+            self.count(run, "filter_samples_out", &labels, cost.samples_out);
+            self.count(run, "filter_samples_refused", &labels, cost.samples_refused);
+            self.gauge(run, "filter_behind", &labels, cost.behind);
+            self.push(run, "filter_lateness", &labels, Value::F64(seconds(cost.lateness_ms, 1e3)));
+            self.count(run, "filter_restarts", &labels, cost.restarts);
+            self.count(run, "filter_missed", &labels, cost.missed);
+            self.count(run, "filter_log_dropped", &labels, cost.log_lines_dropped);
         }
     }
 
@@ -208,6 +263,11 @@ impl SelfMeasure {
         };
         self.hub.declare(self.origin, &def).ok()
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "centuries of it are exact")]
+fn seconds(amount: u64, in_a_second: f64) -> f64 {
+    amount as f64 / in_a_second
 }
 
 struct Run {

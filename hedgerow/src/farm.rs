@@ -82,6 +82,7 @@ async fn serve(args: Args, data: PathBuf) -> Result<Outcome, CommandError> {
         lookups: hosting::lookups_or_known(&args.lookup, known.as_ref(), args.role.loopback_only()),
         mesh: known.map(|known| known.mesh),
         keeper: hosting::keeper(),
+        compiler: hosting::filter_compiler(),
         drain: ending.clone(),
     })
     .await

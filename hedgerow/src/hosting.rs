@@ -6,6 +6,7 @@ use hedgerow_client::mesh::DEFAULT_LOOKUPS;
 use hedgerow_client::token::{self, UserToken};
 use hedgerow_collect::script::KeeperCommand;
 use hedgerow_farm_monitor::config::template::{TemplateValues, render_template};
+use hedgerow_filter_host::compile::Compiler;
 use hedgerow_model::registration::{Id, Mesh};
 use hedgerow_service::access::Access;
 use hedgerow_service::drain::{Drain, drain, termination};
@@ -71,6 +72,11 @@ impl RoleOptions {
 /// How this binary is started as the keeper of scripts.
 pub fn keeper() -> KeeperCommand {
     KeeperCommand { program: "/proc/self/exe".into(), args: vec![KEEPER_ARG.into()] }
+}
+
+/// How this binary is started as the compiler of one filter.
+pub fn filter_compiler() -> Compiler {
+    Compiler::Child { program: "/proc/self/exe".into(), args: vec![FILTER_COMPILER_ARG.into()] }
 }
 
 /// The name of this host.

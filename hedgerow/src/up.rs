@@ -89,6 +89,7 @@ async fn serve(args: Args) -> Result<Outcome, CommandError> {
         mesh: Some(mesh.clone()),
         lookups: urls.clone(),
         keeper: hosting::keeper(),
+        compiler: hosting::filter_compiler(),
         drain: ending.clone(),
     })
     .await

@@ -6,6 +6,7 @@
 use hedgerow_collect::front_door::FrontDoor;
 use hedgerow_collect::script::KeeperCommand;
 use hedgerow_farm_monitor::farm::{Farm, FarmOptions};
+use hedgerow_filter_host::compile::Compiler;
 use hedgerow_model::{BatchBuilder, Kind, Labels, Name, Predicate, SeriesDef, SeriesKey, Value};
 use hedgerow_proto::convert::{batch, predicate};
 use hedgerow_proto::farm::farm_client::FarmClient;
@@ -56,6 +57,7 @@ async fn measure(subscribers: usize) -> Result<Vec<f64>, String> {
         mesh: None,
         lookups: Vec::new(),
         keeper: KeeperCommand { program: "/proc/self/exe".into(), args: vec!["__keeper".into()] },
+        compiler: Compiler::InProcess,
         drain: drained,
     })
     .await

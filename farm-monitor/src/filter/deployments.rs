@@ -103,10 +103,17 @@ impl Deployments {
         read
     }
 
-    /// How one goes.
+    /// How one goes. Blocks where that changes what is to be kept.
     pub fn report(&self, key: &Key, report: Report) {
-        self.0.roster.lock().report(key, report, (self.0.now)());
-        self.0.changed();
+        let changes = self.0.roster.lock().report(key, report, (self.0.now)());
+        if changes {
+            self.0.changed();
+        }
+    }
+
+    /// Whether all that stands was heard of, and none of this name is among it.
+    pub fn is_gone(&self, name: &str) -> bool {
+        self.0.roster.lock().is_gone(name)
     }
 
     /// A line that a filter logged.

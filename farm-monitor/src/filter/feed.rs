@@ -12,7 +12,7 @@ pub use walk::{LookBack, Walk};
 use crate::hub::{Hub, LiveCursor, LiveEntry, LiveItem, PIECE_BYTES, PIECE_SAMPLES};
 use hedgerow_cache::{CacheError, Reader};
 use hedgerow_model::predicate::PathPattern;
-use hedgerow_model::{Epoch, GapReason, LifeMark, Name, Numbered, Position, SeriesId, UnixMillis};
+use hedgerow_model::{Epoch, GapReason, Glob, LifeMark, Name, Numbered, Position, SeriesId, UnixMillis};
 use series::Wanted;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,8 +80,10 @@ pub enum Item {
 pub struct FeedOptions {
     /// Which series: those that match any of these.
     pub patterns: Vec<PathPattern>,
-    /// But none of these clusters: its own, so that it never gets what it made itself; and those that the farm hides.
+    /// But none of this cluster: its own, so that it never gets what it made itself;
     pub excluded: Vec<Name>,
+    /// nor of those that the farm hides.
+    pub hidden: Vec<Glob>,
     /// As [`MAX_BEHIND`].
     pub max_behind: u64,
 }
@@ -125,7 +127,7 @@ impl Feed {
     /// # Errors
     /// Where the cache cannot be read.
     pub async fn start(hub: Arc<Hub>, options: FeedOptions, start: Start) -> Result<Self, CacheError> {
-        let (wanted, patterns) = Wanted::new(&hub, options.patterns, options.excluded);
+        let (wanted, patterns) = Wanted::new(&hub, options.patterns, options.excluded, options.hidden);
         let (number, cursor) = hub.admit(&patterns, None);
         let now = Position { epoch: hub.epoch(), number };
         let reader = hub.cache().reader();

@@ -31,6 +31,7 @@ pub struct Roster {
     holders: Holders,
     /// What ran here before the process began, until it is heard that it still stands.
     restored: BTreeMap<Key, Arc<Ready>>,
+    has_heard_all: bool,
     /// Components that are on the disk.
     have: BTreeSet<Hash>,
     /// Components that are not, and how the attempts to fetch them went.
@@ -172,18 +173,29 @@ impl Roster {
     /// All that stands was heard: what ran before and is not among it stands no more.
     pub fn heard_all(&mut self) {
         self.restored.clear();
+        self.has_heard_all = true;
     }
 
-    /// What whoever runs them says of one. Of a serial that is no more, it is not heard.
-    pub fn report(&mut self, key: &Key, report: Report, now: UnixMillis) {
-        let Some(entry) = self.entries.get_mut(key) else { return };
+    /// Whether all that stands was heard of, and none of this name is among it.
+    pub fn is_gone(&self, name: &str) -> bool {
+        self.has_heard_all && !self.entries.keys().any(|(known, _)| known == name)
+    }
+
+    /// What whoever runs them says of one; says whether more than its cost changed. Of a serial that is no more, it is not heard.
+    pub fn report(&mut self, key: &Key, report: Report, now: UnixMillis) -> bool {
+        let Some(entry) = self.entries.get_mut(key) else { return false };
+        let of = |report: &Report| (report.serial, report.state, report.reason.clone());
+        let changes = entry.report.as_ref().map(of) != Some(of(&report));
         let newest = entry.judged.document.document.serial;
         if report.serial == newest && report.state == DeploymentState::Running {
             entry.accepted = ready(&entry.judged.document);
             entry.accepted_may_run = true;
         }
         entry.report = Some(report);
-        self.settle(now);
+        if changes {
+            self.settle(now);
+        }
+        changes
     }
 
     /// A quarantined one is to begin anew, one that waits is to wait no longer.

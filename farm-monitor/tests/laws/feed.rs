@@ -17,6 +17,7 @@ fn options(patterns: &str) -> FeedOptions {
     FeedOptions {
         patterns: Predicate::parse(patterns).unwrap().patterns,
         excluded: vec![Name::new("own").unwrap()],
+        hidden: Vec::new(),
         max_behind: MAX_BEHIND,
     }
 }

@@ -15,7 +15,6 @@ use desk::Desk;
 use hedgerow_client::mesh::MeshUpdate;
 use hedgerow_client::sample::Sample;
 use hedgerow_client::subscription::Update;
-use hedgerow_filter_host::compile::Compiler;
 use hedgerow_filter_host::guest::{ActionJudge, Description, Fault, Limits};
 use hedgerow_filter_host::run::{Item, Plan, Run, Saved, Step};
 use hedgerow_filter_host::{Engine, EngineOptions, Program, Start};
@@ -99,9 +98,8 @@ fn admitted(
     limits: &Limits,
 ) -> Result<(Program, Description), CommandError> {
     // As a farm does: in a child with bounds.
-    let compiler =
-        Compiler::Child { program: "/proc/self/exe".into(), args: vec![hosting::FILTER_COMPILER_ARG.into()] };
-    let engine = Engine::new(EngineOptions::new(compiler)).map_err(|error| CommandError::failed(&error))?;
+    let engine = Engine::new(EngineOptions::new(hosting::filter_compiler()))
+        .map_err(|error| CommandError::failed(&error))?;
     let program = engine.load(&component.bytes).map_err(|error| named(component, &error))?;
     let description = program.describe(parameters, limits).map_err(|fault| named(component, &fault))?;
     Ok((program, description))

@@ -59,6 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hedgerow-service",
             "hedgerow-collect",
             "hedgerow-farm-monitor",
+            "hedgerow-filter-host",
             "hedgerow-snmp",
             "hedgerow-snmp-profile",
             "hedgerow-sim",

@@ -4,13 +4,14 @@ use super::Item;
 use crate::hub::{Hub, LiveCursor};
 use hashbrown::HashSet;
 use hedgerow_model::predicate::{PathPattern, Predicate};
-use hedgerow_model::{Name, Numbered, Numbers, Position, SeriesId, SeriesKey, SeriesPath, UnixMillis};
+use hedgerow_model::{Glob, Name, Numbered, Numbers, Position, SeriesId, SeriesKey, SeriesPath, UnixMillis};
 use std::sync::Arc;
 
 /// See the module.
 pub(super) struct Wanted {
     patterns: Vec<PathPattern>,
     excluded: Vec<Name>,
+    hidden: Vec<Glob>,
     heartbeat_key: Option<SeriesKey>,
     /// Of the channel's series, how many have been looked at, and the highest of them.
     looked_at: usize,
@@ -28,6 +29,7 @@ impl Wanted {
         hub: &Hub,
         patterns: Vec<PathPattern>,
         excluded: Vec<Name>,
+        hidden: Vec<Glob>,
     ) -> (Self, Vec<PathPattern>) {
         let heartbeat_key = hub.heartbeat_key();
         let mut all = patterns.clone();
@@ -37,6 +39,7 @@ impl Wanted {
         let wanted = Self {
             patterns,
             excluded,
+            hidden,
             heartbeat_key,
             looked_at: 0,
             classified: SeriesId(0),
@@ -62,7 +65,10 @@ impl Wanted {
                 self.heartbeat = Some(id);
             }
             let matches = || self.patterns.iter().any(|pattern| pattern.matches(hub.farm(), &def.key));
-            let wanted = !self.excluded.contains(&def.key.cluster) && (!is_heartbeat || matches());
+            let cluster = &def.key.cluster;
+            let is_left_out =
+                self.excluded.contains(cluster) || self.hidden.iter().any(|hidden| hidden.matches(cluster));
+            let wanted = !is_left_out && (!is_heartbeat || matches());
             if !wanted {
                 self.left_out.insert(id);
             }

@@ -1,0 +1,387 @@
+//! One serial of a deployment at work: its input comes from a feed, a slice of it at a time is given to the filter, and what comes
+//! of a slice is done before the next one: alarms are kept, then what it emitted enters the hub together with how far it is, then
+//! actions are asked for, then its log is told. So whatever ends the process, nothing is done twice and nothing is left out.
+
+mod slice;
+
+use super::outputs::Outputs;
+use super::stored::Stored;
+use super::{Env, Order};
+use crate::filter::feed::{Feed, FeedOptions, Item, MAX_BEHIND, Start as FeedStart};
+use crate::filter::host::{Admitted, Unfit};
+use crate::filter::{Key, Ready};
+use crate::hub::{Heartbeat, NotEmitted};
+use hedgerow_cache::{CacheError, Checkpoint};
+use hedgerow_filter_host::Start;
+use hedgerow_filter_host::guest::{Fault, LogLevel as GuestLevel};
+use hedgerow_filter_host::run::{Plan, Progress, Run, Saved};
+use hedgerow_model::{Batch, Name, UnixMillis};
+use hedgerow_proto::filter::{Cost, LogLevel};
+use slice::{Done, Slice, slice};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The state is saved when it is older than this and anything has changed,
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// or when so many samples came since, which a restart would give again,
+const SAVE_SAMPLES: u64 = 100_000;
+/// but not more often than this,
+const LEAST_SAVE: Duration = Duration::from_secs(5);
+/// nor so often that it would be more than this in a second, in bytes.
+const SAVE_BYTES_PER_SECOND: u64 = 128 << 10;
+/// How far it is is written so often where it emits nothing: a restart throws away what came of the rest anew.
+const PROGRESS_EVERY: Duration = Duration::from_secs(5);
+/// How long it waits where the hub has no room.
+const ROOM_AFTER: Duration = Duration::from_millis(50);
+
+/// Why it is at its end.
+#[derive(Debug)]
+pub enum Ended {
+    /// The filter, or what it ran on.
+    Fault(Fault),
+    /// It was to stop, while the hub had no room for what it made: that is made again.
+    Stopped,
+}
+
+impl From<Fault> for Ended {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// See the module.
+pub struct Active {
+    ready: Arc<Ready>,
+    key: Key,
+    admitted: Admitted,
+    /// Away while a slice is given.
+    run: Option<Box<Run>>,
+    feed: Feed,
+    /// Come, and not given yet.
+    left: VecDeque<Item>,
+    outputs: Outputs,
+    /// Held while it wants ticks.
+    _heartbeat: Option<Heartbeat>,
+    since: Option<UnixMillis>,
+    checkpoint: Checkpoint,
+    saved: Instant,
+    written: Instant,
+    /// What was refused at the hub's door since it began.
+    refused: u64,
+    logs_dropped: u64,
+    /// The last heartbeat that it was given.
+    heard: Option<UnixMillis>,
+}
+
+impl Active {
+    /// Begins: from what is stored, or from nothing, with its look-back.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn begin(
+        env: &Env,
+        ready: &Arc<Ready>,
+        admitted: &Admitted,
+        stored: Option<Stored>,
+        now: Instant,
+    ) -> Result<Self, Unfit> {
+        let key = ready.key();
+        let name = Name::new(&key.0).map_err(|error| Unfit::Refused(format!("its name {error}")))?;
+        let (terms, description) = (&admitted.terms, &admitted.description);
+        let options = FeedOptions {
+            patterns: admitted.patterns.clone(),
+            excluded: vec![name.clone()],
+            hidden: terms.hidden.clone(),
+            max_behind: MAX_BEHIND,
+        };
+        let from = match &stored {
+            Some(stored) => {
+                FeedStart::Behind { position: stored.saved.at.position, look_back: stored.look_back() }
+            }
+            None => FeedStart::Fresh { look_back: Duration::from_millis(description.look_back_ms) },
+        };
+        let feed = Feed::start(Arc::clone(&env.hub), options, from).await.map_err(unread)?;
+        let look_back = feed.look_back();
+        let (is_new, stored) = match stored {
+            Some(stored) => (false, Stored { serial: ready.serial(), ..stored }),
+            None => (true, fresh(ready, &feed)),
+        };
+        let plan = Plan::new(name, description, terms.limits.output_series, terms.emit_hour);
+        let (run, logs, stored) = configure(env, admitted, plan, stored).await?;
+        let checkpoint = stored.write();
+        if is_new {
+            env.hub.cache().forget_checkpoint(&key.0);
+        }
+        env.hub.cache().checkpoint(&key.0, &checkpoint);
+        let active = Self {
+            outputs: Outputs::new(&env.hub, &key.0),
+            ready: Arc::clone(ready),
+            key,
+            admitted: admitted.clone(),
+            run: Some(run),
+            feed,
+            left: VecDeque::new(),
+            _heartbeat: (description.tick_ms > 0).then(|| env.hub.heartbeat()),
+            since: look_back.map(|look_back| look_back.since),
+            checkpoint,
+            saved: now,
+            written: now,
+            refused: 0,
+            logs_dropped: 0,
+            heard: None,
+        };
+        active.log(env, logs);
+        Ok(active)
+    }
+
+    /// What runs.
+    pub fn ready(&self) -> &Arc<Ready> {
+        &self.ready
+    }
+
+    /// What it was admitted as.
+    pub fn admitted(&self) -> &Admitted {
+        &self.admitted
+    }
+
+    /// What it would go on from.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Waits for input. Where it is not waited for to its end, nothing is lost.
+    ///
+    /// # Errors
+    /// Where the cache cannot be read.
+    pub async fn wait(&mut self) -> Result<(), Ended> {
+        if self.left.is_empty() {
+            let items =
+                self.feed.next().await.map_err(|error| Ended::Fault(Fault::Host(error.to_string())))?;
+            self.left.extend(items);
+        }
+        Ok(())
+    }
+
+    /// Gives a slice of the input that came, and does what comes of it. `orders`: to be looked at where the hub has no room.
+    ///
+    /// # Errors
+    /// Why it has ended.
+    pub async fn turn(
+        &mut self,
+        env: &Env,
+        orders: &mut watch::Receiver<Order>,
+        now: Instant,
+    ) -> Result<(), Ended> {
+        let (run, left, hub) = (self.take_run()?, std::mem::take(&mut self.left), Arc::clone(&env.hub));
+        let Slice { mut run, left, done, fault, progress, heard } =
+            env.host.run(move || slice(run, left, &hub)).await?;
+        self.left = left;
+        self.heard = heard.or(self.heard);
+        let done = self.done(env, &mut run, done, progress, orders, now).await;
+        self.run = Some(run);
+        done?;
+        fault.map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    /// Saves the state, or how far it is, where it is time.
+    ///
+    /// # Errors
+    /// Why it has ended.
+    pub async fn keep(&mut self, env: &Env, now: Instant) -> Result<(), Ended> {
+        let Some(run) = &self.run else { return Ok(()) };
+        let bytes = self.checkpoint.state.as_ref().map_or(0, |state| state.len() as u64);
+        let least = LEAST_SAVE.max(Duration::from_secs(bytes / SAVE_BYTES_PER_SECOND));
+        let since = now.saturating_duration_since(self.saved);
+        let much = run.unsaved() >= SAVE_SAMPLES || since >= SAVE_EVERY;
+        if run.unsaved() > 0 && much && since >= least {
+            return self.save(env, now).await;
+        }
+        if now.saturating_duration_since(self.written) >= PROGRESS_EVERY {
+            self.written = now;
+            let consumed: Arc<[u8]> = run.progress().to_bytes().into();
+            if consumed != self.checkpoint.consumed {
+                self.checkpoint.consumed = Arc::clone(&consumed);
+                env.hub.cache().checkpoint(&self.key.0, &Checkpoint { consumed, state: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// Saves the state.
+    ///
+    /// # Errors
+    /// Why it has ended.
+    pub async fn save(&mut self, env: &Env, now: Instant) -> Result<(), Ended> {
+        let mut run = self.take_run()?;
+        let (run, saved) = env
+            .host
+            .run(move || {
+                let saved = run.save();
+                (run, saved)
+            })
+            .await?;
+        let progress = run.progress();
+        self.run = Some(run);
+        (self.saved, self.written) = (now, now);
+        let (owner, serial) = (self.key.1, self.ready.serial());
+        self.checkpoint = Stored { owner, serial, since: self.since, saved: saved?, progress }.write();
+        env.hub.cache().checkpoint(&self.key.0, &self.checkpoint);
+        Ok(())
+    }
+
+    /// What it has cost, and how far behind it is. `restarts`: how often it was begun again.
+    pub async fn cost(&mut self, env: &Env, restarts: u64) -> Cost {
+        if self.left.is_empty()
+            && self.feed.is_live()
+            && let Ok(Ok(items)) = tokio::time::timeout(Duration::ZERO, self.feed.next()).await
+        {
+            self.left.extend(items);
+        }
+        let is_behind = !self.left.is_empty() || !self.feed.is_live();
+        let Some(run) = &self.run else { return Cost::default() };
+        let (cost, routed, place) = (run.cost(), env.hub.routed(), run.place().position);
+        let before = if routed.epoch == place.epoch { place.number } else { 0 };
+        let late = self.heard.map_or(0, |heard| env.hub.now().saturating_sub(heard));
+        Cost {
+            cpu_us: cost.cpu_ns / 1000,
+            memory_bytes: run.memory_bytes(),
+            state_bytes: self.checkpoint.state.as_ref().map_or(0, |state| state.len() as u64),
+            samples_in: cost.samples_in,
+            samples_out: cost.samples_out,
+            samples_refused: cost.samples_refused + self.refused,
+            behind: if is_behind { routed.number.saturating_sub(before) } else { 0 },
+            lateness_ms: if is_behind { u64::try_from(late).unwrap_or(0) } else { 0 },
+            restarts,
+            missed: cost.missed,
+            // Counted with its log.
+            log_lines_dropped: 0,
+        }
+    }
+
+    fn take_run(&mut self) -> Result<Box<Run>, Fault> {
+        self.run.take().ok_or_else(|| Fault::Host("it was lost while it ran".to_owned()))
+    }
+
+    /// Does what came of a slice; see the module for the order. `progress`: how far it was with the last of it.
+    async fn done(
+        &mut self,
+        env: &Env,
+        run: &mut Run,
+        done: Vec<Done>,
+        progress: Option<Progress>,
+        orders: &mut watch::Receiver<Order>,
+        now: Instant,
+    ) -> Result<(), Ended> {
+        let dropped = run.cost().logs_dropped;
+        let (mut batches, mut logs) = (Vec::new(), Vec::new());
+        for Done { step, .. } in done {
+            batches.extend(step.batches);
+            logs.extend(step.logs);
+        }
+        if let Some(progress) = progress {
+            self.emit(env, run, batches, &progress, orders).await?;
+            self.written = now;
+        }
+        if dropped > self.logs_dropped {
+            env.deployments.not_said(&self.key, dropped - self.logs_dropped);
+        }
+        self.logs_dropped = dropped;
+        self.log(env, logs);
+        Ok(())
+    }
+
+    /// What it made enters the hub, together with how far it is; waits while there is no room.
+    async fn emit(
+        &mut self,
+        env: &Env,
+        run: &mut Run,
+        batches: Vec<Batch>,
+        progress: &Progress,
+        orders: &mut watch::Receiver<Order>,
+    ) -> Result<(), Ended> {
+        if !batches.is_empty() {
+            let said = self.outputs.declare(&env.hub, run.outputs());
+            self.note(env, LogLevel::Warning, said);
+        }
+        let mut outputs = Vec::with_capacity(batches.len());
+        for batch in batches {
+            let (batch, refused) = self.outputs.translate(batch);
+            outputs.extend(batch);
+            self.refused += refused;
+        }
+        let checkpoint = Checkpoint { consumed: progress.to_bytes().into(), state: None };
+        let accepted = loop {
+            match env.hub.emit(self.outputs.origin(), outputs.clone(), &self.key.0, &checkpoint) {
+                Ok(accepted) => break accepted,
+                Err(NotEmitted::Closed) => return Err(Ended::Stopped),
+                Err(NotEmitted::Overload) if matches!(*orders.borrow(), Order::Stop(_)) => {
+                    return Err(Ended::Stopped);
+                }
+                Err(NotEmitted::Overload) => tokio::time::sleep(ROOM_AFTER).await,
+            }
+        };
+        self.checkpoint.consumed = checkpoint.consumed;
+        self.refused += accepted.refused.iter().map(|(_, count)| count).sum::<u64>();
+        let said = self.outputs.refused(&accepted.refused);
+        self.note(env, LogLevel::Warning, said);
+        Ok(())
+    }
+
+    fn log(&self, env: &Env, logs: Vec<(GuestLevel, String)>) {
+        for (level, text) in logs {
+            let level = match level {
+                GuestLevel::Debug => LogLevel::Debug,
+                GuestLevel::Info => LogLevel::Info,
+                GuestLevel::Warning => LogLevel::Warning,
+                GuestLevel::Error => LogLevel::Error,
+            };
+            env.deployments.said(&self.key, level, &text);
+        }
+    }
+
+    fn note(&self, env: &Env, level: LogLevel, said: Vec<String>) {
+        said.iter().for_each(|text| env.deployments.note(&self.key, level, text));
+    }
+}
+
+fn unread(error: CacheError) -> Unfit {
+    Fault::Host(error.to_string()).into()
+}
+
+/// Of a deployment that begins where its feed does.
+fn fresh(ready: &Ready, feed: &Feed) -> Stored {
+    let look_back = feed.look_back();
+    let saved = Saved::fresh(feed.position(), look_back.map(|look_back| look_back.through));
+    let progress = Progress { consumed: saved.at, gaps: Vec::new(), cost: Default::default() };
+    let (owner, serial) = (ready.document.owner, ready.serial());
+    Stored { owner, serial, since: look_back.map(|look_back| look_back.since), saved, progress }
+}
+
+type Logs = Vec<(GuestLevel, String)>;
+
+/// Starts an instance and configures it.
+async fn configure(
+    env: &Env,
+    admitted: &Admitted,
+    plan: Plan,
+    stored: Stored,
+) -> Result<(Box<Run>, Logs, Stored), Unfit> {
+    let admitted = admitted.clone();
+    let begin = move || {
+        let saved = &stored.saved;
+        let start = Start {
+            state: saved.state.as_deref(),
+            granted: &admitted.terms.granted,
+            known_series: u32::try_from(saved.handles.len()).unwrap_or(u32::MAX),
+            ..Start::new(&admitted.parameters, admitted.terms.limits)
+        };
+        let (instance, mut configured) = admitted.program.start(start)?;
+        let logs = std::mem::take(&mut configured.logs);
+        let run = Run::resume(Box::new(instance), configured, plan, saved, Some(stored.progress.clone()))?;
+        Ok((Box::new(run), logs, stored))
+    };
+    env.host.run(begin).await?.map_err(Unfit::of)
+}

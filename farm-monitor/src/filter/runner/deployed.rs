@@ -1,0 +1,487 @@
+//! One deployment over its serials: the newest is prepared while an earlier one runs, takes over its state, and runs until it
+//! is stopped; where it cannot, the earlier one runs on. What fails is begun again from its last state, after a while, and no
+//! more after a few times.
+
+use super::active::{Active, Ended};
+use super::stored::Stored;
+use super::{Env, Order, Stop};
+use crate::config::FilterSettings;
+use crate::filter::host::{Admitted, Terms, Unfit};
+use crate::filter::{Desired, Key, Ready, Report};
+use hedgerow_cache::Checkpoint;
+use hedgerow_collect::front_door::FrontDoor;
+use hedgerow_filter_host::guest::Fault;
+use hedgerow_filter_host::run::supervision::{Standing, Supervisor};
+use hedgerow_model::predicate::PathPattern;
+use hedgerow_model::{Glob, Life};
+use hedgerow_proto::filter::{Cost, DeploymentState};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+
+/// How often it is looked what is to be saved and told.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// See the module.
+pub struct Deployed {
+    env: Arc<Env>,
+    key: Key,
+    orders: watch::Receiver<Order>,
+    settings: Arc<FilterSettings>,
+    retries: u64,
+    newest: Candidate,
+    older: Option<Candidate>,
+    active: Option<Active>,
+    preparing: JoinSet<Prepared>,
+    /// What stands in the cache, while nothing is active.
+    checkpoint: Option<Checkpoint>,
+    told: Option<Report>,
+    cost: Option<Cost>,
+}
+
+/// Serial, with which terms, and what came of it.
+type Prepared = (u64, Terms, Result<Admitted, Unfit>);
+
+/// A serial that may run.
+struct Candidate {
+    ready: Arc<Ready>,
+    supervisor: Supervisor,
+    stands: Stands,
+}
+
+enum Stands {
+    /// To be loaded and described.
+    Unprepared,
+    /// That is under way.
+    Preparing,
+    /// To be begun.
+    Prepared(Admitted),
+    /// It is what is active.
+    Running,
+    /// Begun again at this time.
+    BackingOff(Instant, Admitted),
+    /// As `BackingOff`, with its component to be loaded anew.
+    Waiting(Instant),
+    /// The farm does not take it, or it refuses.
+    Refused(String),
+    /// It failed too often.
+    Quarantined,
+}
+
+enum Event {
+    Order,
+    Prepared(Result<Prepared, JoinError>),
+    Input(Result<(), Ended>),
+    Look,
+    Due,
+}
+
+impl Candidate {
+    fn new(ready: Arc<Ready>) -> Self {
+        Self { ready, supervisor: Supervisor::new(), stands: Stands::Unprepared }
+    }
+
+    /// When it is to be begun again.
+    fn due(&self) -> Option<Instant> {
+        match self.stands {
+            Stands::BackingOff(at, _) | Stands::Waiting(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    fn wakes(&mut self, now: Instant) {
+        if self.due().is_none_or(|at| at > now) {
+            return;
+        }
+        self.supervisor.begins(now.into_std());
+        self.stands = match std::mem::replace(&mut self.stands, Stands::Unprepared) {
+            Stands::BackingOff(_, admitted) => Stands::Prepared(admitted),
+            _ => Stands::Unprepared,
+        };
+    }
+
+    /// It failed; with what it was admitted as, where it came so far.
+    fn failed(&mut self, fault: Fault, admitted: Option<Admitted>, now: Instant) {
+        self.stands = match (self.supervisor.failed(now.into_std(), fault), admitted) {
+            (Standing::BackingOff(at), Some(admitted)) => Stands::BackingOff(at.into(), admitted),
+            (Standing::BackingOff(at), None) => Stands::Waiting(at.into()),
+            (Standing::Sound | Standing::Quarantined, _) => Stands::Quarantined,
+        };
+    }
+
+    fn unfit(&mut self, unfit: Unfit, admitted: Option<Admitted>, now: Instant) {
+        match unfit {
+            Unfit::Refused(why) => self.stands = Stands::Refused(why),
+            Unfit::Failed(fault) => self.failed(fault, admitted, now),
+        }
+    }
+
+    /// Somebody wants it tried again, or it may be another thing now.
+    fn again(&mut self) {
+        if !matches!(self.stands, Stands::Preparing) {
+            self.stands = Stands::Unprepared;
+        }
+    }
+}
+
+impl Deployed {
+    /// Of this order; goes on from `checkpoint`, where it may.
+    pub fn new(
+        env: Arc<Env>,
+        desired: Desired,
+        settings: Arc<FilterSettings>,
+        orders: watch::Receiver<Order>,
+        checkpoint: Option<Checkpoint>,
+    ) -> Self {
+        Self {
+            env,
+            key: desired.run.key(),
+            orders,
+            settings,
+            retries: desired.retries,
+            newest: Candidate::new(desired.run),
+            older: desired.fallback.map(Candidate::new),
+            active: None,
+            preparing: JoinSet::new(),
+            checkpoint,
+            told: None,
+            cost: None,
+        }
+    }
+
+    /// Lives until it is stopped. Gives back what stands in the cache.
+    pub async fn live(mut self) -> Option<Checkpoint> {
+        let mut looks = looks();
+        loop {
+            self.settle().await;
+            self.tell().await;
+            let due = [Some(&self.newest), self.older.as_ref()].into_iter().flatten();
+            let due = due.filter_map(Candidate::due).min();
+            let event = {
+                let Self { orders, preparing, active, .. } = &mut self;
+                tokio::select! {
+                    changed = orders.changed() => match changed {
+                        Ok(()) => Event::Order,
+                        // Nobody is there to give any.
+                        Err(_) => return self.stopped(Stop::Drain).await,
+                    },
+                    Some(prepared) = preparing.join_next() => Event::Prepared(prepared),
+                    came = wait(active.as_mut()) => Event::Input(came),
+                    _ = looks.tick() => Event::Look,
+                    () = until(due) => Event::Due,
+                }
+            };
+            match event {
+                Event::Order => {
+                    let order = self.orders.borrow_and_update().clone();
+                    match order {
+                        Order::Stop(stop) => return self.stopped(stop).await,
+                        Order::Run(desired, settings) => self.ordered(desired, settings).await,
+                    }
+                }
+                Event::Prepared(prepared) => self.prepared(prepared),
+                Event::Input(came) => self.input(came).await,
+                Event::Look => self.look().await,
+                Event::Due => {}
+            }
+        }
+    }
+
+    /// Another serial, other settings, or somebody wants it tried again.
+    async fn ordered(&mut self, desired: Desired, settings: Arc<FilterSettings>) {
+        let rank = |ready: &Arc<Ready>| ready.document.rank();
+        if rank(&desired.run) != rank(&self.newest.ready) {
+            let before = std::mem::replace(&mut self.newest, Candidate::new(Arc::clone(&desired.run)));
+            let older = self.older.take();
+            if let Some(fallback) = &desired.fallback {
+                let known = [Some(before), older].into_iter().flatten();
+                let known = known.into_iter().find(|known| rank(&known.ready) == rank(fallback));
+                self.older = Some(known.unwrap_or_else(|| Candidate::new(Arc::clone(fallback))));
+            }
+        } else if desired.fallback.is_none() {
+            self.older = None;
+        } else if let Some(fallback) = &desired.fallback
+            && self.older.as_ref().is_none_or(|older| rank(&older.ready) != rank(fallback))
+        {
+            self.older = Some(Candidate::new(Arc::clone(fallback)));
+        }
+        let meant = |active: &Active| {
+            let of = |candidate: &Candidate| rank(&candidate.ready) == rank(active.ready());
+            of(&self.newest) || self.older.as_ref().is_some_and(of)
+        };
+        if self.active.as_ref().is_some_and(|active| !meant(active)) {
+            self.rest().await;
+        }
+        let terms = |settings| Terms::new(settings, &self.newest.ready.deployment.grants);
+        let changes = terms(&self.settings) != terms(&settings);
+        self.settings = settings;
+        if changes {
+            // It goes on from where it is, on other terms.
+            self.rest().await;
+            self.newest.again();
+            self.older.iter_mut().for_each(Candidate::again);
+        }
+        if self.retries != desired.retries {
+            self.retries = desired.retries;
+            for candidate in [Some(&mut self.newest), self.older.as_mut()].into_iter().flatten() {
+                if !matches!(candidate.stands, Stands::Running | Stands::Preparing) {
+                    candidate.supervisor.retry();
+                    candidate.again();
+                }
+            }
+        }
+    }
+
+    fn prepared(&mut self, prepared: Result<Prepared, JoinError>) {
+        let now = Instant::now();
+        let (serial, terms, outcome) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                let fault = || Fault::Host(error.to_string());
+                for candidate in [Some(&mut self.newest), self.older.as_mut()].into_iter().flatten() {
+                    if matches!(candidate.stands, Stands::Preparing) {
+                        candidate.failed(fault(), None, now);
+                    }
+                }
+                return;
+            }
+        };
+        let settings = Arc::clone(&self.settings);
+        let Some(candidate) = self.candidate(serial).filter(|of| matches!(of.stands, Stands::Preparing))
+        else {
+            return;
+        };
+        if terms != Terms::new(&settings, &candidate.ready.deployment.grants) {
+            candidate.stands = Stands::Unprepared;
+            return;
+        }
+        match outcome {
+            Ok(admitted) => candidate.stands = Stands::Prepared(admitted),
+            Err(unfit) => candidate.unfit(unfit, None, now),
+        }
+    }
+
+    async fn input(&mut self, came: Result<(), Ended>) {
+        let Some(active) = &mut self.active else { return };
+        let outcome = match came {
+            Ok(()) => active.turn(&self.env, &mut self.orders, Instant::now()).await,
+            Err(ended) => Err(ended),
+        };
+        self.ended(outcome).await;
+    }
+
+    /// Looks what is to be saved, and what it costs.
+    async fn look(&mut self) {
+        let Some(active) = &mut self.active else { return };
+        let kept = active.keep(&self.env, Instant::now()).await;
+        self.ended(kept).await;
+        let restarts = self.restarts();
+        if let Some(active) = &mut self.active {
+            self.cost = Some(active.cost(&self.env, restarts).await);
+        }
+    }
+
+    /// Takes note of how a call ended.
+    async fn ended(&mut self, outcome: Result<(), Ended>) {
+        let Err(ended) = outcome else { return };
+        let Some(active) = self.active.take() else { return };
+        self.checkpoint = Some(active.checkpoint().clone());
+        let serial = active.ready().serial();
+        let admitted = active.admitted().clone();
+        drop(active);
+        let (now, candidate) = (Instant::now(), self.candidate(serial));
+        match (ended, candidate) {
+            (Ended::Fault(fault), Some(candidate)) => candidate.failed(fault, Some(admitted), now),
+            // Stopped, as is about to be heard; else it would be begun again.
+            (Ended::Stopped, Some(candidate)) => candidate.stands = Stands::Prepared(admitted),
+            (_, None) => {}
+        }
+    }
+
+    /// Prepares and begins what can be.
+    async fn settle(&mut self) {
+        let now = Instant::now();
+        self.newest.wakes(now);
+        self.older.iter_mut().for_each(|older| older.wakes(now));
+        self.prepare();
+        if let Stands::Prepared(admitted) = &self.newest.stands {
+            let (ready, admitted) = (Arc::clone(&self.newest.ready), admitted.clone());
+            self.begin(&ready, &admitted).await;
+        }
+        if self.active.is_none()
+            && let Some(older) = &self.older
+            && let Stands::Prepared(admitted) = &older.stands
+        {
+            let (ready, admitted) = (Arc::clone(&older.ready), admitted.clone());
+            self.begin(&ready, &admitted).await;
+        }
+    }
+
+    fn prepare(&mut self) {
+        let Self { env, settings, preparing, newest, older, .. } = self;
+        for candidate in [Some(newest), older.as_mut()].into_iter().flatten() {
+            if !matches!(candidate.stands, Stands::Unprepared) {
+                continue;
+            }
+            candidate.stands = Stands::Preparing;
+            let (env, ready) = (Arc::clone(env), Arc::clone(&candidate.ready));
+            let terms = Terms::new(settings, &ready.deployment.grants);
+            preparing.spawn(async move {
+                let admitted = admit(&env, &ready, terms.clone()).await;
+                (ready.serial(), terms, admitted)
+            });
+        }
+    }
+
+    /// Begins one; what is active goes on where it cannot be begun.
+    async fn begin(&mut self, ready: &Arc<Ready>, admitted: &Admitted) {
+        let now = Instant::now();
+        if let Some(active) = &mut self.active {
+            let saved = active.save(&self.env, now).await;
+            self.ended(saved).await;
+        }
+        let checkpoint = self.active.as_ref().map(Active::checkpoint).or(self.checkpoint.as_ref());
+        let stored = checkpoint.and_then(Stored::read).and_then(|stored| stored.of(ready));
+        let begun = Active::begin(&self.env, ready, admitted, stored, now).await;
+        let serial = ready.serial();
+        match begun {
+            Ok(active) => {
+                self.active = Some(active);
+                self.checkpoint = None;
+                if let Some(candidate) = self.candidate(serial) {
+                    candidate.stands = Stands::Running;
+                }
+                if serial == self.newest.ready.serial() {
+                    self.older = None;
+                }
+                self.look().await;
+            }
+            Err(unfit) => {
+                if let Some(candidate) = self.candidate(serial) {
+                    candidate.unfit(unfit, Some(admitted.clone()), now);
+                }
+            }
+        }
+    }
+
+    /// Saves what is active, and lets it go.
+    async fn rest(&mut self) {
+        let Some(active) = &mut self.active else { return };
+        let saved = active.save(&self.env, Instant::now()).await;
+        self.ended(saved).await;
+        if let Some(active) = self.active.take() {
+            self.checkpoint = Some(active.checkpoint().clone());
+            let serial = active.ready().serial();
+            if let Some(candidate) = self.candidate(serial) {
+                candidate.stands = Stands::Unprepared;
+            }
+        }
+    }
+
+    async fn stopped(mut self, stop: Stop) -> Option<Checkpoint> {
+        if !matches!(stop, Stop::Gone(_)) {
+            self.rest().await;
+            return self.checkpoint;
+        }
+        self.active = None;
+        let Stop::Gone(reason) = stop else { return None };
+        gone(&self.env, &self.key.0, &reason);
+        None
+    }
+
+    /// Tells how it goes, where that is news.
+    async fn tell(&mut self) {
+        let report = self.report();
+        let same = |told: &Report| {
+            let retry_ms = told.retry_ms;
+            *told == Report { retry_ms, ..report.clone() } && (retry_ms == 0) == (report.retry_ms == 0)
+        };
+        if self.told.as_ref().is_some_and(same) {
+            return;
+        }
+        self.told = Some(report.clone());
+        let (deployments, key) = (self.env.deployments.clone(), self.key.clone());
+        // What runs from now on is kept on the disk.
+        let told = tokio::task::spawn_blocking(move || deployments.report(&key, report)).await;
+        if told.is_err() {
+            tracing::error!(event = "deployment_not_told", name = self.key.0);
+        }
+    }
+
+    fn report(&self) -> Report {
+        let newest = &self.newest;
+        let (state, reason, admitted) = match &newest.stands {
+            Stands::Unprepared | Stands::Preparing => {
+                (DeploymentState::Preparing, "its component is being loaded".to_owned(), None)
+            }
+            Stands::Prepared(admitted) => (DeploymentState::Admitted, String::new(), Some(admitted)),
+            Stands::Running => {
+                (DeploymentState::Running, String::new(), self.active.as_ref().map(Active::admitted))
+            }
+            Stands::BackingOff(_, admitted) => {
+                (DeploymentState::BackingOff, newest.supervisor.reason(), Some(admitted))
+            }
+            Stands::Waiting(_) => (DeploymentState::BackingOff, newest.supervisor.reason(), None),
+            Stands::Refused(why) => (DeploymentState::Refused, why.clone(), None),
+            Stands::Quarantined => (DeploymentState::Quarantined, newest.supervisor.reason(), None),
+        };
+        let wait = newest.due().map(|at| at.saturating_duration_since(Instant::now()).as_millis());
+        let wait = wait.map(|wait| i64::try_from(wait).unwrap_or(i64::MAX));
+        let cost = Cost { restarts: self.restarts(), ..self.cost.unwrap_or_default() };
+        Report {
+            serial: newest.ready.serial(),
+            state,
+            reason,
+            retry_ms: wait.map_or(0, |wait| self.env.hub.now().saturating_add(wait)),
+            component_name: admitted.map(|of| of.description.name.clone()).unwrap_or_default(),
+            component_version: admitted.map(|of| of.description.version.clone()).unwrap_or_default(),
+            cost: Some(cost),
+        }
+    }
+
+    fn restarts(&self) -> u64 {
+        self.newest.supervisor.restarts()
+    }
+
+    fn candidate(&mut self, serial: u64) -> Option<&mut Candidate> {
+        let all = [Some(&mut self.newest), self.older.as_mut()];
+        all.into_iter().flatten().find(|candidate| candidate.ready.serial() == serial)
+    }
+}
+
+/// What is left of a deployment that is no more goes: what it would go on from, and its series.
+pub fn gone(env: &Env, name: &str, reason: &str) {
+    env.hub.cache().forget_checkpoint(name);
+    let own = PathPattern { cluster: Glob::exact(name), ..PathPattern::any() };
+    env.hub.set_life(&env.hub.matching(&[own]), Life::Ended, reason);
+}
+
+async fn admit(env: &Env, ready: &Ready, terms: Terms) -> Result<Admitted, Unfit> {
+    let (deployments, blob) = (env.deployments.clone(), ready.component);
+    let reading = tokio::task::spawn_blocking(move || deployments.component(blob));
+    let read = reading.await.map_err(|error| Fault::Host(error.to_string()))?;
+    let component = read.map_err(|error| Fault::Host(format!("its component cannot be read: {error}")))?;
+    env.host.admit(component, &ready.deployment.parameters, terms).await
+}
+
+async fn wait(active: Option<&mut Active>) -> Result<(), Ended> {
+    match active {
+        Some(active) => active.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn looks() -> Interval {
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
+}
