@@ -194,6 +194,29 @@ impl Mesh {
     /// # Errors
     /// Where there is no such farm, or several.
     pub async fn farm(&self, name: &str) -> Result<Farm, ClientError> {
+        farm_of(self.directory.caller(), &self.farm_service(name).await?)
+    }
+
+    /// As [`Self::farm`], to change something there: with the user's token, where the farm is one of this user's, or of root's, on
+    /// this machine.
+    ///
+    /// # Errors
+    /// As [`Self::farm`].
+    pub async fn farm_to_change(&self, name: &str) -> Result<Farm, ClientError> {
+        self.to_change(&self.farm_service(name).await?)
+    }
+
+    /// A farm that was found, to change something there: as [`Self::farm_to_change`].
+    ///
+    /// # Errors
+    /// Where it says no address.
+    pub fn to_change(&self, service: &Service) -> Result<Farm, ClientError> {
+        let url = service.url().ok_or_else(|| ClientError::NoEndpoint(service.shown.to_string()))?;
+        let connection = self.directory.caller().trusting(url).connect(url)?;
+        Ok(Farm { name: Arc::clone(&service.shown), id: Some(service.registration.id), connection })
+    }
+
+    async fn farm_service(&self, name: &str) -> Result<Service, ClientError> {
         let found = self.farms(&Template::default()).await;
         if !found.is_known() {
             let why = found.missing.iter().map(|(_, error)| error.to_string());
@@ -205,7 +228,7 @@ impl Mesh {
         };
         let called: Vec<&Service> = found.services.iter().filter(called).collect();
         match called[..] {
-            [service] => farm_of(self.directory.caller(), service),
+            [service] => Ok(service.clone()),
             [] => {
                 let known = found.services.iter().map(|service| service.shown.to_string()).collect();
                 Err(ClientError::NoFarm { name: name.to_owned(), known })

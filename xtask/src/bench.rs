@@ -1,6 +1,6 @@
 //! `bench`: measurements, in a release build, as tables on standard output; with `--save` in `benches/results`, too.
 
-use crate::{Outcome, process, workspace};
+use crate::{Outcome, filters, process, workspace};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::{env, fs};
@@ -9,7 +9,7 @@ use std::{env, fs};
 pub fn run(args: &[String]) -> Outcome {
     let save = args.iter().any(|arg| arg == "--save");
     let args: Vec<&String> = args.iter().filter(|arg| *arg != "--save").collect();
-    let mut command = if args.first().is_some_and(|name| *name == "lookup") {
+    let mut command = if args.first().is_some_and(|name| ["filter", "lookup"].contains(&name.as_str())) {
         // It measures the program that users start. Both by one command, and then not by cargo's `run`: for other packages
         // than these two it would build what they share with other features, anew.
         let both = ["build", "--release", "--package", "hedgerow", "--package", "hedgerow-bench"];
@@ -20,6 +20,10 @@ pub fn run(args: &[String]) -> Outcome {
         command.args(["run", "--release", "--quiet", "--package", "hedgerow-bench", "--"]);
         command
     };
+    if args.first().is_some_and(|name| *name == "filter") {
+        command.env("HEDGEROW_BENCH_GUESTS", filters::measured()?);
+        command.env("HEDGEROW_BENCH_SHIPPED", workspace::root().join("filters/prebuilt"));
+    }
     command.args(&args);
     if !save {
         return process::run(&mut command);

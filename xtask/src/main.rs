@@ -46,7 +46,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "bench",
-        usage: "latency|lookup|snmp [--save]",
+        usage: "filter|latency|lookup|snmp [--save]",
         about: "measure, in a release build; --save: into benches/results",
         run: bench::run,
     },

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 #![expect(clippy::disallowed_methods, reason = "measuring is what the clock is read for here")]
 
+mod filter;
 mod latency;
 mod lookup;
 mod machine;
@@ -14,6 +15,9 @@ fn main() -> ExitCode {
     // The farm under test may start its keeper from this binary.
     if std::env::args().nth(1).as_deref() == Some("__keeper") {
         return hedgerow_collect::script::keeper::main();
+    }
+    if std::env::args().nth(1).as_deref() == Some(filter::COMPILER_ARG) {
+        return hedgerow_filter_host::compile::child_main();
     }
     // The measurements start simulated agents, and their own sides, as processes of this binary.
     if std::env::args().nth(1).as_deref() == Some("__sim") {
@@ -34,14 +38,17 @@ fn main() -> ExitCode {
     };
     let args: Vec<String> = std::env::args().skip(2).collect();
     let result = match std::env::args().nth(1).as_deref() {
+        Some("filter") => filter::run(&args),
+        Some("__filter") => filter::side(&args),
         Some("latency") => runtime.block_on(latency::run()),
         Some("lookup") => runtime.block_on(lookup::run(&args)),
         Some("snmp") => runtime.block_on(snmp::run(&args)),
         Some("__farm") => runtime.block_on(snmp::collection(&args)),
         Some("__snmp") => runtime.block_on(snmp::side(&args)),
-        other => {
-            Err(format!("no measurement `{}`: expected latency, lookup or snmp", other.unwrap_or_default()))
-        }
+        other => Err(format!(
+            "no measurement `{}`: expected filter, latency, lookup or snmp",
+            other.unwrap_or_default()
+        )),
     };
     ended(result.map(|table| println!("{table}")))
 }

@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         }
         let mut out = Out::new();
         for id in ids {
-            let farm = mesh.farm(&id).await?;
+            let farm = mesh.farm_to_change(&id).await?;
             match filters::retry(&farm, name).await {
                 Ok(status) => out.line(format!(
                     "{}: {name} was {}, and is tried again",

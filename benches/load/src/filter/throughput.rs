@@ -1,0 +1,76 @@
+//! What a sample costs through a filter, beside the same work as a plain loop.
+
+use super::work::{Made, Side, Work};
+use super::{Guests, cpu};
+use crate::numbers::{median, ratio, spread};
+use std::fmt::Write as _;
+
+/// Samples at once, and how many in a round.
+const SHAPES: [(usize, usize); 4] = [(1, 200_000), (100, 5_000_000), (200, 5_000_000), (1000, 5_000_000)];
+/// Times that each side is measured, one after the other.
+const ROUNDS: usize = 9;
+/// The shape that has a goal: so many times the native loop, and so many nanoseconds a call.
+const GOAL_BATCH: usize = 200;
+const GOAL_TIMES: f64 = 3.0;
+const GOAL_CALL_NS: f64 = 1000.0;
+
+/// Measures, and writes the section of the page.
+pub fn run(guests: &Guests) -> Result<String, String> {
+    let mut page = format!(
+        "## Through a filter\n\nAn exponentially weighted average of each of {} series, and a state where it goes past a bound or \
+         comes back (about one of 2,000 samples): a filter in Rust, of the SDK, as an author writes it, and a plain loop in native Rust that keeps and \
+         gives the same. \"Called\" is the instance alone; \"in a run\" is what a farm does around it, too: series to handles, \
+         what is emitted to batches. Built for size (`opt-level = \"z\"`, as `hedgerow filter new` sets it and the shipped filters are) and \
+         for speed (`3`). CPU of the whole process. {ROUNDS} interleaved rounds, medians; all sides made the same changes (number and \
+         checksum).\n\n\
+         | samples a batch | side | ns CPU a sample | least–most | million samples/s | times native | µs a call |\n|---|---|---|---|---|---|---|\n",
+        super::work::SERIES
+    );
+    for (batch, samples) in SHAPES {
+        let work = Work::new(samples, batch);
+        let mut sides = [
+            ("native loop", Side::native()),
+            ("filter built for size, called", Side::guest(&guests.small)?),
+            ("filter built for speed, called", Side::guest(&guests.fast)?),
+            ("filter built for size, in a run", Side::run(&guests.small)?),
+            ("filter built for speed, in a run", Side::run(&guests.fast)?),
+        ];
+        let mut costs: Vec<Vec<f64>> = sides.iter().map(|_| Vec::new()).collect();
+        for round in 0..ROUNDS {
+            let mut first: Option<Made> = None;
+            for ((words, side), costs) in sides.iter_mut().zip(&mut costs) {
+                let begun = cpu();
+                let made = side.work(&work)?;
+                costs.push((cpu() - begun).as_secs_f64() * 1e9 / work.samples() as f64);
+                if made.changes() == 0 || *first.get_or_insert(made) != made {
+                    return Err(format!("{words}, round {round}: {made:?} changes, not {first:?}"));
+                }
+            }
+        }
+        let native = costs.first().cloned().unwrap_or_default();
+        for ((words, side), costs) in sides.iter().zip(&costs) {
+            let ns = median(costs.clone());
+            let call = ns * batch as f64;
+            let allowed = GOAL_TIMES * median(native.clone()) * batch as f64 + GOAL_CALL_NS;
+            let verdict = match side {
+                Side::Native(_) => String::new(),
+                _ if batch != GOAL_BATCH => String::new(),
+                _ => format!(
+                    " (goal ≤ 3 × native + 1 µs = {:.2}: {})",
+                    allowed / 1e3,
+                    if call <= allowed { "met" } else { "**missed**" }
+                ),
+            };
+            let _ = writeln!(
+                page,
+                "| {batch} | {words} | {ns:.2} | {} | {:.1} | {:.1} | {:.2}{verdict} |",
+                spread(costs, 2),
+                1e3 / ns,
+                ratio(costs, &native),
+                call / 1e3,
+            );
+        }
+    }
+    page.push('\n');
+    Ok(page)
+}
