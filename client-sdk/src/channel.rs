@@ -324,10 +324,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_no_address_is_refused_with_what_was_expected() {
-        for url in ["", "127.0.0.1:7401", "https://127.0.0.1:7401", "http://127.0.0.1", "http:// x:1"] {
+        let with_path = ["http://127.0.0.1:7401/metrics", "http://127.0.0.1:7401/?x"];
+        let others = ["", "127.0.0.1:7401", "https://127.0.0.1:7401", "http://127.0.0.1", "http:// x:1"];
+        for url in with_path.into_iter().chain(others) {
             let error = Caller::default().connect(url).unwrap_err().to_string();
             assert!(error.contains("expected http://HOST:PORT"), "{error}");
+            assert_eq!(error.contains("it has a path"), with_path.contains(&url), "{error}");
         }
+        assert!(Caller::default().connect("http://127.0.0.1:7401/").is_ok(), "as browsers write it");
         assert_eq!(Caller::default().connect("http://[::1]:7401").unwrap().url(), "http://[::1]:7401");
         assert!(leads_to_loopback("http://127.0.0.1:1") && !leads_to_loopback("http://10.0.0.1:1"));
     }

@@ -22,12 +22,15 @@ use crate::error::ClientError;
 use hedgerow_model::Template;
 use hedgerow_model::registration::{Id, Mesh, Registration};
 use hedgerow_model::template::{Operation, Term};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long [`Directory::find`] waits for lookups that do not answer.
 pub const FIND_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a lookup of another mesh is left alone; then it is asked again, as it may have been made anew.
+pub const STRANGER_FOR: Duration = Duration::from_secs(60);
 /// Most services that are held of one question; more are refused and counted.
 pub const MAX_SERVICES: usize = 100_000;
 
@@ -75,6 +78,9 @@ pub struct Service {
     /// What other lookups hold under its id, signed with other keys. A service has one key for life: either this or what is
     /// shown is a forgery. Mostly empty.
     pub rivals: Vec<Rival>,
+    /// Another process runs with its identity, as some lookup has proof: a copied folder, perhaps. Where that one says that it
+    /// is, if it does. One of the two is to be stopped.
+    pub copy: Option<Vec<String>>,
 }
 
 /// What some lookups hold under the id of a service, signed with another key than what is shown.
@@ -193,8 +199,16 @@ pub struct Directory {
 struct Shared {
     /// By address, so that a lookup is not connected to for each question.
     connections: BTreeMap<String, Connection>,
-    /// Lookups of another mesh: not asked again.
-    strangers: BTreeSet<String>,
+    /// Lookups of another mesh, and when they last said so: not asked for [`STRANGER_FOR`].
+    strangers: BTreeMap<String, Instant>,
+}
+
+impl Shared {
+    /// These are of another mesh.
+    fn stranger<'a>(&mut self, errors: impl IntoIterator<Item = &'a ClientError>) {
+        let found = errors.into_iter().filter_map(ClientError::of_stranger);
+        self.strangers.extend(found.map(|url| (url.to_owned(), Instant::now())));
+    }
 }
 
 impl Directory {
@@ -245,21 +259,37 @@ impl Directory {
             error.of_stranger().is_some_and(|at| self.caller.is_named(at) && !asked(at))
         };
         errors.extend(self.lookups.problems().iter().filter(found).cloned());
-        self.shared().strangers.extend(errors.iter().filter_map(ClientError::of_stranger).map(str::to_owned));
+        self.shared().stranger(&errors);
         match self.caller.mesh() {
             Some(mesh) if answered => Ok((mesh.clone(), errors)),
             _ => Err(ClientError::NoLookup(errors.iter().map(ToString::to_string).collect())),
         }
     }
 
-    /// Joins the mesh where that has not been done; gives the lookups of another one. No answer is ever made of two meshes.
-    async fn strangers_if_unjoined(&self) -> Vec<(String, ClientError)> {
-        if self.caller.mesh().is_some() {
-            return Vec::new();
-        }
-        let Ok((_, errors)) = self.join_mesh().await else { return Vec::new() };
+    /// Joins the mesh where that has not been done, and asks again those that were of another one some time ago; gives those that
+    /// are. No answer is ever made of two meshes.
+    async fn strangers(&self) -> Vec<(String, ClientError)> {
+        let errors = if self.caller.mesh().is_none() {
+            self.join_mesh().await.map(|(_, errors)| errors).unwrap_or_default()
+        } else {
+            self.strangers_asked_again().await
+        };
         let stranger = |error: ClientError| Some((error.of_stranger()?.to_owned(), error));
         errors.into_iter().filter_map(stranger).collect()
+    }
+
+    /// Asks those again that were of another mesh some time ago; gives what is wrong with them still.
+    async fn strangers_asked_again(&self) -> Vec<ClientError> {
+        let before = self.shared().strangers.clone();
+        let (connections, _) = self.connections();
+        let again = connections.iter().filter(|lookup| before.contains_key(lookup.url()));
+        let answers =
+            futures_util::future::join_all(again.map(|lookup| lookup.greet(&self.caller, FIND_PATIENCE)));
+        let errors: Vec<ClientError> = answers.await.into_iter().filter_map(Result::err).collect();
+        let shared = &mut *self.shared();
+        shared.strangers.retain(|_, since| since.elapsed() < STRANGER_FOR);
+        shared.stranger(&errors);
+        errors
     }
 
     /// Takes the mesh of the last known directory, where nothing is known of another one; how old it is.
@@ -299,8 +329,11 @@ impl Directory {
     /// The addresses of the lookups known now, but those of another mesh.
     pub fn urls(&self) -> Vec<String> {
         let strangers = self.shared().strangers.clone();
-        let known = self.lookups.known();
-        known.iter().map(|at| at.url.clone()).filter(|url| !strangers.contains(url)).collect()
+        // One with an id has answered since, as one of ours: else it would not be known.
+        let is_stranger = |at: &LookupAt| {
+            at.id.is_none() && strangers.get(&at.url).is_some_and(|since| since.elapsed() < STRANGER_FOR)
+        };
+        self.lookups.known().iter().filter(|at| !is_stranger(at)).map(|at| at.url.clone()).collect()
     }
 
     /// Connections to the lookups known now; and which addresses are none.

@@ -77,6 +77,10 @@ pub struct Sources {
     pub nameserver: Option<SocketAddr>,
     /// Whether to listen to what lookups announce on the local network.
     pub mdns: bool,
+    /// Whether an unknown mesh may be that of any lookup that answers, those of the local network and of the last time too.
+    /// Otherwise, where some are configured or named by a domain, it is theirs, and nobody else is asked until one of them
+    /// has answered.
+    pub any_mesh: bool,
     /// Addresses that were known the last time: a way back while no configured one answers.
     pub remembered: Vec<String>,
     /// As of [`LeaseKeeperOptions`](crate::lease::LeaseKeeperOptions): for services; programs that people start have zero.

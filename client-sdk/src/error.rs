@@ -231,6 +231,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_the_system_says_is_given_in_words_without_its_number() {
+        let error = std::io::Error::from_raw_os_error(111);
+        assert!(error.to_string().contains("(os error"), "{error}");
+        let status = Status::from_error(Box::new(error));
+        let said = ClientError::of_status("register", "x", &status).to_string();
+        assert!(said.contains(": connection refused;"), "{said}");
+        // Not of the system, though it looks so.
+        assert_eq!(in_words(&std::io::Error::other("Mine (os error 9)")), "Mine (os error 9)");
+    }
+
+    #[test]
     fn nobody_is_put_off_for_ever() {
         let mut status = Status::resource_exhausted("full");
         for said in [u64::MAX, 3601] {

@@ -32,8 +32,9 @@ pub const FARM_KIND: &str = "farm";
 /// How to find a mesh.
 #[derive(Debug, Clone)]
 pub struct MeshOptions {
-    /// Where to look for lookups; those that are found tell of others. The local network is listened to only where none of
-    /// the others answers.
+    /// Where to look for lookups; those that are found tell of others. Where none of the configured ones, and of those that the
+    /// domain names, answers, the local network is listened to if `mdns` says so, and may decide whose mesh it is; in any
+    /// case the lookups that were known the last time are asked, then for the mesh of that time.
     pub sources: Sources,
     /// The user's token; only calls that change something need it.
     pub token: Option<UserToken>,
@@ -94,8 +95,8 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    /// Connects to a mesh: one lookup that answers is enough, others may come later; where none does, the last known directory
-    /// is.
+    /// Connects to a mesh: one lookup that answers is enough, others may come later. Where none does, those are asked that were
+    /// known the last time; then the last known directory is enough, too.
     ///
     /// # Errors
     /// Where an address is none, or no lookup answers and nothing is kept: each with its reason.
@@ -103,18 +104,25 @@ impl Mesh {
         let MeshOptions { sources, token, mesh, patience, kept } = options;
         let caller = Caller::new(token, mesh);
         let remembered = kept.lookups();
-        let begin = |mdns| {
-            let sources = Sources { mdns, remembered: remembered.clone(), ..sources.clone() };
-            Ok::<_, ClientError>(Directory::of(
-                Lookups::start(sources, caller.clone())?,
-                caller.clone(),
-                kept.clone(),
-            ))
+        let begin = |any| {
+            // Only where none of those named answers is the local network listened to.
+            let (mdns, any_mesh) = (any && sources.mdns, any);
+            let sources = Sources { mdns, any_mesh, remembered: remembered.clone(), ..sources.clone() };
+            let lookups = Lookups::start(sources, caller.clone())?;
+            Ok::<_, ClientError>(Directory::of(lookups, caller.clone(), kept.clone()))
         };
         let mut directory = begin(false)?;
         let mut joined = directory.join_mesh().await;
-        if joined.is_err() && (sources.mdns || sources.domain.is_some() || !remembered.is_empty()) {
-            directory = if sources.mdns { begin(true)? } else { directory };
+        if joined.is_err() && sources.domain.is_some() {
+            directory.found_all().await;
+            joined = directory.join_mesh().await;
+        }
+        // Where nobody said which mesh, it may be any that is found; else those that were known the last time are asked, for
+        // the mesh that they were of.
+        let more = joined.is_err()
+            && (sources.mdns || (!remembered.is_empty() && directory.join_kept_mesh().await.is_some()));
+        if more {
+            directory = begin(sources.mdns)?;
             directory.found_all().await;
             joined = directory.join_mesh().await;
         }
@@ -296,6 +304,7 @@ mod tests {
             remaining: Duration::ZERO,
             lookups: vec![],
             rivals: vec![],
+            copy: None,
         };
         let asked = |predicate: &str, shown: &str| {
             asked_of(&Predicate::parse(predicate).unwrap(), &service(shown)).map(|p| p.canonical())

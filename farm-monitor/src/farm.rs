@@ -248,7 +248,7 @@ impl Farm {
         tasks.spawn(lookups::keep(options.folder.clone(), lookups.clone()));
         tasks.spawn(lookups::tell(Arc::clone(&leases), lookups));
         tasks.spawn(tick(Arc::clone(&hub)));
-        tasks.spawn(measure(SelfMeasure::new(hub, node, snmp, traps, deployments)));
+        tasks.spawn(measure(SelfMeasure::new(hub, node, snmp, traps, deployments, Arc::clone(&leases))));
         Ok(Self { api, name, address, folder: options.folder, leases, runner, tasks, server })
     }
 

@@ -9,9 +9,11 @@ use crate::filter::{Deployments, state_word};
 use crate::hub::{Edge, HEARTBEAT, Hub};
 use crate::snmp::Snmp;
 use hashbrown::HashMap;
+use hedgerow_client::lease::LeaseKeeper;
 use hedgerow_collect::front_door::{FrontDoor, OriginId};
 use hedgerow_model::{BatchBuilder, Kind, Labels, Life, Mark, Name, SeriesDef, SeriesId, SeriesKey, Value};
 use hedgerow_snmp::Counts;
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +24,7 @@ pub const ORIGIN: &str = "hedgerow";
 pub const PERIOD: Duration = Duration::from_secs(10);
 
 /// Name, kind, unit and meaning of everything measured here; checked against the reference by a test.
-pub const PARAMETERS: [(&str, Kind, &str, &str); 34] = [
+pub const PARAMETERS: [(&str, Kind, &str, &str); 35] = [
     ("edge_samples", Kind::Counter, "", "made by the source, or matched for the consumer"),
     ("edge_passed", Kind::Counter, "", "accepted by the hub, or delivered to the consumer"),
     ("edge_lost", Kind::Counter, "", "refused or dropped, by reason; `series:REASON` counts series"),
@@ -52,6 +54,12 @@ pub const PARAMETERS: [(&str, Kind, &str, &str); 34] = [
     ("filter_restarts", Kind::Counter, "", "how often it was begun again after a fault"),
     ("filter_missed", Kind::Counter, "", "samples that it should have been given and never was"),
     ("filter_log_dropped", Kind::Counter, "", "lines of its log that were left out"),
+    (
+        "lookups",
+        Kind::Gauge,
+        "",
+        "lookups, by whether the farm is registered there; those of another mesh it never is",
+    ),
     ("memory_resident", Kind::Gauge, "By", "resident memory of the process"),
     ("cpu_user", Kind::Counter, "s", "CPU time of the process in user mode"),
     ("cpu_system", Kind::Counter, "s", "CPU time of the process in the kernel"),
@@ -75,15 +83,23 @@ pub struct SelfMeasure {
     deployments: Deployments,
     /// Those that were measured last, and their serials: what they cost is counted anew with each.
     deployed: BTreeMap<String, u64>,
+    leases: Arc<Mutex<Option<LeaseKeeper>>>,
     ids: HashMap<(&'static str, Labels), Option<SeriesId>>,
 }
 
 impl SelfMeasure {
-    /// Measures the farm of this hub, under this node; `snmp` and `traps` once they are used.
-    pub fn new(hub: Arc<Hub>, node: Name, snmp: Snmp, traps: TrapDoor, deployments: Deployments) -> Self {
+    /// Measures the farm of this hub, under this node; `snmp` and `traps` once they are used, `leases` while they are kept.
+    pub fn new(
+        hub: Arc<Hub>,
+        node: Name,
+        snmp: Snmp,
+        traps: TrapDoor,
+        deployments: Deployments,
+        leases: Arc<Mutex<Option<LeaseKeeper>>>,
+    ) -> Self {
         let origin = hub.origin(ORIGIN);
         let (deployed, ids) = (BTreeMap::new(), HashMap::new());
-        Self { hub, origin, node, snmp, traps, deployments, deployed, ids }
+        Self { hub, origin, node, snmp, traps, deployments, deployed, leases, ids }
     }
 
     /// Takes them once.
@@ -149,6 +165,7 @@ impl SelfMeasure {
             }
         }
         self.filters(&mut run);
+        self.lookups(&mut run);
         self.process(&mut run);
         hub.accept(self.origin, run.batch.build());
         // Else it comes every second anyway.
@@ -167,7 +184,9 @@ impl SelfMeasure {
             if self.deployed.get(&name) != Some(&serial)
                 && let Ok(labels) = Labels::new([("item", name.as_str())])
             {
-                let of_it: Vec<_> = self.ids.extract_if(|(_, of), _| *of == labels).collect();
+                // Other parameters may have an item of that name.
+                let its = |key: &(&str, Labels)| key.0.starts_with("filter_") && key.1 == labels;
+                let of_it: Vec<_> = self.ids.extract_if(|key, _| its(key)).collect();
                 if !self.deployed.contains_key(&name) {
                     let ids: Vec<SeriesId> = of_it.into_iter().filter_map(|(_, id)| id).collect();
                     self.hub.set_life(&ids, Life::Ended, "the deployment is gone");
@@ -190,6 +209,18 @@ impl SelfMeasure {
             self.count(run, "filter_restarts", &labels, cost.restarts);
             self.count(run, "filter_missed", &labels, cost.missed);
             self.count(run, "filter_log_dropped", &labels, cost.log_lines_dropped);
+        }
+    }
+
+    /// At how many lookups the farm is registered, and at how many it is not: of addresses, which come and go, there would
+    /// be more and more series.
+    fn lookups(&mut self, run: &mut Run) {
+        let Some(state) = self.leases.lock().as_ref().map(LeaseKeeper::state) else { return };
+        let registered = state.iter().filter(|lease| lease.registered).count();
+        for (item, count) in [("registered", registered), ("not_registered", state.len() - registered)] {
+            if let Ok(labels) = Labels::new([("item", item)]) {
+                self.gauge(run, "lookups", &labels, count as u64);
+            }
         }
     }
 

@@ -77,16 +77,6 @@ impl ClientOptions {
             ClientError::Address { .. } => CommandError::Misuse(format!("--lookup: {error}")),
             error => error.into(),
         })?;
-        let heard: Vec<String> = mesh
-            .directory()
-            .lookups()
-            .iter()
-            .filter(|at| at.source == Source::Mdns)
-            .map(|at| at.url.clone())
-            .collect();
-        if !heard.is_empty() {
-            say(&format!("hedgerow: lookups that the local network tells of: {}", heard.join(", ")));
-        }
         for problem in mesh.problems().iter().filter(|problem| is_news(problem)) {
             say(&format!("hedgerow: left out: {problem}"));
         }
@@ -101,14 +91,32 @@ impl ClientOptions {
         Ok(mesh)
     }
 
-    /// Where lookups were named and the first of them did not answer, whose mesh is asked is not what was meant, perhaps.
+    /// Where lookups were named and the first of them did not answer, or none of them did, whose mesh is asked is not what was
+    /// meant, perhaps.
     fn say_who_decided(&self, mesh: &Mesh) {
         let Some(by) = mesh.directory().caller().mesh_decided_by() else { return };
+        let named = self.lookups();
         let before: Vec<&str> =
-            self.lookup.iter().map(|url| url.trim_end_matches('/')).take_while(|url| *url != by).collect();
-        if !before.is_empty() && before.len() < self.lookup.len() {
-            let silent = before.join(" and ");
-            say(&format!("hedgerow: {silent} did not answer: asking mesh {}, that of {by}", mesh.identity()));
+            named.iter().map(|url| url.trim_end_matches('/')).take_while(|url| *url != by).collect();
+        if before.len() < named.len() {
+            if !before.is_empty() && !self.lookup.is_empty() {
+                let silent = before.join(" and ");
+                say(&format!(
+                    "hedgerow: {silent} did not answer: asking mesh {}, that of {by}",
+                    mesh.identity()
+                ));
+            }
+        } else if mesh.stale_since().is_none() {
+            let known = mesh.directory().lookups();
+            let found = known.iter().filter(|at| at.source != Source::Configured);
+            let found: Vec<String> =
+                found.map(|at| format!("{} (known from {})", at.url, at.source.as_str())).collect();
+            say(&format!(
+                "hedgerow: no lookup answered at {}: asking mesh {} at {}",
+                named.join(" or "),
+                mesh.identity(),
+                found.join(", ")
+            ));
         }
     }
 

@@ -1,12 +1,12 @@
 //! `find`: which services there are, as all lookups together know them; which values they have; and each change.
 
+mod doubts;
 mod facets;
 mod watch;
 
 use crate::client::{ClientOptions, as_known, some_lookup_answered, unanswered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::events::plural;
-use crate::output::safe::clean;
 use crate::output::table::{Align, Table};
 use crate::output::{Out, amount, json, say};
 use crate::question::wrong;
@@ -91,19 +91,8 @@ fn tell(args: &Args, found: &Found) -> Result<Outcome, CommandError> {
         out.lines(table(found).lines())?;
     }
     out.flush()?;
-    let mut twins: Vec<&str> = found
-        .services
-        .iter()
-        .filter(|service| *service.shown != *service.registration.name)
-        .map(|service| service.registration.name.as_str())
-        .collect();
-    twins.dedup();
-    for name in twins {
-        say(&format!(
-            "warning: several services are called {name}: shown as {name}~ and the start of their ids"
-        ));
-    }
-    found.services.iter().filter_map(dispute).for_each(|warning| say(&warning));
+    doubts::names(&found.services).for_each(|warning| say(&warning));
+    found.services.iter().flat_map(doubts::of).for_each(|warning| say(&warning));
     // What another lookup knew, too, is not missing; whether there was more, nobody can say.
     if found.stale_since.is_none() {
         for (url, error) in &found.missing {
@@ -155,13 +144,19 @@ fn table(found: &Found) -> Table {
             urls(said).join(" "),
             said.groups.join(" "),
             said.version.clone(),
-            service.state.as_str().to_owned(),
+            state(service),
             amount::age(i64::try_from(service.remaining.as_millis()).unwrap_or(i64::MAX)),
             service.lookups.len().to_string(),
             attributes.join(" "),
         ]);
     }
     table
+}
+
+/// The word of its state; and whether something else has its identity.
+fn state(service: &Service) -> String {
+    let word = service.state.as_str();
+    if service.copy.is_some() { format!("{word}, copied") } else { word.to_owned() }
 }
 
 #[derive(Serialize)]
@@ -181,6 +176,14 @@ struct Line<'a> {
     shown: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     rivals: Vec<RivalLine<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copy: Option<CopyLine<'a>>,
+}
+
+/// Another process that runs with the identity of a service.
+#[derive(Serialize)]
+struct CopyLine<'a> {
+    endpoints: &'a [String],
 }
 
 /// What other lookups hold under the id of a service, signed with another key.
@@ -207,6 +210,7 @@ impl<'a> Line<'a> {
             lookups: ids(&service.lookups),
             shown: Some(&*service.shown).filter(|shown| **shown != *said.name),
             rivals: service.rivals.iter().map(RivalLine::of).collect(),
+            copy: service.copy.as_deref().map(|endpoints| CopyLine { endpoints }),
         }
     }
 
@@ -217,6 +221,7 @@ impl<'a> Line<'a> {
             lease_remaining_ms: 0,
             lookups: Vec::new(),
             rivals: Vec::new(),
+            copy: None,
             ..Self::of(service)
         }
     }
@@ -235,21 +240,6 @@ fn urls(said: &Registration) -> Vec<&str> {
 
 fn ids(lookups: &[Id]) -> Vec<String> {
     lookups.iter().map(ToString::to_string).collect()
-}
-
-/// That lookups hold two services under one id, and who they are.
-fn dispute(service: &Service) -> Option<String> {
-    let rival = service.rivals.first()?;
-    let who = |said: &Registration, lookups: &[Id]| {
-        let lookups: Vec<String> = lookups.iter().map(|id| id.short().to_string()).collect();
-        format!("at {} (held by lookup {})", urls(said).join(" "), lookups.join(" and "))
-    };
-    Some(format!(
-        "warning: lookups disagree about the key of {}: shown is the one {}; another, which is a forgery if that is not, is {}",
-        clean(&service.shown),
-        who(&service.registration, &service.lookups),
-        who(&rival.registration, &rival.lookups)
-    ))
 }
 
 #[cfg(test)]

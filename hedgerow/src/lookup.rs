@@ -235,14 +235,8 @@ async fn mesh_of_peers(peers: &[String], domain: Option<&String>) -> Result<Opti
     lookups.settled().await;
     let problems = lookups.problems();
     let Some((mesh, by)) = caller.mesh().zip(caller.mesh_decided_by()) else {
-        let mut reasons: Vec<String> = problems.iter().map(wrong_with).collect();
-        reasons.extend(domain.filter(|_| problems.is_empty()).map(|domain| {
-            format!(
-                "DNS has no record {SRV_SERVICE}.{domain}: check --domain, or name a lookup with --peer URL"
-            )
-        }));
         // One that has been in the mesh before knows it without peers.
-        let reasons = reasons.join("; ");
+        let reasons = why_nobody(&problems, domain.map(String::as_str)).join("; ");
         say(&format!("hedgerow: no peer tells its mesh, taking the one kept here, if any ({reasons})"));
         return Ok(None);
     };
@@ -257,6 +251,14 @@ async fn mesh_of_peers(peers: &[String], domain: Option<&String>) -> Result<Opti
         say(&format!("hedgerow: joining mesh {mesh}, that of {by}"));
     }
     Ok(Some(mesh.clone()))
+}
+
+/// Why no lookup was found: a domain that is asked in good order may name nobody.
+fn why_nobody(problems: &[ClientError], domain: Option<&str>) -> Vec<String> {
+    let names_nobody = domain.filter(|_| problems.is_empty()).map(|domain| {
+        format!("DNS has no record {SRV_SERVICE}.{domain}: check --domain, or name a lookup with --peer URL")
+    });
+    problems.iter().map(wrong_with).chain(names_nobody).collect()
 }
 
 fn wrong_with(problem: &ClientError) -> String {
@@ -429,5 +431,24 @@ pub fn register(
 pub async fn cancel(leases: LeaseKeeper) {
     for error in leases.cancel_all(Instant::now() + CANCEL_PATIENCE).await {
         say(&format!("hedgerow: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_that_names_nobody_is_said_and_one_that_cannot_be_asked_with_the_reason() {
+        let said = why_nobody(&[], Some("site.example"));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(
+            said.iter().all(|why| why.contains("no record _hedgerow-lookup._tcp.site.example")),
+            "{said:?}"
+        );
+        let failed = ClientError::Domain { domain: "site.example".to_owned(), why: "it sleeps".to_owned() };
+        let said = why_nobody(&[failed], Some("site.example"));
+        assert!(said.len() == 1 && said.iter().all(|why| why.contains("it sleeps")), "{said:?}");
+        assert!(why_nobody(&[], None).is_empty());
     }
 }

@@ -114,9 +114,9 @@ impl Replaced {
         self.contested.iter().map(|(id, refused)| (*id, refused))
     }
 
-    /// Whether two live holders of this id were proven, and the older one holds it.
-    pub fn is_contested(&self, id: Id) -> bool {
-        self.contested.contains_key(&id)
+    /// The newer of two live holders of this id, where that was proven and the older one holds it.
+    pub fn refused(&self, id: Id) -> Option<&Refused> {
+        self.contested.get(&id)
     }
 
     /// Nobody holds this id any more, or somebody else.

@@ -4,6 +4,7 @@
 //! A queue has numbers only, eight bytes each; what they number is held by the log, and within its bounds.
 
 use crate::leases::{LeaseState, Suspicion};
+use crate::refusal::Holder;
 use crate::registry::Shown;
 use crate::transitions::{Happened, Log, Seen, Transition};
 use hashbrown::HashMap;
@@ -38,6 +39,8 @@ pub struct Sight {
     pub granted: Duration,
     /// Number of its last transition.
     pub number: u64,
+    /// Another process runs with its identity, and is refused. Mostly there is none: held by reference to keep this small.
+    pub clone: Option<Arc<Holder>>,
 }
 
 /// Something that a watcher is told.

@@ -2,7 +2,7 @@
 //! and said to be old.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use hedgerow_e2e::{PATIENCE, Process, Sandbox, wait_until};
+use hedgerow_e2e::{PATIENCE, Process, Sandbox, json_lines, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -144,4 +144,36 @@ fn lookups_say_how_they_are_and_one_that_does_not_answer_is_named() {
     assert!(farm.stderr.contains("is not a lookup"), "{}", farm.told());
     let facets = roles.sandbox.run(&["find", "--facets=kind", "--json", "--lookup", &one]);
     assert_eq!(facets.code(), 0, "{}", facets.told());
+}
+
+#[test]
+fn where_the_lookup_that_is_named_is_dead_those_that_it_told_of_are_asked_and_then_what_was_known() {
+    let mut roles = Roles::start();
+    let named = ["find", "--json", "kind=farm", "--lookup", &roles.sandbox.url(1)];
+    wait_until("the other lookup, by the first one's word", PATIENCE, || {
+        let found = roles.sandbox.run(&["find", "--json", "kind=lookup", "--lookup", &roles.sandbox.url(1)]);
+        found.code() == 0 && found.json().len() == 2
+    });
+    // What was found is kept for each set of lookups that is asked: so is whom they know.
+    wait_until("both are asked", PATIENCE, || {
+        let found = roles.sandbox.run(&named);
+        found.code() == 0 && found.json()[0]["lookups"].as_array().unwrap().len() == 2
+    });
+    roles.lookups[0].kill();
+    let found = roles.sandbox.run(&named);
+    assert_eq!(found.code(), 0, "{}", found.told());
+    let line = json_lines(&found.stdout);
+    assert!(line.len() == 1 && line[0]["state"] != "stale", "{}", found.told());
+    let said = &found.stderr;
+    assert!(
+        said.contains("no lookup answered at") && said.contains(&roles.sandbox.url(2)),
+        "{}",
+        found.told()
+    );
+
+    roles.lookups[1].kill();
+    let stale = roles.sandbox.run(&named);
+    assert_eq!(stale.code(), 3, "{}", stale.told());
+    assert_eq!(json_lines(&stale.stdout)[0]["state"], "stale");
+    assert!(stale.stderr.contains("using the directory of"), "{}", stale.told());
 }

@@ -147,6 +147,13 @@ fn a_lookup_is_seen_by_avahi_and_farms_find_it_and_those_it_knows() {
     let mut farm = role(&net, OTHER, &sandbox, "farm", &words);
     wait_until("the farm finds the lookup", PATIENCE, || knows(&farm_data, &url));
     assert_eq!(avahi.lookups().len(), 1, "--no-mdns");
+    // So does whoever asks there without naming any.
+    let mut find = net.node(OTHER).command(&sandbox, &["find", "--json", "kind=lookup"]);
+    find.env("HOME", sandbox.path("nobody"));
+    let found = Process::start(find, &sandbox.path("logs"), "find").finished(PATIENCE);
+    // Nobody could register there: that takes the token.
+    assert_eq!((found.code(), found.stdout.as_str()), (0, ""), "{}", found.told());
+    assert!(found.stderr.contains(&format!("{url} (known from")), "{}", found.told());
     assert!(first.stop(Signal::TERM).0.success(), "{}", first.stderr());
     wait_until("good-bye", PATIENCE, || avahi.lookups().is_empty());
     assert!(farm.is_running());

@@ -2,7 +2,9 @@
 //! apart.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
-use hedgerow_e2e::{Observer, PATIENCE, Process, Sandbox, SimFarms, Stopwatch, pause, wait_until};
+use hedgerow_e2e::{
+    Observer, PATIENCE, Process, Sandbox, SimFarms, Stopwatch, json_lines, pause, wait_until,
+};
 use rustix::process::Signal;
 use std::process::Command;
 use std::time::Duration;
@@ -48,6 +50,22 @@ fn a_copied_farm_is_refused_the_older_one_stays_and_both_are_named() {
     for word in ["two services run with the identity", &copy_url, &sandbox.url(3)] {
         assert!(status.stderr.contains(word), "{word} in {}", status.told());
     }
+    // So does find, at each of the lookups, once both have proof.
+    for url in &lookups {
+        let found = || sandbox.run(&["find", "kind=farm", "--json", "--lookup", url]);
+        wait_until("the copy is shown", PATIENCE, || {
+            let farms = json_lines(&found().stdout);
+            farms.len() == 1 && farms[0]["copy"]["endpoints"][0] == copy_url.as_str()
+        });
+        let found = found();
+        assert_eq!(found.code(), 0, "{}", found.told());
+        assert_eq!(json_lines(&found.stdout)[0]["endpoints"][0], sandbox.url(3).as_str());
+        for word in ["two processes run with the identity", &copy_url, &sandbox.url(3)] {
+            assert!(found.stderr.contains(word), "{word} in {}", found.told());
+        }
+    }
+    let table = sandbox.client(&["find", "kind=farm"]);
+    assert!(table.stdout.contains("live, copied"), "{}", table.told());
     // For good: both go on trying.
     let restored = Stopwatch::new();
     while restored.elapsed() < LEASE {

@@ -49,7 +49,7 @@ pub(super) async fn facets(
 ) -> Facets {
     let template = convert::template::to_wire(template);
     let request = FacetsRequest { template: Some(template), keys: keys.to_vec(), limit };
-    let strangers = directory.strangers_if_unjoined().await;
+    let strangers = directory.strangers().await;
     directory.some_known().await;
     let (connections, _) = directory.connections();
     let asking = connections.into_iter().map(|lookup| {

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 pub(super) async fn find(directory: &Directory, template: &Template) -> Found {
-    let strangers = directory.strangers_if_unjoined().await;
+    let strangers = directory.strangers().await;
     let mut merge = Merge::new(directory.caller.mesh().map(|mesh| mesh.id));
     merge.pin(directory.kept.keys());
     // Of an answer only what is there counts; transitions are for those who watch.

@@ -27,6 +27,8 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 const LONGEST_LEASE: Duration = hedgerow_model::lease::CEILING;
 /// How long services have at least to register again, once a lookup answers after none did.
 const RETURN: Duration = Duration::from_secs(20);
+/// Most addresses of a copy that are taken; lookups tell no more.
+const MAX_COPY_URLS: usize = 4;
 /// What runs out is looked for at most this often: looking costs as much as there are services.
 const LOOKS: Duration = Duration::from_millis(200);
 
@@ -170,7 +172,8 @@ impl Merge {
             let id = registration.id;
             // As if told by a lookup that is lost, and the lease has run out.
             let (state, remaining) = (ServiceState::Unconfirmed, Duration::ZERO);
-            let voucher = Voucher { registration, signed, state, remaining, granted: term, until: None };
+            let (granted, until, copy) = (term, None, None);
+            let voucher = Voucher { registration, signed, state, remaining, granted, until, copy };
             let nobody = Which::MAX;
             if self.services.contains_key(&id) || self.admit(nobody, voucher).is_none() {
                 continue;
@@ -328,7 +331,8 @@ impl Merge {
         let registration = Arc::new(signed::open_registration(&signed).ok()?);
         let millis = |millis| Duration::from_millis(millis).min(LONGEST_LEASE);
         let (remaining, granted) = (millis(held.lease_remaining_ms), millis(held.granted_ms));
-        let mut voucher = Voucher { registration, signed, state, remaining, granted, until: None };
+        let copy = held.clone.map(|clone| clone.urls.into_iter().take(MAX_COPY_URLS).collect());
+        let mut voucher = Voucher { registration, signed, state, remaining, granted, until: None, copy };
         if self.lookups.get(&which).is_some_and(|lookup| lookup.restarted) {
             let entry = self.services.get_mut(&voucher.registration.id);
             if let Some(before) = entry.and_then(|entry| entry.voucher_mut(which)) {

@@ -61,7 +61,11 @@ impl Watch {
                     known = known.changed() => watching.follow(&known, &mut out),
                     () = timer => watching.merge.tick(Instant::now(), &mut out),
                     () = &mut recall, if !watching.begun => watching.recall(&mut out).await,
-                    _ = keep.tick() => watching.keep().await,
+                    _ = keep.tick() => {
+                        // Those that were of another mesh are asked again after a while.
+                        watching.follow(&known.known(), &mut out);
+                        watching.keep().await;
+                    }
                 }
                 count.store(watching.merge.refused(), Ordering::Relaxed);
                 for transition in out.drain(..) {

@@ -53,7 +53,8 @@ impl Asking {
         said: watch::Sender<Said>,
     ) -> Self {
         let now = Instant::now();
-        let mut core = Core::new(&sources.configured, &sources.remembered, sources.domain.is_some(), now);
+        let named = !(sources.any_mesh || sources.configured.is_empty() && sources.domain.is_none());
+        let mut core = Core::new(&sources.configured, &sources.remembered, named, now);
         core.hold_back(now + start::delay(sources.start_delay, random()));
         caller.names(core.named());
         let domain = Domain::new(sources.domain, sources.nameserver);

@@ -99,9 +99,9 @@ impl Candidate {
 }
 
 impl Core {
-    /// Knows the configured ones, and those of the last time. `named`: there is a domain to ask, too.
+    /// Knows the configured ones, and those of the last time. `named`: an unknown mesh is that of those named by configuration or
+    /// by the domain.
     pub(super) fn new(configured: &[String], remembered: &[String], named: bool, now: Instant) -> Self {
-        let named = named || !configured.is_empty();
         let mut core = Self { candidates: BTreeMap::new(), overfull: BTreeSet::new(), named, start: now };
         core.names(Source::Configured, configured, now);
         core.names(Source::Remembered, remembered, now);

@@ -44,7 +44,7 @@ const S: fn(u64) -> Duration = Duration::from_secs;
 #[test]
 fn who_knows_one_lookup_comes_to_know_all() {
     let start = Instant::now();
-    let mut core = Core::new(&urls([1]), &[], false, start);
+    let mut core = Core::new(&urls([1]), &[], true, start);
     assert_eq!(known(&core), urls([1]), "configured: known before it answered");
     assert_eq!(all_asked(&mut core, start), BTreeSet::from([url(1)]));
     core.answered(&url(1), start, answer(1, &[2]), 0);
@@ -61,7 +61,7 @@ fn who_knows_one_lookup_comes_to_know_all() {
 #[test]
 fn one_lookup_of_several_addresses_is_one_and_the_configured_address_is_used() {
     let start = Instant::now();
-    let mut core = Core::new(&urls([1, 2]), &[], false, start);
+    let mut core = Core::new(&urls([1, 2]), &[], true, start);
     core.names(Source::Mdns, &urls([3]), start);
     all_asked(&mut core, start);
     for at in [3, 2, 1] {
@@ -85,7 +85,7 @@ fn one_lookup_of_several_addresses_is_one_and_the_configured_address_is_used() {
 #[test]
 fn another_mesh_is_refused_naming_both_and_comes_back_when_it_is_put_right() {
     let start = Instant::now();
-    let mut core = Core::new(&urls([1, 2]), &[], false, start);
+    let mut core = Core::new(&urls([1, 2]), &[], true, start);
     all_asked(&mut core, start);
     core.answered(&url(1), start, answer(1, &[]), 0);
     core.failed(&url(2), start, of_other_mesh(2), 0);
@@ -100,7 +100,7 @@ fn another_mesh_is_refused_naming_both_and_comes_back_when_it_is_put_right() {
 #[test]
 fn a_lookup_gone_for_good_is_left_and_a_configured_one_never() {
     let start = Instant::now();
-    let mut core = Core::new(&urls([1, 4]), &[], false, start);
+    let mut core = Core::new(&urls([1, 4]), &[], true, start);
     all_asked(&mut core, start);
     core.answered(&url(1), start, answer(1, &[2, 3]), 0);
     core.answered(&url(2), start, answer(2, &[1]), 0);
@@ -129,7 +129,7 @@ fn a_lookup_gone_for_good_is_left_and_a_configured_one_never() {
 #[test]
 fn two_that_died_together_do_not_keep_each_other() {
     let start = Instant::now();
-    let mut core = Core::new(&urls([1]), &[], false, start);
+    let mut core = Core::new(&urls([1]), &[], true, start);
     core.answered(&url(1), start, answer(1, &[2, 3]), 0);
     core.answered(&url(2), start, answer(2, &[3]), 0);
     core.answered(&url(3), start, answer(3, &[2]), 0);
@@ -142,7 +142,7 @@ fn two_that_died_together_do_not_keep_each_other() {
 #[test]
 fn while_nobody_answers_nobody_is_left() {
     let start = Instant::now();
-    let mut core = Core::new(&urls([1]), &urls([5]), false, start);
+    let mut core = Core::new(&urls([1]), &urls([5]), true, start);
     core.answered(&url(1), start, answer(1, &[2]), 0);
     core.answered(&url(2), start, answer(2, &[1]), 0);
     for n in [1, 2, 5] {
@@ -158,7 +158,7 @@ fn while_nobody_answers_nobody_is_left() {
 #[test]
 fn what_is_remembered_is_a_way_back_while_the_configured_are_dead() {
     let start = Instant::now();
-    let mut core = Core::new(&urls([1]), &urls([2]), false, start);
+    let mut core = Core::new(&urls([1]), &urls([2]), true, start);
     assert_eq!(core.ask(start, false), Some(url(1)));
     assert_eq!(core.ask(start, false), None, "the mesh is taken from those who were named");
     assert_eq!(core.ask(start, true), Some(url(2)));
@@ -188,7 +188,7 @@ fn a_goodbye_on_the_local_network_drops_nobody_who_answers() {
 #[test]
 fn news_is_asked_for_at_once_and_never_in_a_loop() {
     let start = Instant::now();
-    let mut core = Core::new(&urls([1, 2]), &[], false, start);
+    let mut core = Core::new(&urls([1, 2]), &[], true, start);
     all_asked(&mut core, start);
     core.answered(&url(1), start, answer(1, &[]), 0);
     core.answered(&url(2), start, answer(2, &[]), 0);
@@ -214,7 +214,7 @@ fn news_is_asked_for_at_once_and_never_in_a_loop() {
 fn after_a_power_cut_nobody_off_loopback_is_asked_before_the_delay() {
     let start = Instant::now();
     let here = "http://127.0.0.1:1".to_owned();
-    let mut core = Core::new(&[url(1), here.clone()], &[], false, start);
+    let mut core = Core::new(&[url(1), here.clone()], &[], true, start);
     core.hold_back(start + S(4));
     core.names(Source::Domain, &urls([2]), start + S(1));
     assert_eq!(all_asked(&mut core, start + S(3)), BTreeSet::from([here]));
@@ -229,12 +229,12 @@ fn loopback_is_believed_only_of_loopback() {
         id: id(n),
         peers: vec![(id(9), local.iter().map(|url| (*url).to_owned()).collect())],
     };
-    let mut core = Core::new(&urls([1]), &[], false, start);
+    let mut core = Core::new(&urls([1]), &[], true, start);
     all_asked(&mut core, start);
     core.answered(&url(1), start, told(1), 0);
     assert_eq!(core.ask(start, true), None, "it would be given the token");
     let here = vec!["http://127.0.0.1:1".to_owned()];
-    let mut core = Core::new(&here, &[], false, start);
+    let mut core = Core::new(&here, &[], true, start);
     all_asked(&mut core, start);
     core.answered(&here[0], start, told(1), 0);
     assert_eq!(all_asked(&mut core, start).len(), local.len());
@@ -243,7 +243,7 @@ fn loopback_is_believed_only_of_loopback() {
 #[test]
 fn more_than_are_taken_are_left_out_and_that_is_said() {
     let start = Instant::now();
-    let mut core = Core::new(&urls([1]), &[], false, start);
+    let mut core = Core::new(&urls([1]), &[], true, start);
     core.names(Source::Mdns, &urls(2..=200), start);
     let asked = all_asked(&mut core, start);
     assert_eq!(asked.len(), 1 + MAX_PER_SOURCE);
@@ -260,7 +260,7 @@ fn more_than_are_taken_are_left_out_and_that_is_said() {
 #[test]
 fn a_lookup_that_names_others_and_others_again_fills_no_memory_and_pushes_nobody_out() {
     let mut now = Instant::now();
-    let mut core = Core::new(&urls([1, 2]), &[], false, now);
+    let mut core = Core::new(&urls([1, 2]), &[], true, now);
     for n in [1, 2] {
         core.answered(&url(n), now, answer(n, &[254]), 0);
     }

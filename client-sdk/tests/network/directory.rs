@@ -2,6 +2,7 @@
 
 use crate::fakes::{FakeLookup, anywhere, registration, soon, until};
 use hedgerow_client::directory::{Gone, Transition, Watch};
+use hedgerow_client::model::registration::Registration;
 use hedgerow_client::proto::lookup::watch_response::disappeared::Cause;
 use hedgerow_client::{Caller, Directory, Template};
 
@@ -118,4 +119,19 @@ async fn with_one_lookup_dead_nothing_changes_for_what_the_other_holds() {
     let told = next(&mut watch).await;
     assert_eq!(told, "?f1 unconfirmed");
     until(|| lookups[1].inner().held.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_dead_lookup_has_its_name_in_the_status_as_it_was_known_last() {
+    let lookups = [FakeLookup::new(1), FakeLookup::new(2)];
+    let [alive, dead] = lookups.each_ref().map(|lookup| lookup.serve(anywhere()));
+    let second = Registration { kind: "lookup".into(), ..registration(2, "second", &dead.url(), 1) };
+    lookups[0].hold(&second);
+    let directory = Directory::new([alive.url(), dead.url()], Caller::default()).unwrap();
+    assert_eq!(soon(directory.find(&Template::default())).await.answered, 2);
+    lookups[0].end(&second, Cause::Expired);
+    let dead = { dead }.url();
+    let status = soon(directory.lookup_status()).await;
+    let silent = status.iter().find(|one| one.status.is_err()).unwrap();
+    assert_eq!((silent.url.as_str(), silent.name.as_deref()), (dead.as_str(), Some("second")));
 }

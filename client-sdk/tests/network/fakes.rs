@@ -237,6 +237,7 @@ impl Directory {
             lease_remaining_ms: 20_000,
             granted_ms: u64::try_from(self.granted.as_millis()).unwrap(),
             revision: None,
+            clone: None,
         }
     }
 }

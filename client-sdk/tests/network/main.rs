@@ -8,3 +8,4 @@ mod farm;
 mod leases;
 mod mesh;
 mod meshes;
+mod named_are_dead;

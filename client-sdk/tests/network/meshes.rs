@@ -1,6 +1,7 @@
 //! Lookups of two meshes in one list: one of them is chosen, always the same, and the others are refused by name.
 
 use crate::fakes::{FakeLookup, Server, anywhere, mesh as ours, registration, soon};
+use hedgerow_client::directory::STRANGER_FOR;
 use hedgerow_client::model::registration::{Id, Mesh as Identity, Registration};
 use hedgerow_client::{Caller, ClientError, Directory, Mesh, MeshOptions, Template, Transition};
 use std::time::Duration;
@@ -80,4 +81,45 @@ async fn a_find_and_a_watch_that_begin_before_the_mesh_is_known_tell_of_one_mesh
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// As if so much time had passed for the client; the lookups have clocks of their own.
+async fn later(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_lookup_of_another_mesh_that_was_made_anew_is_asked_again_after_a_while() {
+    let (lookups, servers) = two();
+    let urls = servers.each_ref().map(Server::url);
+    let directory = Directory::new(&urls, Caller::default()).unwrap();
+    let find = async || {
+        let found = soon(directory.find(&Template::default())).await;
+        let refused: Vec<_> = found.missing.into_iter().map(|(at, error)| (at, names_both(&error))).collect();
+        (found.answered, refused)
+    };
+    let refused = vec![(urls[1].clone(), true)];
+    assert_eq!(find().await, (1, refused.clone()));
+    assert_eq!(find().await, (1, vec![]), "said once, and left alone");
+    later(STRANGER_FOR).await;
+    assert_eq!(find().await, (1, refused), "asked again, and still another");
+    assert_eq!(find().await, (1, vec![]));
+
+    let mut watch = directory.watch(&Template::default());
+    let mut reached = async || loop {
+        if let Transition::LookupReached { url } = soon(watch.next()).await {
+            return url;
+        }
+    };
+    assert_eq!(reached().await, urls[0]);
+    let mut made_anew = lookups[1].inner();
+    made_anew.mesh = ours();
+    made_anew.held.clear();
+    drop(made_anew);
+    later(STRANGER_FOR).await;
+    // By those who watch all the time, too. The other one may be reached anew: it said nothing for so long.
+    while reached().await != urls[1] {}
+    assert_eq!(find().await, (2, vec![]));
 }

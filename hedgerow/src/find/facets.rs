@@ -121,6 +121,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn json_has_its_keys_in_the_order_of_the_reference() {
+        let values = vec![("lookup".to_owned(), 2), ("farm".to_owned(), 1)];
+        let facet = Facet { key: "kind".to_owned(), values, distinct: 2, registrations: 3 };
+        let line = json::line(&Line::of(&facet)).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        let reference = include_str!("../../../docs/reference/command.md");
+        assert!(reference.lines().any(|known| known == line.trim_end()), "{line}");
+    }
+
+    #[test]
     fn what_is_not_counted_is_misused() {
         let said = |key: &str| match check(&["kind".to_owned(), key.to_owned()]) {
             Err(CommandError::Misuse(text)) => text,

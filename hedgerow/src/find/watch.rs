@@ -1,6 +1,6 @@
 //! `find --watch`: the services that match, then a line for each that comes, changes or goes.
 
-use super::{Args, Line, dispute};
+use super::{Args, Line, doubts, state};
 use crate::client::{as_known, brief, unanswered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::now;
@@ -137,7 +137,7 @@ impl Teller<'_> {
             let changed = (change == "changed").then_some(changed);
             return self.object(change, None, changed, Line::of(service));
         }
-        let mut line = self.line(change, service, service.state.as_str());
+        let mut line = self.line(change, service, &state(service));
         if let Some(url) = service.url() {
             line.push_str("  ");
             line.push_str(&clean(url));
@@ -150,14 +150,11 @@ impl Teller<'_> {
             line.push_str(&format!("  ({})", clean(&notes.join(", "))));
         }
         self.out.line(line)?;
-        match dispute(service) {
-            Some(warning) => {
-                self.out.flush()?;
-                say(&warning);
-                Ok(())
-            }
-            None => Ok(()),
+        for warning in doubts::of(service) {
+            self.out.flush()?;
+            say(&warning);
         }
+        Ok(())
     }
 
     fn gone(&mut self, service: &Service, gone: Gone) -> io::Result<()> {

@@ -2,7 +2,7 @@
 
 use super::{Directory, Happened, KeptFormer, LEASE_IS_LISTED, LISTED_HAS_LEASE, Renewed};
 use crate::admission::Entry;
-use crate::leases::{LeaseId, LeaseState};
+use crate::leases::{Lease, LeaseId, LeaseState};
 use crate::refusal::{Clones, Holder, Refusal};
 use crate::registry::{Shown, Standing};
 use crate::replaced::Refused;
@@ -21,7 +21,7 @@ impl Directory {
     /// after a crash waits for one term of the old lease at most.
     pub(super) fn refuse_clone(&mut self, standing: Standing, entry: &Entry) -> Result<(), Refusal> {
         let id = entry.registration.id;
-        if standing != Standing::NewInstance || !self.replaced.is_contested(id) {
+        if standing != Standing::NewInstance || self.replaced.refused(id).is_none() {
             return Ok(());
         }
         let lease = self.leases.get(self.lease_of(id)).expect(LISTED_HAS_LEASE);
@@ -115,19 +115,21 @@ impl Directory {
     /// Ids that two live services claim, each with the name of the older, its addresses and those of the newer. Who was not
     /// refused for long does not try any more.
     pub fn cloned(&self) -> Vec<(Id, String, Vec<String>, Vec<String>)> {
-        let now = self.leases.running();
-        let tries = |id: Id, at: Duration| {
+        let clone = |(id, _): (Id, &Refused)| {
             let listed = self.registry.get(id)?;
-            let term = self.leases.get(listed.lease)?.granted();
-            (now <= at + 2 * term + CLONE_SHOWN).then_some(listed.entry)
-        };
-        let clone = |(id, refused): (Id, &Refused)| {
-            let older = &tries(id, refused.at)?.registration;
-            Some((id, older.name.clone(), Holder::of(older).urls, refused.newer.urls.clone()))
+            let newer = self.clone_of(id, self.leases.get(listed.lease)?)?;
+            let older = &listed.entry.registration;
+            Some((id, older.name.clone(), Holder::of(older).urls, newer.urls.clone()))
         };
         let mut cloned: Vec<_> = self.replaced.contested().filter_map(clone).take(MAX_CLONES).collect();
         cloned.sort();
         cloned
+    }
+
+    /// The newer of two live holders of this id, while it goes on trying; `older` is the lease of the one who keeps it.
+    pub(super) fn clone_of(&self, id: Id, older: &Lease) -> Option<&Holder> {
+        let Refused { newer, at } = self.replaced.refused(id)?;
+        (self.leases.running() <= *at + 2 * older.granted() + CLONE_SHOWN).then_some(newer)
     }
 
     fn clones(&self, id: Id, newer: &Entry) -> Clones {

@@ -5,7 +5,7 @@ use crate::lease_time::TICK;
 use crate::leases::TooShort;
 use crate::testing::{Author, template};
 use crate::transitions::Seen;
-use crate::watchers::{Event, Told};
+use crate::watchers::{Event, Sight, Told};
 
 const fn S(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -544,6 +544,10 @@ fn of_two_live_holders_of_one_id_the_older_is_restored_and_the_newer_refused_nam
     assert_eq!(told(&events), ["Body farm-1", "Body farm-1"]);
     let Told::Seen(Seen::Body, sight) = &events[1].told else { panic!("{events:?}") };
     assert_eq!(sight.entry.signed, one.signed(5, 3), "the older, as it was");
+    let clone_of = |sight: &Sight| sight.clone.as_ref().map(|newer| newer.urls.clone());
+    assert_eq!(clone_of(sight).unwrap(), ["http://127.0.0.1:2222"], "and who has its identity, too");
+    let page = directory.find(NOW + S(6), &template(""), None, 9, usize::MAX);
+    assert_eq!(clone_of(&page.sights[0]).unwrap(), ["http://127.0.0.1:2222"]);
     let problem = directory.problem(new).unwrap();
     for part in ["cloned_id", "http://127.0.0.1:1111", "http://127.0.0.1:2222", "`identity`"] {
         assert!(problem.contains(part), "{part} in {problem}");
@@ -571,13 +575,19 @@ fn of_two_live_holders_of_one_id_the_older_is_restored_and_the_newer_refused_nam
     let changed = directory.register(NOW + S(6), one.entry(5, 4), S(60), LeaseId(9)).unwrap();
     assert_eq!(changed.lease, LeaseId(9), "the older may change what it says");
     assert_eq!(directory.counters.cloned, 1);
-    assert!(directory.cancel(NOW + S(6), changed.lease));
+    // One that does not try any more is not shown.
+    let mut now = NOW + S(6);
+    while now < NOW + S(90) {
+        run(&mut directory, now, now + S(3));
+        now += S(3);
+        directory.renew(now, &[changed.lease]);
+    }
+    let page = directory.find(now, &template(""), None, 9, usize::MAX);
+    assert!(page.sights[0].clone.is_none() && directory.cloned().is_empty());
+    assert!(directory.cancel(now, changed.lease));
     assert!(directory.cloned().is_empty(), "one of them went");
-    assert_eq!(directory.renew(NOW + S(6), &[new]), [Renewed::Unknown], "the older went: register again");
-    assert_eq!(
-        directory.register(NOW + S(6), copy.entry(6, 1), S(60), LeaseId(9)).unwrap().lease,
-        LeaseId(9)
-    );
+    assert_eq!(directory.renew(now, &[new]), [Renewed::Unknown], "the older went: register again");
+    assert_eq!(directory.register(now, copy.entry(6, 1), S(60), LeaseId(9)).unwrap().lease, LeaseId(9));
 }
 
 /// A lookup that was killed comes back with what is in its file.

@@ -140,6 +140,7 @@ impl Directory {
     fn sight(&self, listed: Listed<Shown>) -> Sight {
         let lease = self.leases.get(listed.lease).expect(super::LISTED_HAS_LEASE);
         Sight {
+            clone: self.clone_of(listed.entry.id(), lease).cloned().map(Arc::new),
             entry: listed.entry,
             state: lease.state,
             remaining: self.leases.remaining(lease),
@@ -154,8 +155,11 @@ impl Directory {
         }
         let lease = self.leases.get(transition.lease);
         let entry = transition.after.as_ref().or(transition.before.as_ref());
+        let entry = entry.expect("invariant: a transition is of something");
+        let clone = lease.and_then(|lease| self.clone_of(entry.registration.id, lease));
         let sight = Sight {
-            entry: Arc::clone(entry.expect("invariant: a transition is of something")).into(),
+            clone: clone.cloned().map(Arc::new),
+            entry: Arc::clone(entry).into(),
             state: transition.state,
             remaining: lease.map(|lease| self.leases.remaining(lease)).unwrap_or_default(),
             granted: lease.map(|lease| lease.granted()).unwrap_or_default(),

@@ -36,6 +36,7 @@ pub fn held(sight: &Sight, epoch: u64, age: Duration) -> wire::Held {
         lease_remaining_ms: millis(sight.remaining.saturating_sub(age)),
         granted_ms: millis(sight.granted),
         revision: Some(wire::Revision { epoch, number: sight.number }),
+        clone: sight.clone.as_ref().map(|newer| wire::held::Clone { urls: newer.urls.clone() }),
     }
 }
 

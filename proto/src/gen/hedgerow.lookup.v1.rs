@@ -177,6 +177,19 @@ pub struct Held {
     /// When it last changed.
     #[prost(message, optional, tag = "5")]
     pub revision: ::core::option::Option<Revision>,
+    /// Another process runs with the same identity: this one is the older and keeps it, that one is refused as `cloned_id`.
+    /// Absent: none is known that goes on trying.
+    #[prost(message, optional, tag = "6")]
+    pub clone: ::core::option::Option<held::Clone>,
+}
+/// Nested message and enum types in `Held`.
+pub mod held {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Clone {
+        /// Where it says that it is.
+        #[prost(string, repeated, tag = "1")]
+        pub urls: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FindRequest {

@@ -35,6 +35,8 @@ pub(super) struct Voucher {
     pub granted: Duration,
     /// Set when the lookup was lost: its lease cannot run longer.
     pub until: Option<Instant>,
+    /// Where another process with its identity is, which the lookup refuses.
+    pub copy: Option<Vec<String>>,
 }
 
 /// That a service went by itself, or matches no more.

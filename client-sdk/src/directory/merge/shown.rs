@@ -6,7 +6,8 @@ use super::entry::{Entry, Voucher};
 use super::{Gone, Id, Instant, Merge, Service, ServiceState, Silence, Transition, Which};
 use crate::directory::Rival;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use hedgerow_model::registration::Registration;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +44,10 @@ impl Merge {
                     out.push(Transition::Changed(service, before.registration));
                 } else if before.shown != service.shown {
                     out.push(Transition::Renamed(service));
-                } else if before.state != service.state || before.rivals != service.rivals {
+                } else if before.state != service.state
+                    || before.rivals != service.rivals
+                    || before.copy != service.copy
+                {
                     out.push(Transition::State(service));
                 }
             }
@@ -63,6 +67,7 @@ impl Merge {
     pub(super) fn seen(&self, entry: &Entry, now: Instant) -> Option<Service> {
         let mut best: Option<(&Voucher, ServiceState)> = None;
         let (mut lookups, mut remaining, mut rivals) = (Vec::new(), Duration::ZERO, Vec::new());
+        let mut copied = Vec::new();
         for (which, voucher) in &entry.vouchers {
             let runs = voucher.until.is_none_or(|until| until > now);
             if !runs || !entry.is_current(voucher.registration.order()) || self.is_superseded(*which) {
@@ -77,6 +82,7 @@ impl Merge {
                 None => (voucher.state, voucher.remaining),
             };
             remaining = remaining.max(left);
+            copied.extend(voucher.copy.as_ref().map(|urls| (voucher, urls)));
             let id = self.lookups.get(which).and_then(|lookup| lookup.id);
             lookups.extend(id.filter(|id| !lookups.contains(id)));
             best = Some(match best {
@@ -91,7 +97,8 @@ impl Merge {
         let registration = Arc::clone(&voucher.registration);
         let shown = self.names.shown(&registration);
         lookups.sort();
-        Some(Service { registration, shown, state, remaining, lookups, rivals: self.rivals(&rivals) })
+        let (rivals, copy) = (self.rivals(&rivals), copy_of(&registration, &copied));
+        Some(Service { registration, shown, state, remaining, lookups, rivals, copy })
     }
 
     /// Who is held under keys that are not believed, one for each key.
@@ -118,6 +125,7 @@ impl Merge {
             remaining: Duration::ZERO,
             lookups: Vec::new(),
             rivals: Vec::new(),
+            copy: None,
             ..before.clone()
         })
     }
@@ -129,4 +137,15 @@ impl Merge {
             Silence::None | Silence::Now => None,
         }
     }
+}
+
+/// Where the copy of a service is, of which these lookups tell, each beside the run that it holds. Until all of them have
+/// proof, one may still hold the copy itself: then the other run is meant.
+fn copy_of(shown: &Registration, told: &[(&Voucher, &Vec<String>)]) -> Option<Vec<String>> {
+    let elsewhere = |(voucher, urls): &(&Voucher, &Vec<String>)| match &voucher.registration {
+        held if held.instance == shown.instance => (*urls).clone(),
+        held => held.endpoints.iter().map(|endpoint| endpoint.url.clone()).collect(),
+    };
+    let urls: BTreeSet<String> = told.iter().flat_map(elsewhere).collect();
+    (!told.is_empty()).then(|| urls.into_iter().collect())
 }

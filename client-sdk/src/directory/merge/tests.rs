@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
 use ed25519_dalek::SigningKey;
-use hedgerow_model::registration::Mesh;
+use hedgerow_model::registration::{Endpoint, Mesh};
+use hedgerow_proto::lookup::held;
 use proptest::prelude::*;
 
 const S: fn(u64) -> Duration = Duration::from_secs;
@@ -28,7 +29,7 @@ fn held_as(who: u8, key: u8, name: &str, serial: u64, state: LeaseState) -> Held
         state: state.into(),
         lease_remaining_ms: 20_000,
         granted_ms: 30_000,
-        revision: None,
+        ..Held::default()
     }
 }
 
@@ -242,6 +243,41 @@ fn where_lookups_disagree_about_the_key_that_of_most_is_shown_and_the_other_name
         Heard::Disappeared { id: forger, order: (Instance { start: 1, random: 1 }, 9), gone: Gone::Expired },
     );
     assert!(play.merge.services(play.now)[0].rivals.is_empty());
+}
+
+/// A run of service 1, and the address at which its lookup refuses a copy of it.
+fn run_of(start: u64, copy: Option<&str>) -> Heard {
+    let mut held = held_as(1, 1, "farm1", 1, LeaseState::Live);
+    let mut registration = signed::open_registration(held.registration.as_ref().unwrap()).unwrap();
+    registration.instance.start = start;
+    registration.endpoints = vec![Endpoint { url: format!("http://run:{start}"), via_relay: None }];
+    held.registration = Some(signed::sign_registration(&registration, &SigningKey::from_bytes(&[1; 32])));
+    held.clone = copy.map(|url| held::Clone { urls: vec![url.to_owned()] });
+    Heard::Held(held)
+}
+
+#[test]
+fn a_copy_of_a_service_is_shown_with_its_address_while_any_lookup_tells_of_it() {
+    let mut play = Play::new(2);
+    let copy = |play: &Play| play.merge.services(play.now)[0].copy.clone();
+    let at = |url: &str| Some(vec![url.to_owned()]);
+    play.hear(0, run_of(1, None));
+    assert_eq!(copy(&play), None);
+    // The other lookup has no proof yet, and holds the copy, which is the newer run.
+    assert_eq!(play.hear(1, run_of(2, None)), ["=farm1 1"]);
+    assert_eq!(play.hear(0, run_of(1, Some("http://run:2"))), ["?farm1 live"]);
+    assert_eq!(copy(&play), at("http://run:1"), "the one that is not shown");
+    assert_eq!(play.hear(1, run_of(1, Some("http://run:2"))), ["=farm1 1"]);
+    assert_eq!(copy(&play), at("http://run:2"));
+    play.hear(0, run_of(1, None));
+    assert_eq!(copy(&play), at("http://run:2"));
+    assert_eq!(play.hear(1, run_of(1, None)), ["?farm1 live"]);
+    assert_eq!(copy(&play), None);
+    // Nothing is known of where it is.
+    let Heard::Held(mut held) = run_of(1, None) else { unreachable!() };
+    held.clone = Some(held::Clone::default());
+    play.hear(0, Heard::Held(held));
+    assert_eq!(copy(&play), Some(vec![]));
 }
 
 #[test]
