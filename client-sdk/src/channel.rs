@@ -10,6 +10,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
 use hedgerow_model::registration::{Id, Mesh};
 use hedgerow_proto::farm::farm_client::FarmClient;
+use hedgerow_proto::filter::alarms_client::AlarmsClient;
 use hedgerow_proto::filter::filters_client::FiltersClient;
 use hedgerow_proto::lookup::documents_client::DocumentsClient;
 use hedgerow_proto::lookup::lookup_client::LookupClient;
@@ -211,6 +212,11 @@ impl Connection {
     /// To call a farm about its filters.
     pub fn filters(&self) -> FiltersClient<InterceptedService<Channel, Metadata>> {
         FiltersClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// To call a farm about its alarms.
+    pub fn alarms(&self) -> AlarmsClient<InterceptedService<Channel, Metadata>> {
+        AlarmsClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
     /// A lookup's status; checks on the way that it is of the caller's mesh. Where that is unknown, it is that of the first

@@ -58,11 +58,13 @@ pub struct SubscribeOptions {
     pub back_fill: bool,
     /// What may wait for this subscriber at the farm, in bytes; 0: the farm's default, which is also the most.
     pub queue_bytes: u64,
+    /// Whether the farm's alarms are told, too: those that are open, then each that changes.
+    pub alarms: bool,
 }
 
 impl Default for SubscribeOptions {
     fn default() -> Self {
-        Self { resume: None, back_fill: true, queue_bytes: 0 }
+        Self { resume: None, back_fill: true, queue_bytes: 0, alarms: false }
     }
 }
 
@@ -95,6 +97,7 @@ impl Subscription {
             predicate: Some(predicate::to_wire(predicate)),
             resume: options.resume.unwrap_or_default(),
             queue_bytes: options.queue_bytes,
+            alarms: options.alarms,
         };
         let session = Session::new(tracker, request, whereabouts);
         let next = async |mut session: Session| Some((session.next().await?, session));

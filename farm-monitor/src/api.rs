@@ -1,8 +1,10 @@
 //! What clients call: `hedgerow.farm.v1.Farm`. Thin: checks what came, hands it to the hub, the cache or the engine.
 
+mod alarms;
 mod filters;
 mod status;
 
+pub use alarms::AlarmsApi;
 pub use filters::FiltersApi;
 pub use status::{CacheFile, cache_edge};
 

@@ -4,6 +4,7 @@
 //! All of it is used or none: every mistake is told with its file, line, key and what was expected ([`Refused`]).
 //! Nothing here applies a configuration; [`watch::ConfigWatch`] says when there is a new one.
 
+mod action;
 mod collector;
 pub mod credentials;
 mod door;
@@ -19,6 +20,7 @@ pub mod template;
 mod view;
 pub mod watch;
 
+pub use action::{ActionSettings, Argument};
 pub use filters::FilterSettings;
 pub use hedgerow_toml_tree::{Complaint, MAX_TOLD, Refused, Spot, nearest};
 pub use read::{MAX_CONF_FILES, MAX_FILE_BYTES, load};
@@ -67,6 +69,8 @@ pub struct FarmConfig {
     pub traps: TrapSettings,
     /// `[filters]`
     pub filters: FilterSettings,
+    /// `[action.NAME]`, by name.
+    pub actions: Vec<ActionSettings>,
     /// Every file that was read, or looked for: the configuration's own, targets, secrets.
     pub files: BTreeSet<PathBuf>,
     /// What looks wrong but may be right.
@@ -151,6 +155,7 @@ impl FarmConfig {
             collectors,
             traps,
             filters,
+            actions,
             ..
         } = self;
         *farm == other.farm
@@ -164,6 +169,7 @@ impl FarmConfig {
             && *collectors == other.collectors
             && *traps == other.traps
             && *filters == other.filters
+            && *actions == other.actions
     }
 }
 

@@ -2,10 +2,12 @@
 
 mod lookups;
 
-use crate::api::{CacheFile, Configured, FarmApi, FiltersApi};
+use crate::api::{AlarmsApi, CacheFile, Configured, FarmApi, FiltersApi};
 use crate::config::{CacheSettings, ConfigWatch, FarmConfig, Refused};
 use crate::door::TrapDoor;
 use crate::filter::Deployments;
+use crate::filter::actions::Actions;
+use crate::filter::alarms::Alarms;
 use crate::filter::deployments::Follow;
 use crate::filter::host::FilterHost;
 use crate::filter::runner::{Runner, RunnerOptions};
@@ -148,14 +150,14 @@ impl Farm {
         let opening = tokio::task::spawn_blocking(move || open_hub(&folder, &settings, id, start));
         let opened = opening.await.map_err(|error| FarmError::GivenUp(error.to_string()))??;
         let (hub, checkpoints) = (Arc::new(opened.0), opened.1);
-        let deployments = open_deployments(&options.folder, &config).await?;
+        let (deployments, alarms) = open_deployments(&options.folder, &config, &hub).await?;
 
         let door: Arc<dyn FrontDoor> = hub.clone();
         let keeper = Keeper::start(options.keeper);
         let snmp = Snmp::default();
         let modules: Vec<Box<dyn Module>> = vec![
             Box::new(HostModule::default()),
-            Box::new(ScriptModule::new(keeper)),
+            Box::new(ScriptModule::new(keeper.clone())),
             Box::new(snmp.clone()),
         ];
         let host = Name::new(&options.host).map_err(FarmError::Name)?;
@@ -187,6 +189,9 @@ impl Farm {
         let (lease, start_delay) = (config.lookup.lease, config.lookup.start_delay);
         let (told, configured) = watch::channel(Configured { running: Arc::new(config), error: shut });
         let leases = Arc::new(Mutex::new(None));
+        let actions =
+            Actions::start(configured.clone(), deployments.clone(), keeper, unix_millis, &mut tasks);
+        tasks.spawn(alarms.clone().keep(deployments.clone()));
         let api = FarmApi {
             id,
             hub: Arc::clone(&hub),
@@ -200,11 +205,18 @@ impl Farm {
         };
         let mut server = JoinSet::new();
         let filters = FiltersApi::new(api.clone(), deployments.clone());
-        let routes = Routes::new(api.clone().into_server()).add_service(filters.into_server());
+        let kept_alarms = AlarmsApi::new(api.clone(), alarms.clone());
+        let routes = Routes::new(api.clone().into_server())
+            .add_service(filters.into_server())
+            .add_service(kept_alarms.into_server());
         let (listener, access, drain) = (options.listener, options.access, options.drain.clone());
         let pages = metrics::pages(&name, Arc::clone(&hub));
         server.spawn(async move {
-            let names = [hedgerow_proto::FARM_SERVICE, hedgerow_proto::FILTERS_SERVICE];
+            let names = [
+                hedgerow_proto::FARM_SERVICE,
+                hedgerow_proto::FILTERS_SERVICE,
+                hedgerow_proto::ALARMS_SERVICE,
+            ];
             if let Err(error) = serve(listener, routes, &names, pages, access, drain).await {
                 tracing::error!(event = "port_lost", %error);
             }
@@ -248,7 +260,8 @@ impl Farm {
         tasks.spawn(lookups::keep(options.folder.clone(), lookups.clone()));
         tasks.spawn(lookups::tell(Arc::clone(&leases), lookups));
         tasks.spawn(tick(Arc::clone(&hub)));
-        tasks.spawn(measure(SelfMeasure::new(hub, node, snmp, traps, deployments, Arc::clone(&leases))));
+        let leases_told = Arc::clone(&leases);
+        tasks.spawn(measure(SelfMeasure::new(hub, node, snmp, traps, deployments, leases_told, actions)));
         Ok(Self { api, name, address, folder: options.folder, leases, runner, tasks, server })
     }
 
@@ -364,11 +377,16 @@ fn open_hub(
     Ok((Hub::new(hub_options, opened, Arc::new(unix_millis)), checkpoints))
 }
 
-async fn open_deployments(folder: &Path, config: &FarmConfig) -> Result<Deployments, FarmError> {
-    let (folder, settings) = (folder.to_owned(), config.filters.clone());
+async fn open_deployments(
+    folder: &Path,
+    config: &FarmConfig,
+    hub: &Arc<Hub>,
+) -> Result<(Deployments, Alarms), FarmError> {
+    let (folder, settings, hub) = (folder.to_owned(), config.filters.clone(), Arc::clone(hub));
     let opening = tokio::task::spawn_blocking(move || {
         let state = Arc::new(StateFile::open(&folder)?);
-        Deployments::open(&folder, state, settings, unix_millis)
+        let alarms = Alarms::open(Arc::clone(&state), hub, unix_millis)?;
+        Deployments::open(&folder, state, settings, unix_millis).map(|deployments| (deployments, alarms))
     });
     Ok(opening.await.map_err(|error| FarmError::GivenUp(error.to_string()))??)
 }

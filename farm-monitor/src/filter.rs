@@ -3,8 +3,11 @@
 //! [`deployments`] follows what stands in the mesh, decides what of it this farm takes ([`plan`], [`policy`]), has the
 //! components at hand, keeps all that over restarts ([`kept`]), and says what is to run: [`Desired`]. Whoever runs it says
 //! how it goes: [`Report`]. [`feed`] is the input of one deployment, in number order; [`host`] the engine that
-//! runs them all, and [`runner`] what brings the two together.
+//! runs them all, and [`runner`] what brings the two together. [`alarms`] keeps what filters raise, and [`actions`] runs what
+//! they ask for, where the site has named it.
 
+pub mod actions;
+pub mod alarms;
 pub mod deployments;
 pub mod feed;
 pub mod host;

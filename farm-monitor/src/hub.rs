@@ -10,6 +10,7 @@ mod heartbeat;
 mod ledger;
 mod life;
 mod live;
+mod lives;
 mod matching;
 mod series_table;
 
@@ -19,6 +20,7 @@ pub use heartbeat::{HEARTBEAT, Heartbeat};
 pub use ledger::Edge;
 pub use life::LifeRules;
 pub use live::{LiveChannel, LiveCursor, LiveEntry, LiveItem, Overtaken, PIECE_BYTES, PIECE_SAMPLES, pieces};
+pub use lives::Lives;
 pub use series_table::{Bounds, Known, Latest};
 
 use crate::config::View;
@@ -211,7 +213,7 @@ impl Hub {
             let due = |known: &Known| life.due(known, now).map(|(life, reason)| (known.id, life, reason));
             let due: Vec<_> = table.slice(from, SLICE).filter_map(due).collect();
             for (series, life, reason) in due {
-                table.set_life(series, life, &reason);
+                table.set_life(series, life, &reason, *number);
                 self.mark(live, LifeMark { series, life, time: now, after: *number, reason });
             }
             self.wake(inner);
@@ -331,7 +333,7 @@ impl FrontDoor for Hub {
         let Inner { table, live, number, .. } = &mut *inner;
         let reason: Arc<str> = reason.into();
         for id in series {
-            if table.set_life(*id, life, &reason) {
+            if table.set_life(*id, life, &reason, *number) {
                 let reason = Arc::clone(&reason);
                 self.mark(live, LifeMark { series: *id, life, time: now, after: *number, reason });
             }

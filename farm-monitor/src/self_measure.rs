@@ -5,6 +5,7 @@
 use crate::api::cache_edge;
 use crate::config::RESERVED_CLUSTER;
 use crate::door::TrapDoor;
+use crate::filter::actions::Actions;
 use crate::filter::{Deployments, state_word};
 use crate::hub::{Edge, HEARTBEAT, Hub};
 use crate::snmp::Snmp;
@@ -24,7 +25,7 @@ pub const ORIGIN: &str = "hedgerow";
 pub const PERIOD: Duration = Duration::from_secs(10);
 
 /// Name, kind, unit and meaning of everything measured here; checked against the reference by a test.
-pub const PARAMETERS: [(&str, Kind, &str, &str); 35] = [
+pub const PARAMETERS: [(&str, Kind, &str, &str); 36] = [
     ("edge_samples", Kind::Counter, "", "made by the source, or matched for the consumer"),
     ("edge_passed", Kind::Counter, "", "accepted by the hub, or delivered to the consumer"),
     ("edge_lost", Kind::Counter, "", "refused or dropped, by reason; `series:REASON` counts series"),
@@ -60,6 +61,12 @@ pub const PARAMETERS: [(&str, Kind, &str, &str); 35] = [
         "",
         "lookups, by whether the farm is registered there; those of another mesh it never is",
     ),
+    (
+        "actions",
+        Kind::Counter,
+        "",
+        "what filters asked this site to do, and what became of it, each under its own name",
+    ),
     ("memory_resident", Kind::Gauge, "By", "resident memory of the process"),
     ("cpu_user", Kind::Counter, "s", "CPU time of the process in user mode"),
     ("cpu_system", Kind::Counter, "s", "CPU time of the process in the kernel"),
@@ -84,6 +91,7 @@ pub struct SelfMeasure {
     /// Those that were measured last, and their serials: what they cost is counted anew with each.
     deployed: BTreeMap<String, u64>,
     leases: Arc<Mutex<Option<LeaseKeeper>>>,
+    actions: Actions,
     ids: HashMap<(&'static str, Labels), Option<SeriesId>>,
 }
 
@@ -96,10 +104,11 @@ impl SelfMeasure {
         traps: TrapDoor,
         deployments: Deployments,
         leases: Arc<Mutex<Option<LeaseKeeper>>>,
+        actions: Actions,
     ) -> Self {
         let origin = hub.origin(ORIGIN);
         let (deployed, ids) = (BTreeMap::new(), HashMap::new());
-        Self { hub, origin, node, snmp, traps, deployments, deployed, leases, ids }
+        Self { hub, origin, node, snmp, traps, deployments, deployed, leases, actions, ids }
     }
 
     /// Takes them once.
@@ -166,6 +175,11 @@ impl SelfMeasure {
         }
         self.filters(&mut run);
         self.lookups(&mut run);
+        for (name, count) in self.actions.counts() {
+            if let Ok(labels) = Labels::new([("item", name)]) {
+                self.count(&mut run, "actions", &labels, count);
+            }
+        }
         self.process(&mut run);
         hub.accept(self.origin, run.batch.build());
         // Else it comes every second anyway.
@@ -325,6 +339,15 @@ mod tests {
         let page = include_str!("../../docs/reference/parameters-self.md");
         for (name, _, meaning) in Counts::default().all() {
             let row = format!("| `{name}` | {} |", meaning.trim_end_matches('.'));
+            assert!(page.contains(&row), "expected a row `{row}`");
+        }
+    }
+
+    #[test]
+    fn every_fate_of_an_action_stands_in_the_reference_with_its_meaning() {
+        let page = include_str!("../../docs/reference/parameters-self.md");
+        for what in crate::filter::actions::Counted::ALL {
+            let row = format!("| `{}` | {} |", what.as_str(), what.meaning());
             assert!(page.contains(&row), "expected a row `{row}`");
         }
     }

@@ -1,4 +1,4 @@
-//! `state.db`: what a farm knows beside samples, in its folder: deployments, and who holds which name.
+//! `state.db`: what a farm knows beside samples, in its folder: deployments, who holds which name, alarms and silences.
 //!
 //! Small and rarely written: each change is one transaction, on the disk when it returns. Tables are added by further
 //! steps of [`STEPS`]; a step that was released is never changed. A broken file is set aside and an empty one begun; what
@@ -14,7 +14,8 @@ const FILE: &str = "state.db";
 /// Bytes 68..72 of the file: `HdgS`.
 const APPLICATION: i32 = i32::from_be_bytes(*b"HdgS");
 /// What makes version N + 1 of version N. The checksum of a row is over all other columns, in their order.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE deployment (
         owner BLOB NOT NULL,
         name TEXT NOT NULL,
@@ -31,7 +32,37 @@ const STEPS: &[&str] = &["
         owner BLOB NOT NULL,
         crc INTEGER NOT NULL
     ) STRICT;
-    CREATE TABLE fact (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT;"];
+    CREATE TABLE fact (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT;",
+    "
+    CREATE TABLE alarm (
+        id BLOB NOT NULL PRIMARY KEY,
+        body BLOB NOT NULL,
+        unknown INTEGER NOT NULL,
+        cause BLOB NOT NULL,
+        crc INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE alarm_origin (
+        alarm BLOB NOT NULL PRIMARY KEY,
+        serial INTEGER NOT NULL,
+        parameters TEXT NOT NULL,
+        component TEXT NOT NULL,
+        version TEXT NOT NULL,
+        crc INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE alarm_transition (
+        alarm BLOB NOT NULL,
+        step INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        crc INTEGER NOT NULL,
+        PRIMARY KEY (alarm, step)
+    ) STRICT;
+    CREATE TABLE alarm_through (
+        deployment TEXT NOT NULL PRIMARY KEY,
+        cause BLOB NOT NULL,
+        crc INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE silence (id INTEGER NOT NULL PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;",
+];
 
 /// Why there can be no such file.
 #[derive(Debug, thiserror::Error)]

@@ -133,7 +133,7 @@ fn reflected(name: &str, bytes: &[u8]) -> Value {
 #[test]
 fn stream_messages_mean_what_the_vectors_say() {
     let file = load("stream.json");
-    let mut kinds = [0; 11];
+    let mut kinds = [0; 12];
     for (name, bytes, case) in cases(&file) {
         assert_eq!(reflected("hedgerow.farm.v1.StreamMessage", &bytes)["items"], case["decoded"], "{name}");
         let message = StreamMessage::decode(&bytes[..]).unwrap();
@@ -149,7 +149,7 @@ fn stream_messages_mean_what_the_vectors_say() {
 }
 
 /// The item, read into the model and written again, where the model has it.
-fn through_the_model(told: item::Item, kinds: &mut [usize; 11]) -> item::Item {
+fn through_the_model(told: item::Item, kinds: &mut [usize; 12]) -> item::Item {
     let (kind, told) = match told {
         item::Item::Opened(_) => (1, told),
         item::Item::Series(wire) => {
@@ -179,6 +179,11 @@ fn through_the_model(told: item::Item, kinds: &mut [usize; 11]) -> item::Item {
         item::Item::End(_) => (9, told),
         item::Item::Epoch(wire) => {
             (10, item::Item::Epoch(series::epoch_to_wire(series::epoch_from_wire(Some(wire)).unwrap())))
+        }
+        item::Item::Alarm(mut wire) => {
+            let keys = wire.paths.iter().map(|path| series::key_from_wire(path).unwrap());
+            wire.paths = keys.map(|key| series::key_to_wire(&key)).collect();
+            (11, item::Item::Alarm(wire))
         }
     };
     kinds[kind] += 1;

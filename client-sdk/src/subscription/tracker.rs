@@ -141,6 +141,7 @@ impl Tracker {
                 out.push_back(Update::Gap { gap, late: false });
             }
             Some(Told::Epoch(epoch)) => drop(self.stream.epoch(Some(epoch)).map_err(wire)?),
+            Some(Told::Alarm(alarm)) => out.push_back(Update::Alarm(Box::new(alarm))),
             Some(Told::End(end)) => return Ok(Flow::Ended(end)),
             // Of a later version; progress says whether anything was missed.
             None => {}
@@ -181,7 +182,7 @@ impl Tracker {
             Some(Told::Progress(progress)) => drop(self.fetch.epoch(progress.epoch).map_err(wire)?),
             Some(Told::Epoch(epoch)) => drop(self.fetch.epoch(Some(epoch)).map_err(wire)?),
             Some(Told::End(end)) => return Ok(Flow::Ended(end)),
-            Some(Told::Lagged(_) | Told::Life(_) | Told::Bins(_)) | None => {}
+            Some(Told::Lagged(_) | Told::Life(_) | Told::Bins(_) | Told::Alarm(_)) | None => {}
         }
         Ok(Flow::On)
     }

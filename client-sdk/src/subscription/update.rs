@@ -4,6 +4,7 @@ use crate::error::ClientError;
 use crate::sample::{BinSet, Samples};
 use bytes::Bytes;
 use hedgerow_model::{Epoch, Gap, Life, NumberRange, Position, SeriesDef, SeriesId, UnixMillis};
+use hedgerow_proto::filter::Alarm;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -78,6 +79,9 @@ pub enum Update {
         /// Why.
         reason: Arc<str>,
     },
+    /// An alarm, as it is now; where alarms were asked for. After a lost connection those that are open come again: its version
+    /// says whether there is anything new.
+    Alarm(Box<Alarm>),
     /// All that was asked for up to here has been given, or is named by a gap or a lagged update.
     Progress {
         /// The epoch of the numbers.

@@ -15,5 +15,5 @@ mod warden;
 pub mod wire;
 
 pub use client::{Keeper, KeeperCommand, KeeperCounters, Running, ScriptRun};
-pub use probe::ScriptModule;
+pub use probe::{ScriptModule, base_environment};
 pub use wire::{Ending, ScriptOutcome, Stage};

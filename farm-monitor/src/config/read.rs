@@ -3,7 +3,7 @@
 use super::credentials::Credentials;
 use super::profiles::{self, Profiles};
 use super::snmp::Known;
-use super::{FarmConfig, collector, door, filters, settings, view};
+use super::{FarmConfig, action, collector, door, filters, settings, view};
 use hedgerow_toml_tree::{
     self as tree, Complaint, Findings, KeyPath, Place, Refused, Section, Source, Table, Wrong, print_size,
 };
@@ -157,7 +157,10 @@ fn said(error: &io::Error) -> String {
 fn merged(tables: Vec<Table>, findings: &Findings<'_>) -> Table {
     let whole = |path: &[String]| {
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        matches!(path.as_slice(), ["collector" | "credentials" | "view", _] | ["cache", "cluster", _])
+        matches!(
+            path.as_slice(),
+            ["action" | "collector" | "credentials" | "view", _] | ["cache", "cluster", _]
+        )
     };
     let mut root = Table::new();
     for table in tables {
@@ -194,6 +197,10 @@ fn config(root: &Table, findings: &Findings<'_>, host: &str, profiles: Profiles)
         collectors,
         traps,
         filters: filters::filters(section.inner("filters")),
+        actions: by_name(section.named("action"))
+            .into_iter()
+            .map(|(name, inner)| action::action(name, inner))
+            .collect(),
         credentials: credentials.into_good(),
         own_profiles: profiles.own,
         profiles: profiles.all,
@@ -216,7 +223,8 @@ pub(super) fn known_keys() -> BTreeSet<String> {
         [cache.cluster.a]\n[view.a]\n[collector.a]\nmodule = \"host\"\ntargets = [{}]\n\
         [collector.b]\nmodule = \"script\"\nenvironment.A = {}\n\
         [collector.c]\nmodule = \"snmp\"\ntargets = [{}]\n\
-        [credentials.a]\ncommunity = {}\nauth_password = {}\nprivacy_password = {}\n";
+        [credentials.a]\ncommunity = {}\nauth_password = {}\nprivacy_password = {}\n\
+        [action.a]\nenvironment.A = {}\narguments.A = {}\n";
     let sources = [Source { path: PathBuf::new(), text: ONE_OF_EACH.to_owned(), secrets: &[] }];
     let findings = Findings::new(&sources);
     let root = sources.first().and_then(|source| tree::parse(0, source).ok());

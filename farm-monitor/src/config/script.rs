@@ -23,7 +23,7 @@ const FORMATS: [(&str, ScriptFormat); 4] = [
     ("influx", ScriptFormat::Influx),
 ];
 
-const COMMAND: &str = "a list of words, as [\"/usr/bin/df\", \"--output=pcent\"]";
+pub(super) const COMMAND: &str = "a list of words, as [\"/usr/bin/df\", \"--output=pcent\"]";
 
 /// Reads them.
 pub(super) fn options(section: &mut Section<'_>) -> ScriptSpec {
@@ -52,7 +52,7 @@ pub(super) fn options(section: &mut Section<'_>) -> ScriptSpec {
 }
 
 /// Reads `command`; a whole command line is refused with the words it has.
-fn command(section: &mut Section<'_>) -> Got<Vec<String>> {
+pub(super) fn command(section: &mut Section<'_>) -> Got<Vec<String>> {
     let line = section.read("command", |node| match &node.value {
         Value::Text(line) => {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -63,7 +63,8 @@ fn command(section: &mut Section<'_>) -> Got<Vec<String>> {
     if line == Got::Bad { Got::Bad } else { section.list("command", COMMAND, word) }
 }
 
-fn word(node: &Node) -> Result<String, Wrong> {
+/// A word of a command.
+pub(super) fn word(node: &Node) -> Result<String, Wrong> {
     let word = text(node, "text in quotes")?;
     if word.contains('\0') { Err(Wrong::new("holds a NUL character", "text")) } else { Ok(word) }
 }
@@ -77,7 +78,8 @@ fn format(node: &Node) -> Result<ScriptFormat, Wrong> {
         .ok_or_else(|| Wrong::new(format!("no format `{format}`"), one_of(&words)).near(&format, words))
 }
 
-fn environment(section: &mut Section<'_>) -> BTreeMap<String, String> {
+/// Reads `environment`.
+pub(super) fn environment(section: &mut Section<'_>) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     let findings = section.findings;
     for (name, entry, path) in section.inner("environment").free() {

@@ -25,6 +25,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{Notify, watch};
 
 /// The folder of components in the farm's, for its owner only.
@@ -48,6 +49,7 @@ struct Shared {
     /// A retry: fetches may be due.
     wake: Notify,
     settings: Mutex<FilterSettings>,
+    heard_all: AtomicBool,
     now: fn() -> UnixMillis,
 }
 
@@ -78,6 +80,7 @@ impl Deployments {
             lines: watch::channel(0).0,
             wake: Notify::new(),
             settings: Mutex::new(settings),
+            heard_all: AtomicBool::new(false),
             now,
         })))
     }
@@ -144,6 +147,11 @@ impl Deployments {
     /// The statuses of those with these names; with none: of all.
     pub fn statuses(&self, names: &[String]) -> Vec<DeploymentStatus> {
         self.0.roster.lock().statuses(names)
+    }
+
+    /// Whether some lookup has told all that stands: what is not known now does not stand.
+    pub fn has_heard_all(&self) -> bool {
+        self.0.heard_all.load(Ordering::Acquire)
     }
 
     /// Why the farm runs no filters at all.

@@ -101,6 +101,11 @@ impl SeriesTable {
         self.count
     }
 
+    /// One series, by its names.
+    pub fn by_key(&self, key: &SeriesKey) -> Option<&Known> {
+        self.get(*self.by_key.get(key)?)
+    }
+
     /// One series.
     pub fn get(&self, id: SeriesId) -> Option<&Known> {
         self.known.get((id.0 as usize).checked_sub(1)?)?.as_ref()
@@ -225,13 +230,16 @@ impl SeriesTable {
         revived
     }
 
-    /// Sets a series' life; says whether that changed anything.
-    pub fn set_life(&mut self, id: SeriesId, life: Life, reason: &Arc<str>) -> bool {
+    /// Sets a series' life, behind this number; says whether that changed anything.
+    pub fn set_life(&mut self, id: SeriesId, life: Life, reason: &Arc<str>, after: u64) -> bool {
         let Some(known) = self.get_mut(id).filter(|known| known.life != life || known.unconfirmed) else {
             return false;
         };
         let (origin, before) = (known.origin, known.life);
         known.unconfirmed = false;
+        if known.told == Life::Live {
+            known.silent_after = after;
+        }
         (known.life, known.told) = (life, life);
         known.life_reason = Arc::clone(reason);
         match (before == Life::Ended, life == Life::Ended) {

@@ -13,8 +13,9 @@ mod tests;
 pub use book::{AlarmBook, BookError, Bounds, MAX_SERIES, Said};
 pub use silence::{Silence, SilenceId};
 
+use crate::run::Place;
 use hedgerow_model::registration::Id;
-use hedgerow_model::{Position, SeriesKey, Status, UnixMillis};
+use hedgerow_model::{SeriesKey, Status, UnixMillis};
 
 /// Which alarm: its deployment and the key that its filter gave it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,8 +90,8 @@ pub struct Alarm {
     pub unknown: Option<Unknown>,
     /// The silence that covers it.
     pub silenced: Option<SilenceId>,
-    /// The last number that its filter had consumed when it spoke: what a replay says again is passed over.
-    pub cause: Position,
+    /// What its filter had consumed when it last spoke of it.
+    pub cause: Place,
     /// Rises with every change.
     pub version: u64,
 }

@@ -136,6 +136,7 @@ impl<'a> Event<'a> {
             | Update::Series { .. }
             | Update::Samples(_)
             | Update::Bins(_)
+            | Update::Alarm(_)
             | Update::Progress { .. } => None,
         }
     }

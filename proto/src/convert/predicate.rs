@@ -78,7 +78,11 @@ pub fn pattern_to_wire(pattern: &PathPattern) -> wire::PathPattern {
     }
 }
 
-fn pattern_from_wire(wire: wire::PathPattern) -> Result<PathPattern, WireError> {
+/// A pattern from the wire.
+///
+/// # Errors
+/// Which of its parts is not of its form.
+pub fn pattern_from_wire(wire: wire::PathPattern) -> Result<PathPattern, WireError> {
     let glob = |field: &str, text: &str| {
         let text = if text.is_empty() { "*" } else { text };
         Glob::new(text).map_err(|e| WireError::new(field, e.to_string()))

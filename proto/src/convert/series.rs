@@ -52,23 +52,44 @@ fn duration(millis: u64) -> Option<Duration> {
 pub fn to_wire(id: SeriesId, def: &SeriesDef) -> common::Series {
     common::Series {
         id: id.0,
-        cluster: def.key.cluster.to_string(),
-        node: def.key.node.to_string(),
-        parameter: def.key.parameter.to_string(),
-        labels: def
-            .key
-            .labels
-            .iter()
-            .map(|(key, value)| common::Label { key: key.to_owned(), value: value.to_owned() })
-            .collect(),
         kind: def.kind as i32,
         unit: def.unit.clone(),
         source: def.source.clone(),
         interval_ms: millis(def.interval),
         lifetime_ms: millis(def.lifetime),
         description: def.description.clone(),
-        views: Vec::new(),
+        ..key_to_wire(&def.key)
     }
+}
+
+/// The names of a series, for the wire: without an id, and without what is declared of it.
+pub fn key_to_wire(key: &SeriesKey) -> common::Series {
+    common::Series {
+        cluster: key.cluster.to_string(),
+        node: key.node.to_string(),
+        parameter: key.parameter.to_string(),
+        labels: labels_to_wire(&key.labels),
+        ..common::Series::default()
+    }
+}
+
+/// The names of a series from the wire.
+///
+/// # Errors
+/// Which of them is not of its form.
+pub fn key_from_wire(series: &common::Series) -> Result<SeriesKey, WireError> {
+    let name = |field: &str, text: &str| Name::new(text).map_err(|e| WireError::new(field, e.to_string()));
+    Ok(SeriesKey {
+        cluster: name("cluster", &series.cluster)?,
+        node: name("node", &series.node)?,
+        parameter: name("parameter", &series.parameter)?,
+        labels: Labels::new(series.labels.iter().map(|l| (&l.key, &l.value)))
+            .map_err(|e| WireError::new("labels", e.to_string()))?,
+    })
+}
+
+fn labels_to_wire(labels: &Labels) -> Vec<common::Label> {
+    labels.iter().map(|(key, value)| common::Label { key: key.to_owned(), value: value.to_owned() }).collect()
 }
 
 /// A series from the wire.
@@ -79,14 +100,7 @@ pub fn from_wire(series: common::Series) -> Result<(SeriesId, SeriesDef), WireEr
     if series.id == 0 {
         return Err(WireError::new("id", "0: ids begin with 1"));
     }
-    let name = |field: &str, text: &str| Name::new(text).map_err(|e| WireError::new(field, e.to_string()));
-    let key = SeriesKey {
-        cluster: name("cluster", &series.cluster)?,
-        node: name("node", &series.node)?,
-        parameter: name("parameter", &series.parameter)?,
-        labels: Labels::new(series.labels.iter().map(|l| (&l.key, &l.value)))
-            .map_err(|e| WireError::new("labels", e.to_string()))?,
-    };
+    let key = key_from_wire(&series)?;
     // A kind of a later version is shown as it comes: no rates are made of it, no texts looked up.
     let kind = kind_from_wire(series.kind).unwrap_or(Kind::Gauge);
     let def = SeriesDef {

@@ -12,6 +12,11 @@ pub struct SubscribeRequest {
     /// also the most.
     #[prost(uint64, tag = "3")]
     pub queue_bytes: u64,
+    /// Also the farm's alarms: after `opened` those that are open, then each that changes, as it is now. Those of which a path
+    /// matches, and those of a deployment whose name a pattern has for its cluster, with nothing behind it. Not kept by the token:
+    /// where the stream goes on, those that are open come again.
+    #[prost(bool, tag = "4")]
+    pub alarms: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct QueryRequest {
@@ -34,7 +39,7 @@ pub struct NumberRange {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Item {
-    #[prost(oneof = "item::Item", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "item::Item", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub item: ::core::option::Option<item::Item>,
 }
 /// Nested message and enum types in `Item`.
@@ -65,6 +70,9 @@ pub mod item {
         /// Names an epoch whole, before the first batch with its numbers where it is not the running one.
         #[prost(message, tag = "10")]
         Epoch(super::super::super::common::v1::Epoch),
+        /// As it is now. A state: what it was meanwhile may not have been told.
+        #[prost(message, tag = "11")]
+        Alarm(super::super::super::filter::v1::Alarm),
     }
 }
 /// How the subscription was understood.

@@ -31,12 +31,17 @@ pub struct ScriptModule {
 impl ScriptModule {
     /// Scripts get `HOME` and `TZ` of this process, a fixed `PATH` and `LANG`, and nothing else but what is configured.
     pub fn new(keeper: Keeper) -> Self {
-        let mut environment =
-            BTreeMap::from([("PATH".to_owned(), PATH.to_owned()), ("LANG".to_owned(), "C.UTF-8".to_owned())]);
-        environment.insert("HOME".to_owned(), std::env::var("HOME").unwrap_or_else(|_| "/".to_owned()));
-        environment.extend(std::env::var("TZ").ok().map(|tz| ("TZ".to_owned(), tz)));
-        Self { keeper, environment }
+        Self { keeper, environment: base_environment() }
     }
+}
+
+/// What programs that the farm runs have in their environment, besides what is configured.
+pub fn base_environment() -> BTreeMap<String, String> {
+    let mut environment =
+        BTreeMap::from([("PATH".to_owned(), PATH.to_owned()), ("LANG".to_owned(), "C.UTF-8".to_owned())]);
+    environment.insert("HOME".to_owned(), std::env::var("HOME").unwrap_or_else(|_| "/".to_owned()));
+    environment.extend(std::env::var("TZ").ok().map(|tz| ("TZ".to_owned(), tz)));
+    environment
 }
 
 impl Module for ScriptModule {

@@ -12,6 +12,7 @@ use hedgerow_client::lease::Body;
 use hedgerow_model::deployment::KIND;
 use hedgerow_model::registration::{Id, Instance, Mesh, Registration};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -128,6 +129,7 @@ impl Deployments {
             let unused = roster.unused();
             drop(roster);
             shared.changed();
+            shared.heard_all.fetch_or(heard_all, Ordering::Release);
             // Only now: what is kept names them no more.
             unused.into_iter().for_each(|hash| shared.components.remove(hash));
         })

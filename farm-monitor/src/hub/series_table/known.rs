@@ -36,6 +36,8 @@ pub struct Known {
     pub unconfirmed: bool,
     /// What the stream and the cache were last told of its life.
     pub(in crate::hub) told: Life,
+    /// Behind which number it was told not to live any more; 0: in an earlier run.
+    pub(in crate::hub) silent_after: u64,
     /// When the last sample came (or the farm started), by the farm's clock.
     pub heard: UnixMillis,
     /// The interval as it shows, where none is declared.
@@ -62,6 +64,7 @@ impl Known {
             life_reason: "".into(),
             unconfirmed: false,
             told: Life::Live,
+            silent_after: 0,
             heard: now,
             learned: None,
             origin,

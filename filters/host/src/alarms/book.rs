@@ -4,12 +4,16 @@ use super::{
     Acknowledgement, Alarm, AlarmChange, AlarmKey, Raise, Silence, SilenceId, Transition, Unknown,
     UnknownCause,
 };
+use crate::run::Place;
 use hedgerow_model::registration::Id;
 use hedgerow_model::{Life, Position, SeriesKey, Status, UnixMillis};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// A confirmation alone is a change worth keeping once in this time.
 const CONFIRMED_EVERY_MS: i64 = 60_000;
+
+/// Why an alarm is unknown whose deployment runs, but has forgotten it.
+const BEGAN_ANEW: &str = "its deployment began anew and has not spoken of it since";
 
 /// Most series that one alarm names; further ones are left out.
 pub const MAX_SERIES: usize = 16;
@@ -19,6 +23,8 @@ pub const MAX_SERIES: usize = 16;
 pub struct Bounds {
     /// Open ones of one deployment. Past it a new one is refused and counted.
     pub open_per_deployment: usize,
+    /// Open ones of all deployments, those that do not run any more too. Past it a new one is refused and counted.
+    pub open: usize,
     /// Cleared ones kept, of all deployments. Past it the one cleared first goes.
     pub cleared: usize,
     /// How long a cleared one is kept, in milliseconds.
@@ -29,7 +35,13 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { open_per_deployment: 1_000, cleared: 1_000, cleared_ms: 30 * 86_400_000, silences: 1_000 }
+        Self {
+            open_per_deployment: 1_000,
+            open: 10_000,
+            cleared: 1_000,
+            cleared_ms: 30 * 86_400_000,
+            silences: 1_000,
+        }
     }
 }
 
@@ -78,10 +90,10 @@ pub struct AlarmBook {
     cleared: VecDeque<Alarm>,
     silences: BTreeMap<SilenceId, Silence>,
     next_silence: SilenceId,
-    /// Of each deployment, the number that caused what it said last.
-    through: HashMap<String, Position>,
-    /// Series of which alarms speak and that are silent now, and why.
-    silent: HashMap<SeriesKey, String>,
+    /// Of each deployment, what caused what it said last.
+    through: BTreeMap<String, Place>,
+    /// Series of which alarms speak and that are silent now: since behind which number, and why.
+    silent: HashMap<SeriesKey, (Position, String)>,
     /// Alarms that were refused because there were too many.
     refused: u64,
 }
@@ -92,11 +104,15 @@ impl AlarmBook {
         Self { farm: farm.to_owned(), bounds, next_silence: 1, ..Self::default() }
     }
 
-    /// Takes up what was kept: alarms open and cleared, and silences.
-    pub fn load(&mut self, alarms: Vec<Alarm>, silences: Vec<Silence>) {
+    /// Takes up what was kept: alarms open and cleared, silences, and of each deployment the cause of what it said last.
+    pub fn load(
+        &mut self,
+        alarms: Vec<Alarm>,
+        silences: Vec<Silence>,
+        through: impl IntoIterator<Item = (String, Place)>,
+    ) {
+        self.through = through.into_iter().collect();
         for alarm in alarms {
-            let through = self.through.entry(alarm.key.deployment.clone()).or_insert(alarm.cause);
-            *through = alarm.cause.max(*through);
             if alarm.cleared.is_some() {
                 self.cleared.push_back(alarm);
             } else {
@@ -125,6 +141,16 @@ impl AlarmBook {
         self.silences.values()
     }
 
+    /// Of each deployment of which there are alarms, the cause of what it said last.
+    pub fn through(&self) -> impl Iterator<Item = (&str, Place)> {
+        self.through.iter().map(|(deployment, through)| (deployment.as_str(), *through))
+    }
+
+    /// The series of which open alarms speak, each once.
+    pub fn sources(&self) -> HashSet<&SeriesKey> {
+        self.open.values().flat_map(|alarm| &alarm.series).collect()
+    }
+
     /// An alarm by its id.
     pub fn get(&self, id: Id) -> Option<&Alarm> {
         self.open.values().chain(&self.cleared).find(|alarm| alarm.id == id)
@@ -135,12 +161,12 @@ impl AlarmBook {
         self.refused
     }
 
-    /// What a filter said in one call, caused by what it had consumed up to `cause`. What it said of this or a later cause
+    /// What a filter said in one step, caused by what it had consumed up to `cause`. What it said of this or a later cause
     /// before, in a run that ended, is passed over. `new_id` gives a fresh id for each alarm raised.
     pub fn said(
         &mut self,
         deployment: &str,
-        cause: Position,
+        cause: Place,
         said: Vec<Said>,
         now: UnixMillis,
         mut new_id: impl FnMut() -> Id,
@@ -163,14 +189,14 @@ impl AlarmBook {
     fn raise(
         &mut self,
         mut raise: Raise,
-        cause: Position,
+        cause: Place,
         now: UnixMillis,
         new_id: &mut impl FnMut() -> Id,
     ) -> Option<AlarmChange> {
         raise.series.truncate(MAX_SERIES);
         if !self.open.contains_key(&raise.key) {
             let of_deployment = self.open.keys().filter(|key| key.deployment == raise.key.deployment).count();
-            if of_deployment >= self.bounds.open_per_deployment {
+            if of_deployment >= self.bounds.open_per_deployment || self.open.len() >= self.bounds.open {
                 self.refused += 1;
                 return None;
             }
@@ -199,13 +225,7 @@ impl AlarmBook {
         Some(self.changed(&key, from, None, now))
     }
 
-    fn clear(
-        &mut self,
-        key: &AlarmKey,
-        text: String,
-        cause: Position,
-        now: UnixMillis,
-    ) -> Option<AlarmChange> {
+    fn clear(&mut self, key: &AlarmKey, text: String, cause: Place, now: UnixMillis) -> Option<AlarmChange> {
         let alarm = self.open.get_mut(key)?;
         let from = std::mem::replace(&mut alarm.level, Status::Ok);
         (alarm.unknown, alarm.acknowledged) = (None, None);
@@ -230,7 +250,8 @@ impl AlarmBook {
         keys.iter().filter_map(|key| self.unknown(key, UnknownCause::Deployment, reason, now)).collect()
     }
 
-    /// A deployment runs again. With its state: what it said stands again. Without: it is for the filter to speak.
+    /// A deployment runs again. With its state: what it said stands again. Without, it is for the filter to speak: until then
+    /// what an earlier run of it said is unknown.
     pub fn deployment_runs(
         &mut self,
         deployment: &str,
@@ -240,17 +261,19 @@ impl AlarmBook {
         if !with_state {
             // It begins from nothing, with a number of its own.
             self.through.remove(deployment);
-            return Vec::new();
+            return self.deployment_stopped(deployment, BEGAN_ANEW, now);
         }
         let keys = self.keys_of(deployment);
         keys.iter().filter_map(|key| self.known(key, UnknownCause::Deployment, now)).collect()
     }
 
-    /// A series' life changed. An alarm all of whose series are silent is unknown; with the first that is back it stands as before.
+    /// A series' life changed, behind this number. An alarm all of whose series are silent is unknown, unless its filter spoke of
+    /// it knowing that; with the first that is back it stands as before.
     pub fn source(
         &mut self,
         series: &SeriesKey,
         life: Life,
+        behind: Position,
         reason: &str,
         now: UnixMillis,
     ) -> Vec<AlarmChange> {
@@ -263,7 +286,7 @@ impl AlarmBook {
         if keys.is_empty() {
             return Vec::new();
         }
-        self.silent.insert(series.clone(), reason.to_owned());
+        self.silent.insert(series.clone(), (behind, reason.to_owned()));
         keys.iter().filter_map(|key| self.judge_source(key, now)).collect()
     }
 
@@ -273,11 +296,14 @@ impl AlarmBook {
         self.unknown(key, UnknownCause::Source, &reason, now)
     }
 
-    /// Why nothing comes from its sources; none where something does.
+    /// Why nothing comes from its sources; none where something does, or where its filter spoke of it when it knew of that:
+    /// an alarm that something is silent stands.
     fn silence_of_sources(&self, alarm: &Alarm) -> Option<String> {
-        let last = alarm.series.last()?;
-        let why = self.silent.get(last)?;
-        alarm.series.iter().all(|series| self.silent.contains_key(series)).then(|| match alarm.series.len() {
+        let silent: Option<Vec<_>> = alarm.series.iter().map(|series| self.silent.get(series)).collect();
+        let (behind, why) = silent?.into_iter().max_by_key(|(behind, _)| *behind)?;
+        // The change of life is the first thing behind its number.
+        let was_told = alarm.cause >= Place { position: *behind, lives: 1 };
+        (!was_told).then(|| match alarm.series.len() {
             1 => format!("its source is silent: {why}"),
             count => format!("all {count} of its sources are silent: {why}"),
         })
@@ -383,9 +409,15 @@ impl AlarmBook {
         }
         let named: HashSet<&SeriesKey> = self.open.values().flat_map(|alarm| &alarm.series).collect();
         self.silent.retain(|series, _| named.contains(series));
+        let spoken_of: HashSet<&str> =
+            self.open.values().chain(&self.cleared).map(|alarm| alarm.key.deployment.as_str()).collect();
+        // Who has no alarm has said nothing that a replay could say twice.
+        self.through.retain(|deployment, _| spoken_of.contains(deployment.as_str()));
         let keys: Vec<AlarmKey> = self.open.keys().cloned().collect();
         let mut changes = Vec::new();
         for key in keys {
+            // One whose filter lags behind the silence of its sources speaks as if they lived.
+            changes.extend(self.judge_source(&key, now));
             let Some(alarm) = self.open.get(&key) else { continue };
             let over = |acknowledged: &Acknowledgement| acknowledged.until.is_some_and(|until| until <= now);
             let over = alarm.acknowledged.as_ref().is_some_and(over);
@@ -440,7 +472,7 @@ impl AlarmBook {
 }
 
 /// An alarm that nobody has told yet.
-fn fresh(raise: &Raise, id: Id, cause: Position, now: UnixMillis) -> Alarm {
+fn fresh(raise: &Raise, id: Id, cause: Place, now: UnixMillis) -> Alarm {
     Alarm {
         id,
         key: raise.key.clone(),

@@ -3,13 +3,17 @@
 
 use super::*;
 use hedgerow_model::predicate::PathPattern;
-use hedgerow_model::{Epoch, Glob, Labels, Life, Name};
+use hedgerow_model::{Epoch, Glob, Labels, Life, Name, Position};
 use proptest::prelude::*;
 
 const T: UnixMillis = 1_700_000_000_000;
 
-fn at(number: u64) -> Position {
+fn behind(number: u64) -> Position {
     Position { epoch: Epoch { start: 1, random: 7 }, number }
+}
+
+fn at(number: u64) -> Place {
+    behind(number).into()
 }
 
 fn series(node: &str) -> SeriesKey {
@@ -150,12 +154,8 @@ fn an_alarm_whose_deployment_stops_is_unknown_until_it_runs_again() {
     assert!(rig.book.deployment_stopped("full", "again", T + 2).is_empty());
     let back = rig.book.deployment_runs("full", true, T + 3);
     assert_eq!(back[0].alarm.level, Status::Critical);
-    rig.book.deployment_stopped("full", "upgraded", T + 4);
-    assert!(
-        rig.book.deployment_runs("full", false, T + 5).is_empty(),
-        "it has forgotten: it must speak first"
-    );
-    assert_eq!(rig.only().level, Status::Unknown);
+    rig.book.deployment_runs("full", false, T + 5);
+    assert_eq!(rig.only().level, Status::Unknown, "it has forgotten: it must speak first");
     rig.say_at(1, vec![clear("a")], T + 6);
     assert_eq!(rig.book.open().count(), 0, "a filter that begins anew has its own numbers");
 }
@@ -164,20 +164,47 @@ fn an_alarm_whose_deployment_stops_is_unknown_until_it_runs_again() {
 fn an_alarm_all_of_whose_sources_are_silent_is_unknown_and_comes_back_with_the_first() {
     let mut rig = Rig::new();
     rig.say(vec![raise("a", Status::Warning, &["n1", "n2"]), raise("b", Status::Info, &["n3"])], T);
-    assert!(rig.book.source(&series("n1"), Life::Stale, "missed 3 intervals of 10s", T + 1).is_empty());
-    let told = rig.book.source(&series("n2"), Life::Ended, "gone", T + 2);
+    assert!(
+        rig.book.source(&series("n1"), Life::Stale, behind(9), "missed 3 intervals of 10s", T + 1).is_empty()
+    );
+    let told = rig.book.source(&series("n2"), Life::Ended, behind(9), "gone", T + 2);
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].alarm.unknown.as_ref().unwrap().reason, "all 2 of its sources are silent: gone");
     // The deployment's silence is told over that of the sources, and ends by itself.
     rig.book.deployment_stopped("full", "removed", T + 3);
     let about = |rig: &Rig| rig.book.open().find(|alarm| alarm.key == key("a")).unwrap().clone();
     assert_eq!(about(&rig).unknown.unwrap().reason, "removed");
-    assert!(rig.book.source(&series("n1"), Life::Live, "", T + 4).is_empty());
-    rig.book.source(&series("n1"), Life::Stale, "again", T + 5);
+    assert!(rig.book.source(&series("n1"), Life::Live, behind(9), "", T + 4).is_empty());
+    rig.book.source(&series("n1"), Life::Stale, behind(9), "again", T + 5);
     rig.book.deployment_runs("full", true, T + 6);
     assert_eq!(about(&rig).unknown.unwrap().cause, UnknownCause::Source);
-    let back = rig.book.source(&series("n1"), Life::Live, "", T + 7);
+    let back = rig.book.source(&series("n1"), Life::Live, behind(9), "", T + 7);
     assert_eq!((back.len(), back[0].alarm.level), (1, Status::Warning));
+}
+
+#[test]
+fn an_alarm_raised_because_its_source_fell_silent_stands() {
+    let mut rig = Rig::new();
+    rig.say_at(5, vec![raise("full", Status::Warning, &["n1"])], T);
+    // It lags: the series fell silent behind number 7, and the filter has not come to that.
+    let told = rig.book.source(&series("n1"), Life::Stale, behind(7), "gone", T + 1);
+    assert_eq!(told[0].alarm.level, Status::Unknown);
+    rig.say_at(7, vec![raise("lags", Status::Warning, &["n1"])], T + 2);
+    let knowing = Place { position: behind(7), lives: 1 };
+    rig.book.said("full", knowing, vec![raise("silent", Status::Critical, &["n1"])], T + 3, || Id([77; 16]));
+    rig.book.deployment_stopped("full", "it restarts", T + 4);
+    rig.book.deployment_runs("full", true, T + 5);
+    rig.book.source(&series("n1"), Life::Ended, behind(7), "gone for good", T + 6);
+    let levels: Vec<_> = rig.book.open().map(|alarm| (alarm.key.key.as_str(), alarm.level)).collect();
+    assert_eq!(levels, [("full", Status::Unknown), ("lags", Status::Unknown), ("silent", Status::Critical)]);
+}
+
+#[test]
+fn what_another_change_of_life_behind_the_same_number_caused_is_no_replay() {
+    let mut rig = Rig::new();
+    rig.say_at(5, vec![raise("a", Status::Critical, &["n1"])], T);
+    let first = Place { position: behind(5), lives: 1 };
+    assert_eq!(rig.book.said("full", first, vec![clear("a")], T + 1, || Id([9; 16])).len(), 1);
 }
 
 #[test]
@@ -264,8 +291,9 @@ proptest! {
                 Step::Stop => rig.book.deployment_stopped("full", "stopped", now),
                 Step::Run => rig.book.deployment_runs("full", true, now),
                 Step::Life(node, live) => {
+                    let number = rig.number;
                     let life = if live { Life::Live } else { Life::Stale };
-                    rig.book.source(&series(NODES[usize::from(node)]), life, "silent", now)
+                    rig.book.source(&series(NODES[usize::from(node)]), life, behind(number), "silent", now)
                 }
                 Step::Acknowledge => {
                     let id = rig.book.open().next().map(|alarm| alarm.id);
@@ -300,7 +328,9 @@ proptest! {
             prop_assert_eq!(standing, rig.book.open().count());
         }
         let mut again = AlarmBook::new("site", Bounds::default());
-        again.load(rig.book.open().chain(rig.book.cleared()).cloned().collect(), Vec::new());
+        let through: Vec<_> = rig.book.through().map(|(name, place)| (name.to_owned(), place)).collect();
+        again.load(rig.book.open().chain(rig.book.cleared()).cloned().collect(), Vec::new(), through);
+        prop_assert!(again.through().eq(rig.book.through()));
         prop_assert!(again.open().eq(rig.book.open()));
         prop_assert!(again.cleared().eq(rig.book.cleared()));
     }
