@@ -10,11 +10,12 @@ use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-/// A WASM module with nothing in it but a section of this text.
+/// A shipped filter, with a section of this text at its end.
 fn component(sandbox: &Sandbox, text: &str) -> String {
     let section = format!("\u{1}x{text}");
-    let mut bytes = b"\0asm\x01\0\0\0\0".to_vec();
-    bytes.push(u8::try_from(section.len()).unwrap());
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../filters/prebuilt/threshold.wasm");
+    let mut bytes = fs::read(shipped).unwrap();
+    bytes.extend([0, u8::try_from(section.len()).unwrap()]);
     bytes.extend(section.as_bytes());
     let path = sandbox.path("scripts").join("watcher.wasm");
     fs::write(&path, bytes).unwrap();
@@ -22,7 +23,7 @@ fn component(sandbox: &Sandbox, text: &str) -> String {
 }
 
 fn deploy(sandbox: &Sandbox, file: &str, name: &str, more: &[&str]) -> Finished {
-    let mut words = vec!["filter", "deploy", file, "--as", name];
+    let mut words = vec!["filter", "deploy", file, "--as", name, "--set", "above=0.9"];
     words.extend(more);
     sandbox.client(&words)
 }
@@ -75,8 +76,7 @@ fn it_reaches_the_farm_and_the_lookup_that_were_away_and_survives_a_restart_of_e
     let mut second = sandbox.lookup("lookup-2", 2);
     second.kill();
     let file = component(&sandbox, "one");
-    let deployed =
-        deploy(&sandbox, &file, "disk-full", &["--set", "above=0.9", "--on", "*/hosts/*/disk_used"]).ok();
+    let deployed = deploy(&sandbox, &file, "disk-full", &["--on", "*/hosts/*/disk_used"]).ok();
     assert!(
         deployed.stdout.contains("serial 1, to all farms; 1 of 2 lookups have it"),
         "{}",
@@ -89,7 +89,7 @@ fn it_reaches_the_farm_and_the_lookup_that_were_away_and_survives_a_restart_of_e
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600, "for this user's eyes only");
 
     let mut farm = sandbox.farm_alone();
-    let told = comes_to(&sandbox, "disk-full", "admitted");
+    let told = comes_to(&sandbox, "disk-full", "running");
     assert_eq!(told["parameters"]["above"], 0.9);
     assert_eq!(told["parameters"]["on"][0], "*/hosts/*/disk_used");
     let filters = sandbox.path("mesh/farm/filters");
@@ -109,13 +109,11 @@ fn it_reaches_the_farm_and_the_lookup_that_were_away_and_survives_a_restart_of_e
 
     // Nobody is there but the farm.
     let mut farm = sandbox.farm_alone();
-    let alone = wait_for("the farm alone", PATIENCE, || at_the_farm(&sandbox).pop());
-    assert_eq!(
-        (alone.name.as_str(), alone.serial, alone.state()),
-        ("disk-full", 1, DeploymentState::Admitted)
-    );
+    let runs = |status: &DeploymentStatus| status.state() == DeploymentState::Running;
+    let alone = wait_for("the farm alone", PATIENCE, || at_the_farm(&sandbox).pop().filter(runs));
+    assert_eq!((alone.name.as_str(), alone.serial), ("disk-full", 1));
     let _lookups = both_lookups(&sandbox);
-    assert_eq!(comes_to(&sandbox, "disk-full", "admitted")["serial"], 1);
+    assert_eq!(comes_to(&sandbox, "disk-full", "running")["serial"], 1);
 
     // Replaced and taken back while the farm is away.
     farm.kill();
@@ -128,7 +126,7 @@ fn it_reaches_the_farm_and_the_lookup_that_were_away_and_survives_a_restart_of_e
     let told = wait_for("serial 2 at the farm", PATIENCE, || {
         at_the_farm(&sandbox)
             .into_iter()
-            .find(|status| status.serial == 2 && status.state() == DeploymentState::Admitted)
+            .find(|status| status.serial == 2 && status.state() == DeploymentState::Running)
     });
     assert_eq!(told.name, "disk-full");
     assert_eq!(at_the_farm(&sandbox).len(), 1, "what was taken back never came");
@@ -140,18 +138,15 @@ fn a_higher_serial_replaces_its_owner_removes_and_nobody_else_takes_the_name() {
     let _up = sandbox.up();
     let file = component(&sandbox, "one");
     let first = deploy(&sandbox, &file, "mine", &["--json"]).json().remove(0);
-    assert_eq!((&first["serial"], &first["farms"][0]["state"]), (&Value::from(1), &Value::from("admitted")));
+    assert_eq!((&first["serial"], &first["farms"][0]["state"]), (&Value::from(1), &Value::from("running")));
     let file = component(&sandbox, "two");
     let second = deploy(&sandbox, &file, "mine", &["--json", "--fresh"]).json().remove(0);
-    assert_eq!(
-        (&second["serial"], &second["farms"][0]["state"]),
-        (&Value::from(2), &Value::from("admitted"))
-    );
+    assert_eq!((&second["serial"], &second["farms"][0]["state"]), (&Value::from(2), &Value::from("running")));
     assert_ne!(first["component"], second["component"]);
     let owner = first["owner"].as_str().unwrap().to_owned();
     let logged = sandbox.client(&["filter", "logs", "mine", "--json"]).json();
     let said = |text: &str| logged.iter().any(|line| line["text"] == text && line["of_farm"] == true);
-    assert!(said("serial 1 is admitted") && said("serial 2 is admitted"), "{logged:?}");
+    assert!(said("serial 1 is running") && said("serial 2 is running"), "{logged:?}");
 
     another_author(&sandbox, "first-author");
     let theirs = deploy(&sandbox, &file, "mine", &[]);
@@ -164,7 +159,7 @@ fn a_higher_serial_replaces_its_owner_removes_and_nobody_else_takes_the_name() {
     assert_eq!(status(&sandbox, "mine").len(), 2, "both stand in the mesh");
     let held: Vec<_> = at_the_farm(&sandbox).iter().map(|status| (status.serial, status.state())).collect();
     assert!(
-        held.contains(&(2, DeploymentState::Admitted)) && held.contains(&(1, DeploymentState::Refused)),
+        held.contains(&(2, DeploymentState::Running)) && held.contains(&(1, DeploymentState::Refused)),
         "{held:?}"
     );
     sandbox.client(&["filter", "remove", "mine"]).ok();
@@ -215,7 +210,7 @@ fn the_farm_has_the_last_word() {
     });
     assert!(owners.contains(off["owner"].as_str().unwrap()), "{owners}");
     sandbox.configure(&before);
-    comes_to(&sandbox, "mine", "admitted");
+    comes_to(&sandbox, "mine", "running");
     // In the time of the end nobody has to do anything.
     deploy(&sandbox, &file, "mine", &["--until", "2s"]);
     wait_until("it has ended", PATIENCE, || at_the_farm(&sandbox).iter().all(|status| status.name != "mine"));

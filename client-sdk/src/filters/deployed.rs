@@ -68,7 +68,9 @@ impl AtFarm {
     /// Whether more may come of it by waiting a little.
     pub fn is_on_its_way(&self) -> bool {
         match &self.status {
-            Ok(status) => status.state() == DeploymentState::Preparing,
+            Ok(status) => {
+                matches!(status.state(), DeploymentState::Preparing | DeploymentState::Admitted)
+            }
             Err(absent) => !matches!(absent, Absent::Unreachable(_)),
         }
     }

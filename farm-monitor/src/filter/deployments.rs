@@ -7,6 +7,8 @@ pub use follow::Follow;
 
 use super::kept::Kept;
 use super::logs::{Place, Read};
+#[cfg(test)]
+use super::policy::Here;
 use super::policy::off;
 use super::roster::{Key, RetryError, Roster};
 use super::{Desired, Report};
@@ -16,6 +18,8 @@ use bytes::Bytes;
 use hedgerow_model::UnixMillis;
 use hedgerow_model::document::{Blob, Hash};
 use hedgerow_proto::filter::{DeploymentStatus, LogLevel};
+#[cfg(test)]
+use hedgerow_proto::signed::SignedDocument;
 use hedgerow_proto::signed::hash;
 use hedgerow_service::blob_files::BlobFiles;
 use parking_lot::Mutex;
@@ -83,6 +87,24 @@ impl Deployments {
             heard_all: AtomicBool::new(false),
             now,
         })))
+    }
+
+    /// From now on this stands, and all is heard; without lookups.
+    #[cfg(test)]
+    pub(in crate::filter) fn stand(&self, standing: &[Arc<SignedDocument>], here: &Here<'_>) {
+        self.0.settings.lock().clone_from(here.settings);
+        let mut roster = self.0.roster.lock();
+        roster.plan(standing, here, (self.0.now)());
+        roster.heard_all();
+        drop(roster);
+        self.0.changed();
+    }
+
+    /// A component, as if it had been fetched.
+    #[cfg(test)]
+    pub(in crate::filter) fn have(&self, blob: Blob, bytes: &[u8]) {
+        self.0.put(blob, bytes).expect("a folder that can be written");
+        self.0.roster.lock().fetched(blob.hash, Ok(()), (self.0.now)());
     }
 
     /// What is to run, from now on, all of it with each change.

@@ -251,3 +251,6 @@ fn why(deployments: &Deployments, key: &Key) -> Stop {
     }
     Stop::Gone("its deployment has ended, or was removed".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,14 +20,14 @@ use std::collections::BTreeMap;
 
 const NOW: i64 = 1_800_000_000_000;
 
-struct Farm {
+pub(in crate::filter) struct Farm {
     registration: Registration,
-    settings: FilterSettings,
+    pub(in crate::filter) settings: FilterSettings,
     taken: BTreeMap<String, String>,
 }
 
 impl Farm {
-    fn new() -> Self {
+    pub(in crate::filter) fn new() -> Self {
         let registration = Registration {
             id: Id([1; 16]),
             mesh: Mesh { name: "m".into(), id: Id([2; 16]) },
@@ -46,24 +46,24 @@ impl Farm {
         Self { registration, settings: FilterSettings::default(), taken }
     }
 
-    fn here(&self) -> Here<'_> {
+    pub(in crate::filter) fn here(&self) -> Here<'_> {
         Here { registration: &self.registration, settings: &self.settings, taken: &self.taken }
     }
 }
 
-struct Author(Identity);
+pub(in crate::filter) struct Author(Identity);
 
 impl Author {
-    fn new() -> Self {
+    pub(in crate::filter) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self(Identity::open(folder.path()).unwrap())
     }
 
-    fn owner(&self) -> Owner {
+    pub(in crate::filter) fn owner(&self) -> Owner {
         self.0.owner()
     }
 
-    fn deploys_with(
+    pub(in crate::filter) fn deploys_with(
         &self,
         name: &str,
         serial: u64,

@@ -6,7 +6,9 @@ use wit_component::StringEncoding;
 use wit_parser::Resolve;
 
 pub fn fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fixtures")
+    let crates = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let root = crates.ancestors().find(|folder| folder.join("filters/fixtures").is_dir());
+    root.unwrap().join("filters/fixtures")
 }
 
 /// The module of a fixture: `echo.wat` with the parts replaced that the fixture has.

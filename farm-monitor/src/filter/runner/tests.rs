@@ -1,0 +1,328 @@
+//! Deployments that run, with real components, on a hub and a cache of their own.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../../../../filters/host/tests/support/guests.rs"]
+mod guests;
+mod site;
+
+use crate::hub::{Bounds, LifeRules};
+use hedgerow_filter_host::guest::Fault;
+use hedgerow_model::Life;
+use hedgerow_proto::filter::DeploymentState::{Quarantined, Refused, Running};
+use site::{Site, look, prebuilt};
+use std::time::Duration;
+
+/// Past 0.5, where it has been for a second.
+const PARAMETERS: &str = r#"{"on": ["*/c/*/*"], "above": 0.5, "hold": "1s"}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deployed_runs_and_what_it_emits_is_what_a_backtest_gives() {
+    let mut site = Site::new();
+    site.deploy("t", 1, &prebuilt("threshold"), PARAMETERS, |_| ());
+    site.comes_to("t", Running, "").await;
+    for round in 0..40 {
+        site.give(round, 5);
+    }
+    site.emits("t", 200).await;
+    assert_eq!(site.stored("t"), site.backtest("t", &prebuilt("threshold"), PARAMETERS));
+    look("its cost is told", || {
+        let cost = site.status("t").unwrap().cost.unwrap();
+        (cost.samples_in, cost.samples_out, cost.behind) == (200, 200, 0)
+            && cost.memory_bytes > 0
+            && cost.cpu_us > 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_it_emits_what_it_would_have_without() {
+    let mut site = Site::new();
+    site.deploy("t", 1, &prebuilt("threshold"), PARAMETERS, |_| ());
+    site.comes_to("t", Running, "").await;
+    let mut round = 0;
+    for kill in 0..6 {
+        for _ in 0..40 {
+            site.give(round, 7);
+            round += 1;
+        }
+        if kill % 2 == 0 {
+            site.emits("t", usize::try_from(round).unwrap() * 7).await;
+        }
+        // What comes after its last word is not consumed, whoever was quicker.
+        site = site
+            .killed(|site| {
+                for _ in 0..10 {
+                    site.give(round, 7);
+                    round += 1;
+                }
+            })
+            .await;
+    }
+    site.emits("t", usize::try_from(round).unwrap() * 7).await;
+    assert_eq!(site.stored("t"), site.backtest("t", &prebuilt("threshold"), PARAMETERS));
+    let before = site.stored("t").len();
+    site = site.drained().await;
+    site.comes_to("t", Running, "").await;
+    site.give(round, 7);
+    site.emits("t", before + 7).await;
+    assert_eq!(site.stored("t"), site.backtest("t", &prebuilt("threshold"), PARAMETERS));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_loops_is_quarantined_and_harms_nobody() {
+    let mut site = Site::with(|filters| filters.call_time = Duration::from_millis(20));
+    site.deploy("good", 1, &prebuilt("threshold"), PARAMETERS, |_| ());
+    site.deploy("bad", 1, &guests::guest("loop-in-batch"), "", |_| ());
+    site.deploy("worse", 1, &guests::guest("memory-bomb"), "", |_| ());
+    site.comes_to("good", Running, "").await;
+    site.comes_to("bad", Running, "").await;
+    site.comes_to("worse", Running, "").await;
+    let begun = tokio::time::Instant::now();
+    site.give(0, 3);
+    site.comes_to("bad", Quarantined, "processor time").await;
+    site.comes_to("worse", Quarantined, "memory").await;
+    assert!(begun.elapsed() < Duration::from_secs(30), "two waits of 1 s and 2 s: {:?}", begun.elapsed());
+    for round in 1..20 {
+        site.give(round, 3);
+    }
+    site.emits("good", 60).await;
+    assert!(site.stored("bad").is_empty());
+    let restarts = site.status("bad").unwrap().cost.unwrap().restarts;
+    assert_eq!(restarts, 2, "tried three times");
+    assert!(site.log("bad").contains("serial 1 is backing off: in `on-batch`"), "{}", site.log("bad"));
+
+    // Somebody thinks that it is better now; it is not.
+    site.deployments.retry("bad").unwrap();
+    look("tried again", || site.status("bad").unwrap().cost.unwrap().restarts > restarts).await;
+    site.comes_to("bad", Quarantined, "processor time").await;
+    // A new serial may do what the one before could not.
+    site.deploy("bad", 2, &guests::guest("echo"), "", |_| ());
+    site.comes_to("bad", Running, "").await;
+    site.give(20, 3);
+    look("it emits", || !site.stored("bad").is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_farm_does_not_take_is_refused_at_once_and_says_what_would_have_to_change() {
+    let mut site = Site::with(|filters| filters.hidden = vec![hedgerow_model::Glob::new("c").unwrap()]);
+    site.deploy("none", 1, b"\0asm\x01\0\0\0", "", |_| ());
+    site.comes_to("none", Refused, "it is no filter").await;
+    site.deploy("words", 1, &prebuilt("threshold"), r#"{"above": "much"}"#, |_| ());
+    site.comes_to("words", Refused, "above").await;
+    site.deploy("hidden", 1, &prebuilt("threshold"), PARAMETERS, |_| ());
+    site.comes_to("hidden", Refused, "reads the cluster `c`").await;
+    site.deploy("alarms", 1, &prebuilt("threshold-alarm"), r#"{"above": 1}"#, |_| ());
+    site.comes_to("alarms", Refused, "alarms").await;
+    site.deploy("back", 1, &looking_back(864_000_000), "", |_| ());
+    site.comes_to("back", Refused, "10d of look-back").await;
+    // What is hidden is not shown by a wildcard either.
+    site.deploy("all", 1, &guests::guest("echo"), "", |_| ());
+    site.comes_to("all", Running, "").await;
+    site.give(0, 3);
+    site.give_to("d", 0, 3);
+    site.emits("all", 3).await;
+
+    site.configure(|filters| filters.hidden.clear());
+    site.comes_to("hidden", Running, "").await;
+    site.comes_to("all", Running, "").await;
+    site.give(1, 3);
+    site.emits("hidden", 3).await;
+    site.emits("all", 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_goes_on_from_the_state_or_from_nothing_and_where_it_refuses_the_earlier_runs_on() {
+    let mut site = Site::new();
+    site.deploy("t", 1, &guests::guest("echo"), "", |_| ());
+    site.comes_to("t", Running, "").await;
+    site.give(0, 3);
+    site.emits("t", 3).await;
+    // The state is a count: told at a tick.
+    site.deploy("t", 2, &with_comment(&guests::guest("echo")), "", |_| ());
+    site.comes_to("t", Running, "").await;
+    site.ticks("t", 3).await;
+
+    site.deploy("t", 3, &guests::with_parts(REFUSES_STATE), "", |_| ());
+    site.comes_to("t", Refused, "it refuses").await;
+    assert_eq!(site.status("t").unwrap().running_serial, 2);
+    site.give_to("d", 0, 2);
+    site.ticks("t", 5).await;
+
+    site.deploy("t", 4, &guests::with_parts(REFUSES_STATE), "", |deployment| deployment.fresh = true);
+    site.comes_to("t", Running, "").await;
+    assert_eq!(site.status("t").unwrap().running_serial, 0);
+    site.give_to("e", 0, 1);
+    site.ticks("t", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_removed_leaves_nothing_and_what_is_off_goes_on_later() {
+    let mut site = Site::new();
+    site.deploy("t", 1, &prebuilt("threshold"), PARAMETERS, |_| ());
+    site.comes_to("t", Running, "").await;
+    site.give(0, 3);
+    site.emits("t", 3).await;
+    site.configure(|filters| filters.enabled = false);
+    site.comes_to("t", Refused, "filters.enabled").await;
+    site.give(1, 3);
+    site.configure(|filters| filters.enabled = true);
+    site.comes_to("t", Running, "").await;
+    site.emits("t", 6).await;
+    assert_eq!(
+        site.stored("t"),
+        site.backtest("t", &prebuilt("threshold"), PARAMETERS),
+        "what came meanwhile, too"
+    );
+
+    site.remove("t");
+    look("its series have ended", || {
+        let known = site.hub.known(&site.series("t"));
+        known.len() == 3 && known.iter().all(|known| known.life == Life::Ended)
+    })
+    .await;
+    site = site.drained().await;
+    assert!(site.checkpoints.is_empty(), "nothing to go on from");
+    site.deploy("t", 2, &prebuilt("threshold"), PARAMETERS, |_| ());
+    site.comes_to("t", Running, "").await;
+    assert_eq!(site.status("t").unwrap().cost.unwrap().samples_in, 0);
+    // Removed while the farm is away.
+    site.stand_aside("t");
+    let mut site = site.drained().await;
+    assert!(site.checkpoints.contains_key("t"));
+    look("swept", || site.deployments.is_gone("t")).await;
+    site = site.drained().await;
+    assert!(site.checkpoints.is_empty(), "{:?}", site.checkpoints.keys());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_back_meets_what_is_live_without_a_gap_and_is_over_after_a_kill() {
+    let mut site = Site::new();
+    site.give(0, 4);
+    site.pass(Duration::from_secs(60));
+    for round in 1..6 {
+        site.give(round, 4);
+    }
+    site.deploy("back", 1, &looking_back(30_000), "", |_| ());
+    site.comes_to("back", Running, "").await;
+    site.give(6, 4);
+    site.emits("back", 24).await;
+    site = site.killed(|_| ()).await;
+    site.comes_to("back", Running, "").await;
+    assert_eq!(site.stored("back").len(), 24, "no look-back again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_made_itself_it_is_not_given_and_a_ring_ends() {
+    let mut site = Site::new();
+    let rises = guests::with_parts(RISES);
+    site.deploy("a", 1, &rises, "", |_| ());
+    site.comes_to("a", Running, "").await;
+    site.give_to("x", 0, 1);
+    site.emits("a", 1).await;
+    assert_eq!(site.values("a"), [1.0], "not its own");
+
+    site.deploy("b", 1, &rises, "", |_| ());
+    site.comes_to("b", Running, "").await;
+    site.give_to("y", 0, 1);
+    look("the ring has ended", || {
+        let refused = |name| site.status(name).unwrap().cost.unwrap().samples_refused;
+        refused("a") > 0 && refused("b") > 0
+    })
+    .await;
+    for name in ["a", "b"] {
+        assert!(site.values(name).iter().all(|value| (1.0..=8.0).contains(value)), "{:?}", site.values(name));
+        assert!(site.values(name).contains(&8.0), "{:?}", site.values(name));
+        assert!(site.log(name).contains("loop"), "{}", site.log(name));
+    }
+    let last = site.hub.routed();
+    site.comes_to("a", Running, "").await;
+    assert_eq!(site.hub.routed(), last, "and stays so");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn series_past_the_farms_bounds_are_told_in_the_log_and_cost_nothing_else() {
+    let mut site = Site::new();
+    let retention = Duration::from_secs(86_400);
+    site.give(0, 5);
+    let bounds = Bounds { per_origin: 100, per_farm: site.hub.series_count() + 2 };
+    site.hub.set_rules(bounds, retention, LifeRules::default(), Vec::new());
+    site.deploy("t", 1, &prebuilt("threshold"), PARAMETERS, |_| ());
+    site.comes_to("t", Running, "").await;
+    site.give(1, 5);
+    site.emits("t", 2).await;
+    look("told", || site.log("t").contains("does not take 3 of its series")).await;
+    look("counted", || site.status("t").unwrap().cost.unwrap().samples_refused == 3).await;
+}
+
+#[test]
+fn a_filters_own_refusal_is_no_failure() {
+    use crate::filter::host::Unfit;
+    assert!(matches!(Unfit::of(Fault::Refused("no".into())), Unfit::Refused(_)));
+    assert!(matches!(Unfit::of(Fault::Host("no".into())), Unfit::Failed(_)));
+}
+
+/// `echo`, that wants so much look-back.
+fn looking_back(millis: u64) -> Vec<u8> {
+    let bytes: String = millis.to_le_bytes().iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let text = guests::text("echo");
+    let (_, rest) = text.split_once(";;; description\n").unwrap();
+    let (description, _) = rest.split_once(";;;").unwrap();
+    let nothing = r"\00\00\00\00\00\00\00\00";
+    let wanted = format!("\"{nothing}\" \"{nothing}\" \"\\e8");
+    assert!(description.contains(&wanted));
+    let changed = description.replace(&wanted, &format!("\"{nothing}\" \"{bytes}\" \"\\e8"));
+    guests::with_parts(&format!(";;; description\n{changed}"))
+}
+
+/// The same component, by other bytes.
+fn with_comment(module: &[u8]) -> Vec<u8> {
+    let mut bytes = module.to_vec();
+    bytes.extend([0, 3, 1, b'x', b'y']);
+    bytes
+}
+
+/// Gives back one more than it was given.
+const RISES: &str = r#"
+;;; on-batch
+  (func (export "hedgerow:filter/filter@1.0.0#on-batch") (param $batch i32)
+    (local $at i32) (local $n i32) (local $value i32)
+    (local.set $at (i32.load (local.get $batch)))
+    (local.set $n (i32.load offset=4 (local.get $batch)))
+    (local.set $value (i32.load offset=16 (local.get $batch)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.eqz (local.get $n)))
+        (i32.store (local.get $at)
+          (i32.load offset=4096 (i32.shl (i32.and (i32.load (local.get $at)) (i32.const 1023)) (i32.const 2))))
+        (f64.store (local.get $value) (f64.add (f64.load (local.get $value)) (f64.const 1)))
+        (local.set $at (i32.add (local.get $at) (i32.const 4)))
+        (local.set $value (i32.add (local.get $value) (i32.const 8)))
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (br $next)))
+    (if (i32.load offset=4 (local.get $batch))
+      (then
+        (call $emit_numbers
+          (i32.load (local.get $batch)) (i32.load offset=4 (local.get $batch))
+          (i32.load offset=8 (local.get $batch)) (i32.load offset=12 (local.get $batch))
+          (i32.load offset=16 (local.get $batch)) (i32.load offset=20 (local.get $batch)))))
+    (call $forget))
+"#;
+
+/// `echo`, that takes no state.
+const REFUSES_STATE: &str = r#"
+;;; configure
+  (func (export "hedgerow:filter/filter@1.0.0#configure")
+    (param $parameters i32) (param i32) (param $has_state i32) (param $state i32) (param $state_bytes i32) (result i32)
+    (if (local.get $has_state)
+      (then
+        (memory.fill (i32.const 8192) (i32.const 120) (i32.const 4))
+        (i32.store8 (i32.const 1040) (i32.const 1))
+        (i32.store (i32.const 1044) (i32.const 8192))
+        (i32.store (i32.const 1048) (i32.const 4))
+        (return (i32.const 1040))))
+    (call $declare (i32.const 128) (i32.const 4) (i32.const 184) (i32.const 4) (i32.const 0) (i32.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1024))
+    (call $forget)
+    (i32.store8 (i32.const 1040) (i32.const 0))
+    (i32.const 1040))
+"#;
