@@ -236,6 +236,8 @@ impl Farm {
             hub: Arc::clone(&hub),
             deployments: deployments.clone(),
             host: FilterHost::new(&options.folder, options.compiler),
+            alarms: alarms.clone(),
+            actions: actions.clone(),
             config: api.config.clone(),
             checkpoints,
         });

@@ -8,8 +8,10 @@ mod deployed;
 mod outputs;
 mod stored;
 
+use super::actions::Actions;
+use super::alarms::Alarms;
 use super::host::FilterHost;
-use super::{Deployments, Desired, Key, Report};
+use super::{Deployments, Desired, Key, Report, state_word};
 use crate::api::Configured;
 use crate::config::FilterSettings;
 use crate::hub::Hub;
@@ -36,6 +38,10 @@ pub struct RunnerOptions {
     pub deployments: Deployments,
     /// What runs it.
     pub host: FilterHost,
+    /// What keeps the alarms that filters raise.
+    pub alarms: Alarms,
+    /// What runs the actions that they ask for.
+    pub actions: Actions,
     /// The configuration, as it is applied.
     pub config: watch::Receiver<Configured>,
     /// What the cache knew of deployments when it was opened.
@@ -59,6 +65,8 @@ struct Env {
     hub: Arc<Hub>,
     deployments: Deployments,
     host: FilterHost,
+    alarms: Alarms,
+    actions: Actions,
 }
 
 /// What a deployment is to do.
@@ -75,17 +83,17 @@ enum Order {
 enum Stop {
     /// The farm does.
     Drain,
-    /// The farm does not take it now.
-    Refused,
-    /// It is no more, in words.
+    /// The farm does not take it now, and why, as a clause of its own.
+    Refused(String),
+    /// It is no more, and why.
     Gone(String),
 }
 
 impl Runner {
     /// Begins.
     pub fn start(options: RunnerOptions) -> Self {
-        let RunnerOptions { hub, deployments, host, config, checkpoints } = options;
-        let env = Arc::new(Env { hub, deployments, host });
+        let RunnerOptions { hub, deployments, host, alarms, actions, config, checkpoints } = options;
+        let env = Arc::new(Env { hub, deployments, host, alarms, actions });
         let (drain, drained) = oneshot::channel();
         let (running, failed, tasks) = (BTreeMap::new(), BTreeMap::new(), JoinSet::new());
         let all = All { env, config, checkpoints, running, failed, tasks };
@@ -246,10 +254,13 @@ impl Order {
 /// Why one is not to run any more.
 fn why(deployments: &Deployments, key: &Key) -> Stop {
     let of_owner = |status: &DeploymentStatus| status.owner == key.1.0[..];
-    if deployments.statuses(std::slice::from_ref(&key.0)).iter().any(of_owner) {
-        return Stop::Refused;
+    match deployments.statuses(std::slice::from_ref(&key.0)).into_iter().find(of_owner) {
+        Some(status) => {
+            let state = state_word(status.state());
+            Stop::Refused(format!("its deployment is {state}: {}", status.reason))
+        }
+        None => Stop::Gone("its deployment was removed, or has ended".to_owned()),
     }
-    Stop::Gone("its deployment has ended, or was removed".to_owned())
 }
 
 #[cfg(test)]

@@ -13,12 +13,12 @@ use crate::filter::{Key, Ready};
 use crate::hub::{Heartbeat, NotEmitted};
 use hedgerow_cache::{CacheError, Checkpoint};
 use hedgerow_filter_host::Start;
-use hedgerow_filter_host::guest::{Fault, LogLevel as GuestLevel};
-use hedgerow_filter_host::run::{Plan, Progress, Run, Saved};
-use hedgerow_model::{Batch, Name, UnixMillis};
+use hedgerow_filter_host::guest::{ActionJudge, AlarmCall, Fault, LogLevel as GuestLevel};
+use hedgerow_filter_host::run::{Place, Plan, Progress, Run, Saved};
+use hedgerow_model::{Batch, Name, SeriesDef, UnixMillis};
 use hedgerow_proto::filter::{Cost, LogLevel};
 use slice::{Done, Slice, slice};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -110,7 +110,8 @@ impl Active {
             None => (true, fresh(ready, &feed)),
         };
         let plan = Plan::new(name, description, terms.limits.output_series, terms.emit_hour);
-        let (run, logs, stored) = configure(env, admitted, plan, stored).await?;
+        let granted = Granted(ready.deployment.actions.clone());
+        let (run, logs, stored) = configure(env, admitted, plan, stored, granted).await?;
         let checkpoint = stored.write();
         if is_new {
             env.hub.cache().forget_checkpoint(&key.0);
@@ -276,14 +277,24 @@ impl Active {
         now: Instant,
     ) -> Result<(), Ended> {
         let dropped = run.cost().logs_dropped;
-        let (mut batches, mut logs) = (Vec::new(), Vec::new());
-        for Done { step, .. } in done {
+        let (mut batches, mut actions, mut logs) = (Vec::new(), Vec::new(), Vec::new());
+        for Done { place, step } in done {
+            self.alarms(env, run, place, step.alarms).await;
             batches.extend(step.batches);
+            actions.extend(step.actions.into_iter().map(|(name, arguments)| (place, name, arguments)));
             logs.extend(step.logs);
         }
         if let Some(progress) = progress {
             self.emit(env, run, batches, &progress, orders).await?;
             self.written = now;
+        }
+        if !actions.is_empty() {
+            // On the disk first: a restart does not ask for them again.
+            let hub = Arc::clone(&env.hub);
+            let _ = tokio::task::spawn_blocking(move || hub.cache().flush()).await;
+            for (cause, name, arguments) in actions {
+                env.actions.ask(&self.ready, cause, &name, &arguments);
+            }
         }
         if dropped > self.logs_dropped {
             env.deployments.not_said(&self.key, dropped - self.logs_dropped);
@@ -291,6 +302,25 @@ impl Active {
         self.logs_dropped = dropped;
         self.log(env, logs);
         Ok(())
+    }
+
+    /// What it said of alarms, on the disk when this returns.
+    async fn alarms(&mut self, env: &Env, run: &mut Run, cause: Place, calls: Vec<AlarmCall>) {
+        if calls.is_empty() {
+            return;
+        }
+        let about = |call: &AlarmCall| match call {
+            AlarmCall::Raise { series, .. } => series.clone(),
+            AlarmCall::Clear { .. } => Vec::new(),
+        };
+        let known: BTreeMap<u32, Arc<SeriesDef>> = calls
+            .iter()
+            .flat_map(about)
+            .filter_map(|handle| Some((handle, env.hub.def(run.series(handle)?)?)))
+            .collect();
+        let description = &self.admitted.description;
+        let component = (description.name.as_str(), description.version.as_str());
+        env.alarms.said(&self.ready, component, cause, calls, |handle| known.get(&handle).cloned()).await;
     }
 
     /// What it made enters the hub, together with how far it is; waits while there is no room.
@@ -360,6 +390,19 @@ fn fresh(ready: &Ready, feed: &Feed) -> Stored {
     Stored { owner, serial, since: look_back.map(|look_back| look_back.since), saved, progress }
 }
 
+/// The actions that the owner named. Whether the farm has them it says in the log: that may change, and must not change what a
+/// filter does.
+struct Granted(BTreeSet<String>);
+
+impl ActionJudge for Granted {
+    fn judge(&mut self, action: &str, _: &str) -> Result<(), String> {
+        if self.0.contains(action) {
+            return Ok(());
+        }
+        Err(format!("the action `{action}` is not granted to this deployment"))
+    }
+}
+
 type Logs = Vec<(GuestLevel, String)>;
 
 /// Starts an instance and configures it.
@@ -368,6 +411,7 @@ async fn configure(
     admitted: &Admitted,
     plan: Plan,
     stored: Stored,
+    actions: Granted,
 ) -> Result<(Box<Run>, Logs, Stored), Unfit> {
     let admitted = admitted.clone();
     let begin = move || {
@@ -375,6 +419,7 @@ async fn configure(
         let start = Start {
             state: saved.state.as_deref(),
             granted: &admitted.terms.granted,
+            actions: Some(Box::new(actions)),
             known_series: u32::try_from(saved.handles.len()).unwrap_or(u32::MAX),
             ..Start::new(&admitted.parameters, admitted.terms.limits)
         };

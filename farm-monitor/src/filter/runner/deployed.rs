@@ -291,6 +291,9 @@ impl Deployed {
         let serial = active.ready().serial();
         let admitted = active.admitted().clone();
         drop(active);
+        if let Ended::Fault(fault) = &ended {
+            self.env.alarms.stopped(&self.key.0, &format!("its deployment failed: {fault}"));
+        }
         let (now, candidate) = (Instant::now(), self.candidate(serial));
         match (ended, candidate) {
             (Ended::Fault(fault), Some(candidate)) => candidate.failed(fault, Some(admitted), now),
@@ -344,10 +347,11 @@ impl Deployed {
         }
         let checkpoint = self.active.as_ref().map(Active::checkpoint).or(self.checkpoint.as_ref());
         let stored = checkpoint.and_then(Stored::read).and_then(|stored| stored.of(ready));
+        let (with_state, serial) = (stored.is_some(), ready.serial());
         let begun = Active::begin(&self.env, ready, admitted, stored, now).await;
-        let serial = ready.serial();
         match begun {
             Ok(active) => {
+                self.env.alarms.runs(&self.key.0, with_state);
                 self.active = Some(active);
                 self.checkpoint = None;
                 if let Some(candidate) = self.candidate(serial) {
@@ -381,14 +385,16 @@ impl Deployed {
     }
 
     async fn stopped(mut self, stop: Stop) -> Option<Checkpoint> {
-        if !matches!(stop, Stop::Gone(_)) {
-            self.rest().await;
-            return self.checkpoint;
+        if let Stop::Gone(reason) = stop {
+            self.active = None;
+            gone(&self.env, &self.key.0, &reason);
+            return None;
         }
-        self.active = None;
-        let Stop::Gone(reason) = stop else { return None };
-        gone(&self.env, &self.key.0, &reason);
-        None
+        self.rest().await;
+        if let Stop::Refused(reason) = stop {
+            self.env.alarms.stopped(&self.key.0, &reason);
+        }
+        self.checkpoint
     }
 
     /// Tells how it goes, where that is news.
@@ -453,6 +459,7 @@ impl Deployed {
 
 /// What is left of a deployment that is no more goes: what it would go on from, and its series.
 pub fn gone(env: &Env, name: &str, reason: &str) {
+    env.alarms.stopped(name, reason);
     env.hub.cache().forget_checkpoint(name);
     let own = PathPattern { cluster: Glob::exact(name), ..PathPattern::any() };
     env.hub.set_life(&env.hub.matching(&[own]), Life::Ended, reason);

@@ -8,6 +8,8 @@ mod site;
 use crate::hub::{Bounds, LifeRules};
 use hedgerow_filter_host::guest::Fault;
 use hedgerow_model::Life;
+use hedgerow_model::deployment::Capability;
+use hedgerow_proto::filter::AlarmLevel;
 use hedgerow_proto::filter::DeploymentState::{Quarantined, Refused, Running};
 use site::{Site, look, prebuilt};
 use std::time::Duration;
@@ -259,6 +261,32 @@ fn a_filters_own_refusal_is_no_failure() {
     use crate::filter::host::Unfit;
     assert!(matches!(Unfit::of(Fault::Refused("no".into())), Unfit::Refused(_)));
     assert!(matches!(Unfit::of(Fault::Host("no".into())), Unfit::Failed(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alarms_are_raised_cleared_and_unknown_where_nobody_can_say() {
+    let mut site = Site::new();
+    let alarms = [Capability::Alarms];
+    let parameters = r#"{"on": ["*/c/*/*"], "above": 0.5}"#;
+    site.deploy("t", 1, &prebuilt("threshold-alarm"), parameters, |of| of.grants = alarms.into());
+    site.comes_to("t", Running, "").await;
+    // Of three series, one is past its bound in each round.
+    site.give(0, 3);
+    look("one is open", || matches!(site.open_alarms()[..], [(_, AlarmLevel::Warning)])).await;
+    let first = site.open_alarms();
+    site.give(3, 3);
+    look("another one", || site.open_alarms().len() == 1 && site.open_alarms() != first).await;
+    let raised = site.alarms.counts().open;
+    site = site.killed(|_| ()).await;
+    site.comes_to("t", Running, "").await;
+    assert_eq!(site.alarms.counts().open, raised);
+    site.configure(|filters| filters.enabled = false);
+    look("unknown", || matches!(site.open_alarms()[..], [(_, AlarmLevel::Unknown)])).await;
+    site.configure(|filters| filters.enabled = true);
+    site.comes_to("t", Running, "").await;
+    look("known again", || matches!(site.open_alarms()[..], [(_, AlarmLevel::Warning)])).await;
+    site.remove("t");
+    look("unknown", || matches!(site.open_alarms()[..], [(_, AlarmLevel::Unknown)])).await;
 }
 
 /// `echo`, that wants so much look-back.

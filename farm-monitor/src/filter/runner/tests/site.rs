@@ -3,6 +3,8 @@
 use crate::api::Configured;
 use crate::config::{FilterSettings, load};
 use crate::filter::Deployments;
+use crate::filter::actions::Actions;
+use crate::filter::alarms::Alarms;
 use crate::filter::feed::{Item, Walk};
 use crate::filter::host::FilterHost;
 use crate::filter::runner::{Runner, RunnerOptions};
@@ -11,6 +13,7 @@ use crate::hub::{Bounds, Hub, HubOptions, LifeRules};
 use crate::state_file::StateFile;
 use hedgerow_cache::{Cache, CacheOptions, Checkpoint};
 use hedgerow_collect::front_door::FrontDoor;
+use hedgerow_collect::script::{Keeper, KeeperCommand};
 use hedgerow_filter_host::compile::Compiler;
 use hedgerow_filter_host::guest::Limits;
 use hedgerow_filter_host::run::{self, Plan, Run};
@@ -22,7 +25,7 @@ use hedgerow_model::{
     BatchBuilder, Kind, Labels, Name, Position, SeriesDef, SeriesId, SeriesKey, UnixMillis, Value,
 };
 use hedgerow_proto::convert::deployment::encode;
-use hedgerow_proto::filter::{DeploymentState, DeploymentStatus};
+use hedgerow_proto::filter::{AlarmLevel, DeploymentState, DeploymentStatus};
 use hedgerow_proto::signed::{SignedDocument, hash};
 use hedgerow_service::clock::unix_millis;
 use std::collections::BTreeMap;
@@ -31,6 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// Some time in 2026.
 const START: UnixMillis = 1_793_000_000_000;
@@ -43,7 +47,9 @@ pub struct Site {
     pub deployments: Deployments,
     /// What the cache knew when it was opened.
     pub checkpoints: BTreeMap<String, Checkpoint>,
+    pub alarms: Alarms,
     runner: Option<Runner>,
+    _tasks: JoinSet<()>,
     folder: tempfile::TempDir,
     clock: Arc<AtomicI64>,
     config: watch::Sender<Configured>,
@@ -103,11 +109,18 @@ impl Site {
         let (hub, checkpoints) = hub(folder.path(), now);
         let state = Arc::new(StateFile::open(folder.path()).unwrap());
         let settings = farm.settings.clone();
+        let alarms = Alarms::open(Arc::clone(&state), Arc::clone(&hub), unix_millis).unwrap();
         let deployments = Deployments::open(folder.path(), state, settings, unix_millis).unwrap();
+        let mut tasks = JoinSet::new();
+        let keeper = Keeper::start(KeeperCommand { program: "/no/such/program".into(), args: Vec::new() });
+        let actions =
+            Actions::start(config.subscribe(), deployments.clone(), keeper, unix_millis, &mut tasks);
         let runner = Runner::start(RunnerOptions {
             hub: Arc::clone(&hub),
             deployments: deployments.clone(),
             host: FilterHost::new(folder.path(), Compiler::InProcess),
+            alarms: alarms.clone(),
+            actions,
             config: config.subscribe(),
             checkpoints: checkpoints.clone(),
         });
@@ -115,7 +128,9 @@ impl Site {
             hub,
             deployments,
             checkpoints,
+            alarms,
             runner: Some(runner),
+            _tasks: tasks,
             folder,
             clock,
             config,
@@ -186,7 +201,7 @@ impl Site {
         meanwhile(&self);
         self.hub.cache().flush().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        for file in ["cache.db", "cache.db-wal", "cache.db.start", "farm.toml"] {
+        for file in ["cache.db", "cache.db-wal", "cache.db.start", "farm.toml", "state.db", "state.db-wal"] {
             std::fs::copy(self.folder.path().join(file), folder.path().join(file)).unwrap();
         }
         let Self { clock, config, author, farm, standing, components, .. } = self;
@@ -232,6 +247,12 @@ impl Site {
         }
         let accepted = self.hub.accept(origin, builder.build());
         assert_eq!(accepted.accepted, count as u64, "{:?}", accepted.refused);
+    }
+
+    /// Keys and levels of the alarms that are open.
+    pub fn open_alarms(&self) -> Vec<(String, AlarmLevel)> {
+        let (alarms, _) = self.alarms.list(false, "");
+        alarms.iter().map(|alarm| (alarm.key.clone(), alarm.level())).collect()
     }
 
     pub fn status(&self, name: &str) -> Option<DeploymentStatus> {
