@@ -41,7 +41,7 @@ pub struct FilterSettings {
     pub call_time: Duration,
     /// Samples that one call may emit. Past it: it is stopped.
     pub emit_call: u64,
-    /// Samples that a deployment may emit in an hour of the farm's time. Past it: it is stopped.
+    /// Samples that a deployment may emit in an hour of the farm's time. What one call emits past it is left out, and counted.
     pub emit_hour: u64,
     /// Series that a deployment may make. Past it: `declare` says no.
     pub output_series: u32,
@@ -62,7 +62,7 @@ impl Default for FilterSettings {
             look_back: Duration::from_secs(7 * 86_400),
             memory: 64 << 20,
             call_time: Duration::from_millis(200),
-            emit_call: 1 << 20,
+            emit_call: 100_000,
             emit_hour: 10_000_000,
             output_series: 10_000,
             state: 16 << 20,

@@ -84,14 +84,17 @@ impl Admission {
         accepted.dedup_by(|later, before| is_repeated(&batch, *before, *later));
         refused.add(Refusal::Duplicate, (made - accepted.len()) as u64);
         let mut forms: Vec<Vec<u32>> = Vec::new();
-        let mut first_of_time = 0;
+        let (mut first_of_time, mut repeats, mut before) = (0, 0, None);
         for at in accepted {
             let key = |at: u32| (batch.times.at(at as usize), batch.series[at as usize]);
-            let same_time = forms.last().is_some_and(|form| key(form[0]).0 == key(at).0);
-            if !same_time {
+            if before.is_none_or(|(time, _)| time != key(at).0) {
                 first_of_time = forms.len();
             }
-            let room = forms[first_of_time..].iter_mut().find(|form| {
+            // Those before have the series already: not looked at again for each of many repeats.
+            repeats = if before == Some(key(at)) { repeats + 1 } else { 0 };
+            before = Some(key(at));
+            let from = (first_of_time + repeats).min(forms.len());
+            let room = forms[from..].iter_mut().find(|form| {
                 form.len() < MAX_BATCH_SAMPLES && form.last().is_some_and(|last| key(*last).1 < key(at).1)
             });
             match room {
@@ -99,7 +102,8 @@ impl Admission {
                 None => forms.push(vec![at]),
             }
         }
-        forms.into_iter().map(|form| self.with_cut_texts(gather(&batch, &form))).collect()
+        let slots: Vec<(ColumnType, usize)> = batch.values.slots().collect();
+        forms.into_iter().map(|form| self.with_cut_texts(gather(&batch, &slots, &form))).collect()
     }
 
     fn with_cut_texts(&mut self, mut batch: Batch) -> Batch {
@@ -167,9 +171,8 @@ fn is_normal(batch: &Batch) -> bool {
         && batch.series.windows(2).all(|pair| pair[0] < pair[1])
 }
 
-/// The samples at `positions`, in that order, all of one time.
-fn gather(batch: &Batch, positions: &[u32]) -> Batch {
-    let slots: Vec<(ColumnType, usize)> = batch.values.slots().collect();
+/// The samples at `positions`, in that order, all of one time; `slots`: where each sample of the batch has its value.
+fn gather(batch: &Batch, slots: &[(ColumnType, usize)], positions: &[u32]) -> Batch {
     let text_of = |index: usize| {
         let texts = batch.values.state_texts();
         texts.binary_search_by_key(&index, |(at, _)| *at as usize).ok().map(|at| Arc::clone(&texts[at].1))

@@ -326,3 +326,18 @@ async fn what_is_acknowledged_is_on_the_disk() {
     assert_eq!(accepted.refused, [(Refusal::Duplicate, 1)]);
     assert_eq!(kept.await, Ok(()));
 }
+
+/// Each becomes a batch of its own, and none costs a look at all the others.
+#[tokio::test]
+async fn as_many_times_as_samples_or_one_series_again_and_again_hold_up_nobody() {
+    const SAMPLES: i64 = 30_000;
+    let ground = Ground::new();
+    let origin = ground.hub.origin("mine");
+    let id = ground.hub.declare(origin, &def("c1", "g", Kind::Gauge)).unwrap();
+    let now = ground.now();
+    for (first, apart) in [(now, 1), (now + 2 * SAMPLES, 0)] {
+        let mut builder = BatchBuilder::new();
+        (0..SAMPLES).for_each(|at| builder.push(id, first + at * apart, Value::I64(at), None));
+        assert_eq!(ground.hub.accept(origin, builder.build()).accepted, SAMPLES.cast_unsigned());
+    }
+}

@@ -36,6 +36,8 @@ const SAVE_BYTES_PER_SECOND: u64 = 128 << 10;
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 /// How long it waits where the hub has no room.
 const ROOM_AFTER: Duration = Duration::from_millis(50);
+/// How often it tries. Then it is begun again from its last state, which makes the same again.
+const MAX_TRIES: u32 = 1200;
 
 /// Why it is at its end.
 #[derive(Debug)]
@@ -343,12 +345,19 @@ impl Active {
             self.refused += refused;
         }
         let checkpoint = Checkpoint { consumed: progress.to_bytes().into(), state: None };
+        let mut tries = 0;
         let accepted = loop {
+            tries += 1;
             match env.hub.emit(self.outputs.origin(), outputs.clone(), &self.key.0, &checkpoint) {
                 Ok(accepted) => break accepted,
                 Err(NotEmitted::Closed) => return Err(Ended::Stopped),
                 Err(NotEmitted::Overload) if matches!(*orders.borrow(), Order::Stop(_)) => {
                     return Err(Ended::Stopped);
+                }
+                Err(NotEmitted::Overload) if tries >= MAX_TRIES => {
+                    return Err(
+                        Fault::Host("the hub had no room for what it emitted for a minute".into()).into()
+                    );
                 }
                 Err(NotEmitted::Overload) => tokio::time::sleep(ROOM_AFTER).await,
             }
