@@ -368,8 +368,8 @@ impl Directory {
         &self.caller
     }
 
-    /// The services that match, as all lookups together know them now. Answers as soon as all lookups have, or after
-    /// [`FIND_PATIENCE`], and says which did not. Where none answers, it gives what was known last, and says how old that is.
+    /// The services that match, as all lookups together know them now, those too that only other lookups know. Answers as soon as
+    /// all have, and says which did not; each is waited for [`FIND_PATIENCE`] at most. Where none answers, it gives what was known last, and says how old that is.
     pub async fn find(&self, template: &Template) -> Found {
         find::find(self, template).await
     }

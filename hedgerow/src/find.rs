@@ -2,6 +2,7 @@
 
 mod doubts;
 mod facets;
+mod misnamed;
 mod watch;
 
 use crate::client::{ClientOptions, as_known, some_lookup_answered, unanswered};
@@ -15,6 +16,7 @@ use hedgerow_client::directory::{Found, Rival, Service};
 use hedgerow_model::Template;
 use hedgerow_model::registration::{Id, Registration};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 const AFTER: &str = "\
@@ -60,6 +62,13 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         let expected = "32 hex digits in lower case, or a pattern as in 'id=d458*'";
         return Err(CommandError::Misuse(format!("template: `{text}` is no id: expected {expected}")));
     }
+    if let Some(url) =
+        args.template.iter().find(|word| word.starts_with("http://") || word.starts_with("https://"))
+    {
+        let text =
+            format!("template: `{url}` was taken for a name: to ask a lookup there, write --lookup {url}");
+        return Err(CommandError::Misuse(text));
+    }
     facets::check(args.facets.as_deref().unwrap_or_default())?;
     crate::runtime::client(async {
         let mesh = args.client.mesh(FIND_PATIENCE).await?;
@@ -72,7 +81,13 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
             }
             None => {
                 let found = mesh.directory().find(&template).await;
-                tell(args, &found).map(|outcome| as_known(&mesh, outcome))
+                let outcome = tell(args, &found)?;
+                if found.services.is_empty() && !args.client.json {
+                    let cut = split_value(&args.template.join(" "));
+                    say(&format!("no service matches{cut}"));
+                    misnamed::of(&mesh, &template).await.iter().for_each(|hint| say(hint));
+                }
+                Ok(as_known(&mesh, outcome))
             }
         }
     })
@@ -85,9 +100,7 @@ fn tell(args: &Args, found: &Found) -> Result<Outcome, CommandError> {
         for service in &found.services {
             out.line(json::line(&Line::of(service))?)?;
         }
-    } else if found.services.is_empty() {
-        say(&format!("no service matches{}", split_value(&args.template.join(" "))));
-    } else {
+    } else if !found.services.is_empty() {
         out.lines(table(found).lines())?;
     }
     out.flush()?;
@@ -137,12 +150,12 @@ fn table(found: &Found) -> Table {
     for service in &found.services {
         let said = &service.registration;
         let attributes: Vec<String> =
-            said.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            said.attributes.iter().map(|(key, value)| format!("{key}={}", quoted(value))).collect();
         table.row([
             service.shown.to_string(),
             said.kind.clone(),
             urls(said).join(" "),
-            said.groups.join(" "),
+            said.groups.iter().map(|group| quoted(group)).collect::<Vec<_>>().join(" "),
             said.version.clone(),
             state(service),
             amount::age(i64::try_from(service.remaining.as_millis()).unwrap_or(i64::MAX)),
@@ -151,6 +164,11 @@ fn table(found: &Found) -> Table {
         ]);
     }
     table
+}
+
+/// As it is to be typed in a template, where white space would end it.
+fn quoted(value: &str) -> Cow<'_, str> {
+    if value.contains(char::is_whitespace) { format!("\"{value}\"").into() } else { value.into() }
 }
 
 /// The word of its state; and whether something else has its identity.

@@ -50,7 +50,7 @@ pub(super) async fn facets(
     let template = convert::template::to_wire(template);
     let request = FacetsRequest { template: Some(template), keys: keys.to_vec(), limit };
     let strangers = directory.strangers().await;
-    directory.some_known().await;
+    let _ = tokio::time::timeout(FIND_PATIENCE, directory.found_all()).await;
     let (connections, _) = directory.connections();
     let asking = connections.into_iter().map(|lookup| {
         let request = request.clone();

@@ -41,7 +41,7 @@ pub(super) async fn find(directory: &Directory, template: &Template) -> Found {
     found
 }
 
-/// Asks the lookups that are known, and those that come to be known meanwhile.
+/// Asks the lookups that are known, and those that they know: who those are is waited for as long as for an answer.
 async fn asked(
     directory: &Directory,
     template: &Template,
@@ -53,6 +53,8 @@ async fn asked(
     let mut lookups = directory.lookups.clone();
     let mut found = Found::default();
     let (mut asking, mut known) = (FuturesUnordered::new(), BTreeSet::new());
+    let (mut all_known, late) = (false, tokio::time::sleep(FIND_PATIENCE));
+    tokio::pin!(late);
     loop {
         let (connections, _) = directory.connections();
         for lookup in connections {
@@ -62,10 +64,12 @@ async fn asked(
                 asking.push(async move { (which, ask(&lookup, template).await, lookup) });
             }
         }
+        if all_known && asking.is_empty() {
+            break;
+        }
         tokio::select! {
             biased;
-            answer = asking.next() => {
-                let Some((which, answer, lookup)) = answer else { break };
+            Some((which, answer, lookup)) = asking.next() => {
                 let now = Instant::now();
                 match answer {
                     Ok((id, held)) => {
@@ -81,6 +85,8 @@ async fn asked(
                 }
             }
             _ = lookups.changed() => {}
+            () = directory.lookups.settled(), if !all_known => all_known = true,
+            () = &mut late, if !all_known => all_known = true,
         }
     }
     found.refused = merge.refused();

@@ -65,10 +65,17 @@ pub async fn run(
         for facet in &answer.facets {
             out.line(json::line(&Line::of(facet))?)?;
         }
-    } else if answer.facets.is_empty() {
+    } else if answer.total == 0 {
         say("no service matches");
     } else {
-        out.lines(table(&answer.facets).lines())?;
+        let table = table(&answer.facets);
+        if !table.is_empty() {
+            out.lines(table.lines())?;
+        }
+        out.flush()?;
+        for none in answer.facets.iter().filter(|facet| facet.distinct == 0) {
+            say(&format!("no service that matches has `{}`", none.key));
+        }
     }
     out.flush()?;
     for (other, total) in &answer.others {
