@@ -14,7 +14,7 @@ const FILE: &str = "lookup.mesh";
 pub enum MeshError {
     /// Nobody said.
     #[error(
-        "{0} names no mesh, and none is configured: configure the mesh, or a peer that knows it, or make a new one"
+        "{0} names no mesh, and no peer tells one: name a peer that answers; to make a new mesh, name neither peers nor a domain"
     )]
     Unknown(PathBuf),
     /// The folder belongs to another mesh.
