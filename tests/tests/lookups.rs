@@ -2,7 +2,9 @@
 //! lease has run out, neither before nor much after.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
-use hedgerow_e2e::{PATIENCE, Process, Sandbox, Stopwatch, pause, wait_for, wait_until};
+use hedgerow_e2e::{PATIENCE, Process, RawWatch, Sandbox, Stopwatch, pause, shows, wait_for, wait_until};
+use hedgerow_model::registration::Id;
+use hedgerow_proto::lookup::LeaseState;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -37,12 +39,14 @@ impl Roles {
     fn wait_for_both(&self) {
         for above in [1, 2] {
             wait_until("the farm, live, at each lookup", PATIENCE, || {
-                self.farm_at(above).is_some_and(|farm| farm["state"] == "live")
+                self.farm_at(above).is_some_and(|farm| {
+                    farm["state"] == "live" && farm["lookups"].as_array().is_some_and(|held| held.len() == 2)
+                })
             });
         }
     }
 
-    /// The farm as one lookup has it.
+    /// The farm, by way of one lookup.
     fn farm_at(&self, above: u16) -> Option<Value> {
         let found = self.sandbox.run(&["find", "kind=farm", "--json", "--lookup", &self.sandbox.url(above)]);
         if found.code() == 0 { hedgerow_e2e::json_lines(&found.stdout).pop() } else { None }
@@ -114,9 +118,12 @@ fn a_lookup_that_is_restarted_keeps_its_directory_unconfirmed_until_renewed() {
     for key in ["id", "name", "endpoints", "version", "attributes", "groups"] {
         assert_eq!(kept[key], before[key], "{key}");
     }
-    assert_eq!(kept["state"], "unconfirmed", "{kept}");
+    // By its own word: whoever asks both is told what the other is surer of.
+    let id: Id = kept["id"].as_str().unwrap().parse().unwrap();
+    let own = RawWatch::new(&roles.sandbox.url(1));
+    own.hears("it, unconfirmed", PATIENCE, |heard| shows(heard, id, LeaseState::Unconfirmed).then_some(()));
     roles.farm.signal(Signal::CONT);
-    wait_until("the renewal", PATIENCE, || roles.farm_at(1).is_some_and(|farm| farm["state"] == "live"));
+    own.hears("the renewal", PATIENCE, |heard| shows(heard, id, LeaseState::Live).then_some(()));
 }
 
 #[test]
