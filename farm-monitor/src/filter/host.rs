@@ -26,9 +26,6 @@ const COMPILED: &str = "filters/compiled";
 /// each other, and for callers. One more is not started, and tried again.
 const SPARE_INSTANCES: usize = 200;
 
-/// What this release cannot give, whatever the configuration grants.
-const NOT_YET: &[Capability] = &[Capability::History];
-
 /// Loads and describes filters, and has the threads on which they run. Cheap to clone.
 #[derive(Clone)]
 pub struct FilterHost(Arc<Inner>);
@@ -78,8 +75,7 @@ pub struct Terms {
 impl Terms {
     /// Of a filter that is granted this.
     pub fn new(settings: &FilterSettings, grants: &BTreeSet<Capability>) -> Self {
-        let granted =
-            grants.iter().filter(|grant| settings.grant.contains(grant) && !NOT_YET.contains(grant));
+        let granted = grants.iter().filter(|grant| settings.grant.contains(grant));
         Self {
             limits: Limits {
                 memory_bytes: settings.memory,
@@ -102,12 +98,6 @@ impl Terms {
     /// # Errors
     /// What it does not take, and what would have to change.
     pub fn check(&self, description: &Description) -> Result<Vec<PathPattern>, String> {
-        if let Some(wanted) = description.capabilities.iter().find(|wanted| NOT_YET.contains(wanted)) {
-            return Err(format!(
-                "it asks for {}, which this release of the farm does not give",
-                wanted.as_str()
-            ));
-        }
         check_granted(description, &self.granted).map_err(|refusal| refusal.to_string())?;
         let look_back = Duration::from_millis(description.look_back_ms);
         if look_back > self.look_back {

@@ -5,6 +5,7 @@
 
 mod active;
 mod deployed;
+mod history;
 mod outputs;
 mod stored;
 

@@ -17,11 +17,13 @@ mod checkpoint;
 mod clock;
 mod intake;
 mod outputs;
+mod recall;
 pub mod supervision;
 
 pub use bytes::Damaged;
 pub use checkpoint::{Cost, GapTold, Handled, Place, Progress, Saved};
 pub use intake::Declarations;
+pub use recall::Recall;
 
 use crate::guest::{
     AlarmCall, Description, Effects, Fault, GapReason, Guest, GuestBatch, Input, LifeChange, LogLevel,
@@ -447,6 +449,11 @@ impl Run {
     /// The series it made, by output handle.
     pub fn outputs(&self) -> &[Arc<SeriesDef>] {
         self.outputs.defs()
+    }
+
+    /// The series that it was given, by handle.
+    pub fn handles(&self) -> &[Handled] {
+        self.intake.handles()
     }
 
     /// The series with this handle.

@@ -4,6 +4,7 @@
 
 mod slice;
 
+use super::history::{Consumed, History};
 use super::outputs::Outputs;
 use super::stored::Stored;
 use super::{Env, Order};
@@ -13,7 +14,9 @@ use crate::filter::{Key, Ready};
 use crate::hub::{Heartbeat, NotEmitted};
 use hedgerow_cache::{CacheError, Checkpoint};
 use hedgerow_filter_host::Start;
-use hedgerow_filter_host::guest::{ActionJudge, AlarmCall, Fault, LogLevel as GuestLevel};
+use hedgerow_filter_host::guest::{
+    ActionJudge, AlarmCall, Capability, Fault, HistorySource, LogLevel as GuestLevel,
+};
 use hedgerow_filter_host::run::{Place, Plan, Progress, Run, Saved};
 use hedgerow_model::{Batch, Name, SeriesDef, UnixMillis};
 use hedgerow_proto::filter::{Cost, LogLevel};
@@ -65,6 +68,8 @@ pub struct Active {
     /// Come, and not given yet.
     left: VecDeque<Item>,
     outputs: Outputs,
+    /// Told where it is, where it may read back.
+    consumed: Option<Consumed>,
     /// Held while it wants ticks.
     _heartbeat: Option<Heartbeat>,
     since: Option<UnixMillis>,
@@ -113,8 +118,15 @@ impl Active {
         };
         let plan = Plan::new(name, description, terms.limits.output_series, terms.emit_hour);
         let granted = Granted(ready.deployment.actions.clone());
-        let (run, logs, stored) = configure(env, admitted, plan, stored, granted).await?;
-        let checkpoint = stored.write();
+        let reads_back = description.capabilities.contains(&Capability::History);
+        let consumed = reads_back.then(Consumed::default);
+        let history = consumed.clone().map(|consumed| History {
+            reader: env.hub.cache().reader(),
+            reading: description.reading,
+            consumed,
+        });
+        let (run, logs, stored) = configure(env, admitted, plan, stored, granted, history).await?;
+        let (checkpoint, logs_dropped) = (stored.write(), run.cost().logs_dropped);
         if is_new {
             env.hub.cache().forget_checkpoint(&key.0);
         }
@@ -127,13 +139,14 @@ impl Active {
             run: Some(run),
             feed,
             left: VecDeque::new(),
+            consumed,
             _heartbeat: (description.tick_ms > 0).then(|| env.hub.heartbeat()),
             since: look_back.map(|look_back| look_back.since),
             checkpoint,
             saved: now,
             written: now,
             refused: 0,
-            logs_dropped: 0,
+            logs_dropped,
             heard: None,
         };
         active.log(env, logs);
@@ -179,8 +192,9 @@ impl Active {
         now: Instant,
     ) -> Result<(), Ended> {
         let (run, left, hub) = (self.take_run()?, std::mem::take(&mut self.left), Arc::clone(&env.hub));
+        let consumed = self.consumed.clone();
         let Slice { mut run, left, done, fault, progress, heard } =
-            env.host.run(move || slice(run, left, &hub)).await?;
+            env.host.run(move || slice(run, left, &hub, consumed.as_ref())).await?;
         self.left = left;
         self.heard = heard.or(self.heard);
         let done = self.done(env, &mut run, done, progress, orders, now).await;
@@ -235,8 +249,14 @@ impl Active {
         Ok(())
     }
 
-    /// What it has cost, and how far behind it is. `restarts`: how often it was begun again.
-    pub async fn cost(&mut self, env: &Env, restarts: u64) -> Cost {
+    /// How many samples the hub has refused since it began.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// What it has cost, and how far behind it is. `restarts`: how often it was begun again, `refused`: samples that the hub
+    /// refused before.
+    pub async fn cost(&mut self, env: &Env, restarts: u64, refused: u64) -> Cost {
         if self.left.is_empty()
             && self.feed.is_live()
             && let Ok(Ok(items)) = tokio::time::timeout(Duration::ZERO, self.feed.next()).await
@@ -254,7 +274,7 @@ impl Active {
             state_bytes: self.checkpoint.state.as_ref().map_or(0, |state| state.len() as u64),
             samples_in: cost.samples_in,
             samples_out: cost.samples_out,
-            samples_refused: cost.samples_refused + self.refused,
+            samples_refused: cost.samples_refused + refused + self.refused,
             behind: if is_behind { routed.number.saturating_sub(before) } else { 0 },
             lateness_ms: if is_behind { u64::try_from(late).unwrap_or(0) } else { 0 },
             restarts,
@@ -421,6 +441,7 @@ async fn configure(
     plan: Plan,
     stored: Stored,
     actions: Granted,
+    history: Option<History>,
 ) -> Result<(Box<Run>, Logs, Stored), Unfit> {
     let admitted = admitted.clone();
     let begin = move || {
@@ -429,6 +450,7 @@ async fn configure(
             state: saved.state.as_deref(),
             granted: &admitted.terms.granted,
             actions: Some(Box::new(actions)),
+            history: history.map(|history| Box::new(history) as Box<dyn HistorySource>),
             known_series: u32::try_from(saved.handles.len()).unwrap_or(u32::MAX),
             ..Start::new(&admitted.parameters, admitted.terms.limits)
         };

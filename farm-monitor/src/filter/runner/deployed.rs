@@ -39,6 +39,8 @@ pub struct Deployed {
     checkpoint: Option<Checkpoint>,
     told: Option<Report>,
     cost: Option<Cost>,
+    /// Which serial was active last, and how many of its samples the hub refused while it was before.
+    refused: (u64, u64),
 }
 
 /// Serial, with which terms, and what came of it.
@@ -72,7 +74,7 @@ enum Stands {
 
 enum Event {
     Order,
-    Prepared(Result<Prepared, JoinError>),
+    Prepared(Box<Result<Prepared, JoinError>>),
     Input(Result<(), Ended>),
     Look,
     Due,
@@ -148,6 +150,7 @@ impl Deployed {
             checkpoint,
             told: None,
             cost: None,
+            refused: (0, 0),
         }
     }
 
@@ -167,7 +170,7 @@ impl Deployed {
                         // Nobody is there to give any.
                         Err(_) => return self.stopped(Stop::Drain).await,
                     },
-                    Some(prepared) = preparing.join_next() => Event::Prepared(prepared),
+                    Some(prepared) = preparing.join_next() => Event::Prepared(Box::new(prepared)),
                     came = wait(active.as_mut()) => Event::Input(came),
                     _ = looks.tick() => Event::Look,
                     () = until(due) => Event::Due,
@@ -181,7 +184,7 @@ impl Deployed {
                         Order::Run(desired, settings) => self.ordered(desired, settings).await,
                     }
                 }
-                Event::Prepared(prepared) => self.prepared(prepared),
+                Event::Prepared(prepared) => self.prepared(*prepared),
                 Event::Input(came) => self.input(came).await,
                 Event::Look => self.look().await,
                 Event::Due => {}
@@ -279,7 +282,7 @@ impl Deployed {
         self.ended(kept).await;
         let restarts = self.restarts();
         if let Some(active) = &mut self.active {
-            self.cost = Some(active.cost(&self.env, restarts).await);
+            self.cost = Some(active.cost(&self.env, restarts, self.refused.1).await);
         }
     }
 
@@ -289,6 +292,7 @@ impl Deployed {
         let Some(active) = self.active.take() else { return };
         self.checkpoint = Some(active.checkpoint().clone());
         let serial = active.ready().serial();
+        self.refused.1 += active.refused();
         let admitted = active.admitted().clone();
         drop(active);
         if let Ended::Fault(fault) = &ended {
@@ -354,6 +358,9 @@ impl Deployed {
                 self.env.alarms.runs(&self.key.0, with_state);
                 self.active = Some(active);
                 self.checkpoint = None;
+                if self.refused.0 != serial {
+                    self.refused = (serial, 0);
+                }
                 if let Some(candidate) = self.candidate(serial) {
                     candidate.stands = Stands::Running;
                 }
@@ -378,6 +385,7 @@ impl Deployed {
         if let Some(active) = self.active.take() {
             self.checkpoint = Some(active.checkpoint().clone());
             let serial = active.ready().serial();
+            self.refused.1 += active.refused();
             if let Some(candidate) = self.candidate(serial) {
                 candidate.stands = Stands::Unprepared;
             }

@@ -264,6 +264,26 @@ fn a_filters_own_refusal_is_no_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_reads_back_what_it_was_given_and_nothing_else() {
+    let mut site = Site::new();
+    site.give(0, 3);
+    let history = [Capability::History];
+    site.deploy("t", 1, &guests::with_parts(READS_BACK), "", |of| of.grants = history.into());
+    site.comes_to("t", Running, "").await;
+    for round in 1..5 {
+        site.give(round, 3);
+    }
+    // Handle 0 is the first of the three; what came before the deployment is stored, and may be read.
+    site.ticks("t", 5).await;
+    site.give(5, 3);
+    site.ticks("t", 6).await;
+    site = site.killed(|site| site.give(6, 3)).await;
+    site.comes_to("t", Running, "").await;
+    site.ticks("t", 7).await;
+    assert_eq!(site.status("t").unwrap().cost.unwrap().restarts, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn alarms_are_raised_cleared_and_unknown_where_nobody_can_say() {
     let mut site = Site::new();
     let alarms = [Capability::Alarms];
@@ -333,6 +353,36 @@ const RISES: &str = r#"
           (i32.load (local.get $batch)) (i32.load offset=4 (local.get $batch))
           (i32.load offset=8 (local.get $batch)) (i32.load offset=12 (local.get $batch))
           (i32.load offset=16 (local.get $batch)) (i32.load offset=20 (local.get $batch)))))
+    (call $forget))
+"#;
+
+/// `echo`, that tells at each tick how many samples of its first series it can read back.
+const READS_BACK: &str = r#"
+;;; imports
+  (import "hedgerow:filter/host@1.0.0" "declare"
+    (func $declare (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+  (import "hedgerow:filter/host@1.0.0" "emit-numbers"
+    (func $emit_numbers (param i32 i32 i32 i32 i32 i32)))
+  (import "hedgerow:filter/host@1.0.0" "emit-integers"
+    (func $emit_integers (param i32 i32 i32 i32 i32 i32)))
+  (import "hedgerow:filter/host@1.0.0" "log" (func $log (param i32 i32 i32)))
+  (import "hedgerow:filter/history@1.0.0" "read" (func $read (param i32 i32 i64 i64 i32)))
+;;; describe
+  (func (export "hedgerow:filter/filter@1.0.0#describe") (param i32 i32) (result i32)
+    (i32.store8 (i32.const 1100) (i32.const 2))
+    (i32.store (i32.const 72) (i32.const 1100))
+    (i32.store (i32.const 76) (i32.const 1))
+    (call $forget)
+    (i32.const 0))
+;;; on-tick
+  (func (export "hedgerow:filter/filter@1.0.0#on-tick") (param $time i64)
+    (i32.store (i32.const 1024) (i32.const 0))
+    (call $read (i32.const 1024) (i32.const 1) (i64.const 0) (i64.const 9000000000000) (i32.const 1040))
+    (if (i32.load8_u (i32.const 1040)) (then unreachable))
+    (i32.store (i32.const 3000) (i32.const 0))
+    (i64.store (i32.const 3008) (local.get $time))
+    (i64.store (i32.const 3016) (i64.extend_i32_u (i32.load (i32.const 1048))))
+    (call $emit_integers (i32.const 3000) (i32.const 1) (i32.const 3008) (i32.const 1) (i32.const 3016) (i32.const 1))
     (call $forget))
 "#;
 

@@ -1,6 +1,7 @@
 //! A slice: as much of the input as a filter is given before others have their turn. It runs on the threads of filters.
 
 use crate::filter::feed::{Item as Fed, Missing};
+use crate::filter::runner::history::Consumed;
 use crate::hub::Hub;
 use hedgerow_filter_host::guest::{Fault, GapReason};
 use hedgerow_filter_host::run::{Item, Place, Progress, Run, Step};
@@ -36,11 +37,14 @@ pub struct Slice {
     pub heard: Option<UnixMillis>,
 }
 
-/// Gives a slice.
-pub fn slice(run: Box<Run>, left: VecDeque<Fed>, hub: &Hub) -> Slice {
+/// Gives a slice. `consumed`: to be told where the run is, for what it reads back.
+pub fn slice(run: Box<Run>, left: VecDeque<Fed>, hub: &Hub, consumed: Option<&Consumed>) -> Slice {
     let mut slice = Slice { run, left, done: Vec::new(), fault: None, progress: None, heard: None };
     let (began, mut effects) = (slice.run.cost().cpu_ns, 0);
     while let Some(item) = slice.left.pop_front() {
+        if let Some(consumed) = consumed {
+            consumed.note(&slice.run);
+        }
         let step = match give(&mut slice.run, &item, hub) {
             Ok(step) => step,
             Err(fault) => {

@@ -237,7 +237,7 @@ impl Site {
         for at in 0..count {
             let id = self.hub.declare(origin, &def(cluster, at)).unwrap();
             // Past 0.5 for some rounds, each series for others.
-            let value = if (round / 3 + at as u64) % 3 == 0 { 0.9 } else { 0.0 };
+            let value = if (round / 3 + at as u64).is_multiple_of(3) { 0.9 } else { 0.0 };
             builder.push(
                 id,
                 self.hub.now(),
