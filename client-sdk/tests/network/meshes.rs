@@ -114,10 +114,11 @@ async fn a_lookup_of_another_mesh_that_was_made_anew_is_asked_again_after_a_whil
         }
     };
     assert_eq!(reached().await, urls[0]);
-    let mut made_anew = lookups[1].inner();
-    made_anew.mesh = ours();
-    made_anew.held.clear();
-    drop(made_anew);
+    {
+        let mut made_anew = lookups[1].inner();
+        made_anew.mesh = ours();
+        made_anew.held.clear();
+    }
     later(STRANGER_FOR).await;
     // By those who watch all the time, too. The other one may be reached anew: it said nothing for so long.
     while reached().await != urls[1] {}
