@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use hedgerow_client::lease::LeaseKeeper;
 use hedgerow_collect::front_door::{FrontDoor, OriginId};
 use hedgerow_model::{BatchBuilder, Kind, Labels, Life, Mark, Name, SeriesDef, SeriesId, SeriesKey, Value};
+use hedgerow_proto::filter::{DeploymentState, DeploymentStatus};
 use hedgerow_snmp::Counts;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -190,9 +191,15 @@ impl SelfMeasure {
 
     /// What each deployment costs.
     fn filters(&mut self, run: &mut Run) {
-        let statuses = self.deployments.statuses(&[]);
+        let mut statuses: BTreeMap<String, DeploymentStatus> = BTreeMap::new();
+        for status in self.deployments.statuses(&[]) {
+            // Of several owners' only one is not refused.
+            if status.state() != DeploymentState::Refused || !statuses.contains_key(&status.name) {
+                statuses.insert(status.name.clone(), status);
+            }
+        }
         let now: BTreeMap<String, u64> =
-            statuses.iter().map(|status| (status.name.clone(), status.serial)).collect();
+            statuses.iter().map(|(name, status)| (name.clone(), status.serial)).collect();
         let before = std::mem::replace(&mut self.deployed, now);
         for (name, serial) in before {
             if self.deployed.get(&name) != Some(&serial)
@@ -207,8 +214,8 @@ impl SelfMeasure {
                 }
             }
         }
-        for status in statuses {
-            let Ok(labels) = Labels::new([("item", status.name.as_str())]) else { continue };
+        for (name, status) in statuses {
+            let Ok(labels) = Labels::new([("item", name.as_str())]) else { continue };
             let (state, cost) = (status.state(), status.cost.unwrap_or_default());
             let state = Value::State(i64::from(i32::from(state)), Some(state_word(state).into()));
             self.push(run, "filter_state", &labels, state);

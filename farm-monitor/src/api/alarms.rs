@@ -68,7 +68,7 @@ impl Service for AlarmsApi {
         let id = id_from_wire("id", &id)?;
         check_said(&by, &comment)?;
         let until: Option<UnixMillis> = Some(until_ms).filter(|until| *until != 0);
-        let said = (!withdraw).then(|| (by, comment, until));
+        let said = (!withdraw).then_some((by, comment, until));
         let alarm = self.alarms.acknowledge(id, said).await.map_err(status)?;
         Ok(self.farm.answer(AcknowledgeAlarmResponse { alarm: Some(alarm) }))
     }

@@ -26,6 +26,9 @@ const COMPILED: &str = "filters/compiled";
 /// each other, and for callers. One more is not started, and tried again.
 const SPARE_INSTANCES: usize = 200;
 
+/// Components that are loaded at once; the others wait for their turn. The engine compiles one of them, the others may be known.
+const LOADING: usize = 4;
+
 /// Loads and describes filters, and has the threads on which they run. Cheap to clone.
 #[derive(Clone)]
 pub struct FilterHost(Arc<Inner>);
@@ -34,7 +37,6 @@ struct Inner {
     folder: PathBuf,
     compiler: Compiler,
     opened: Mutex<Option<Opened>>,
-    /// One is loaded at a time, in the order in which they come.
     loading: Semaphore,
 }
 
@@ -144,7 +146,7 @@ impl FilterHost {
     /// For a farm with this folder.
     pub fn new(folder: &Path, compiler: Compiler) -> Self {
         let folder = folder.join(COMPILED);
-        Self(Arc::new(Inner { folder, compiler, opened: Mutex::default(), loading: Semaphore::new(1) }))
+        Self(Arc::new(Inner { folder, compiler, opened: Mutex::default(), loading: Semaphore::new(LOADING) }))
     }
 
     /// Loads a component, asks what it is with these parameters (empty: none), and holds that against the terms.
@@ -175,7 +177,7 @@ impl FilterHost {
 
     async fn load(&self, component: Bytes, deployments: usize) -> Result<Program, Unfit> {
         // Not on a thread of the runtime's: compiling takes a minute at worst.
-        let _alone = self.0.loading.acquire().await;
+        let _turn = self.0.loading.acquire().await;
         let inner = Arc::clone(&self.0);
         let loading = tokio::task::spawn_blocking(move || {
             let engine = inner.open(deployments).map_err(Fault::Host)?.engine;
