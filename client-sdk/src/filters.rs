@@ -1,11 +1,14 @@
 //! Filters in a mesh: deployed to all lookups that are reached, and asked after at all farms that they mean.
 //!
 //! A deployment is a signed document ([`crate::documents`]): no farm has to be reachable when it is made. What became of it
-//! [`Mesh::deployed`] asks of every farm that its template matches, and names those that cannot say.
+//! [`Mesh::deployed`] asks of every farm that its template matches, and names those that cannot say. [`hold`] runs one only for as
+//! long as somebody reads what it makes.
 
 mod deployed;
+mod held;
 
 pub use deployed::{Absent, AtFarm, Deployed, DeployedAt};
+pub use held::{Heard, Held, Hold, hold};
 
 use crate::channel::in_time;
 use crate::documents::{DocumentAuthor, Draft, Published};

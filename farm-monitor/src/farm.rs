@@ -9,6 +9,7 @@ use crate::filter::Deployments;
 use crate::filter::actions::Actions;
 use crate::filter::alarms::Alarms;
 use crate::filter::deployments::Follow;
+use crate::filter::held::HeldRuns;
 use crate::filter::host::FilterHost;
 use crate::filter::runner::{Runner, RunnerOptions};
 use crate::hub::{Bounds, Hub, HubOptions, LifeRules};
@@ -204,7 +205,9 @@ impl Farm {
             started: Instant::now(),
         };
         let mut server = JoinSet::new();
-        let filters = FiltersApi::new(api.clone(), deployments.clone());
+        let host = FilterHost::new(&options.folder, options.compiler);
+        let held = HeldRuns::new(Arc::clone(&hub), host.clone());
+        let filters = FiltersApi::new(api.clone(), deployments.clone(), held);
         let kept_alarms = AlarmsApi::new(api.clone(), alarms.clone());
         let routes = Routes::new(api.clone().into_server())
             .add_service(filters.into_server())
@@ -235,7 +238,7 @@ impl Farm {
         let runner = Runner::start(RunnerOptions {
             hub: Arc::clone(&hub),
             deployments: deployments.clone(),
-            host: FilterHost::new(&options.folder, options.compiler),
+            host,
             alarms: alarms.clone(),
             actions: actions.clone(),
             config: api.config.clone(),

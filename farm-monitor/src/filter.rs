@@ -10,6 +10,7 @@ pub mod actions;
 pub mod alarms;
 pub mod deployments;
 pub mod feed;
+pub mod held;
 pub mod host;
 mod kept;
 mod logs;

@@ -1,8 +1,10 @@
-//! `filter`: code that goes to the data: written, built, deployed, asked after, taken back.
+//! `filter`: code that goes to the data: written, built, tried, deployed, asked after, taken back.
 
+mod backtest;
 mod build;
 mod component;
 mod deploy;
+mod held;
 mod list;
 mod logs;
 mod new;
@@ -10,6 +12,7 @@ mod owner;
 mod parameters;
 mod remove;
 mod retry;
+mod run;
 mod shown;
 mod status;
 mod test;
@@ -20,6 +23,7 @@ const AFTER: &str = "\
 Examples:
   hedgerow filter new my-filter            a folder with an example, tests and the SDK
   hedgerow filter build my-filter
+  hedgerow filter run my-filter/my-filter.wasm --on '*/hosts/*/load1'
   hedgerow filter deploy threshold --as disk-full --set above=0.9 --on '*/hosts/*/disk_used'
   hedgerow filter list
   hedgerow filter status disk-full
@@ -44,6 +48,8 @@ enum Command {
     Logs(logs::Args),
     Retry(retry::Args),
     Test(test::Args),
+    Run(run::Args),
+    Backtest(backtest::Args),
 }
 
 /// Does what was asked for.
@@ -61,5 +67,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         Command::Logs(args) => logs::run(args),
         Command::Retry(args) => retry::run(args),
         Command::Test(args) => test::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Backtest(args) => backtest::run(args),
     }
 }

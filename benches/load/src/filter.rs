@@ -1,6 +1,7 @@
 //! What filters cost: a sample through one beside the same work in native Rust, starting and restoring them, many of them in memory,
 //! compiling what was uploaded, and what they do to the farm around them.
 
+mod farm;
 mod instances;
 mod memory;
 mod start;
@@ -20,7 +21,7 @@ pub use memory::side;
 /// The argument with which this binary becomes the compiler of one filter.
 pub const COMPILER_ARG: &str = "__filter-compiler";
 
-const PARTS: [&str; 4] = ["throughput", "instances", "memory", "start"];
+const PARTS: [&str; 5] = ["throughput", "instances", "memory", "start", "farm"];
 
 /// The filter that is measured, built twice.
 pub struct Guests {
@@ -29,7 +30,7 @@ pub struct Guests {
 }
 
 /// Runs the parts named; all without names.
-pub fn run(parts: &[String]) -> Result<String, String> {
+pub async fn run(parts: &[String]) -> Result<String, String> {
     if let Some(other) = parts.iter().find(|part| !PARTS.contains(&part.as_str())) {
         return Err(format!("no part `{other}`: expected {}", PARTS.join(", ")));
     }
@@ -42,7 +43,8 @@ pub fn run(parts: &[String]) -> Result<String, String> {
             "throughput" => throughput::run(&guests)?,
             "instances" => instances::run(&guests)?,
             "memory" => memory::run()?,
-            _ => start::run()?,
+            "start" => start::run()?,
+            _ => farm::run().await?,
         });
     }
     Ok(page)
@@ -67,6 +69,15 @@ fn bytes(name: &str) -> Result<Vec<u8>, String> {
 fn folder(variable: &str) -> Result<PathBuf, String> {
     let folder = std::env::var_os(variable);
     folder.map(PathBuf::from).ok_or_else(|| format!("{variable} is not set: run `cargo xtask bench filter`"))
+}
+
+/// The same with another custom section: another component to whoever compiles and keeps it.
+fn distinct(component: &[u8], number: usize) -> Vec<u8> {
+    let mut bytes = component.to_vec();
+    let name = format!("distinct{number:08}");
+    bytes.extend([0, name.len() as u8 + 1, name.len() as u8]);
+    bytes.extend(name.as_bytes());
+    bytes
 }
 
 /// The processor time of this process with all its threads.

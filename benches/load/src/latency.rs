@@ -3,11 +3,11 @@
 //! Each value is the moment at which it was handed in, so every one that arrives tells its own latency. One farm with its
 //! cache on disk, batches of 200 values at an even rate, and some subscribers that each decode everything.
 
-use hedgerow_collect::front_door::FrontDoor;
+use hedgerow_collect::front_door::{FrontDoor, OriginId};
 use hedgerow_collect::script::KeeperCommand;
 use hedgerow_farm_monitor::farm::{Farm, FarmOptions};
 use hedgerow_filter_host::compile::Compiler;
-use hedgerow_model::{BatchBuilder, Kind, Labels, Name, Predicate, SeriesDef, SeriesKey, Value};
+use hedgerow_model::{BatchBuilder, Kind, Labels, Name, Predicate, SeriesDef, SeriesId, SeriesKey, Value};
 use hedgerow_proto::convert::{batch, predicate};
 use hedgerow_proto::farm::farm_client::FarmClient;
 use hedgerow_proto::farm::{SubscribeRequest, item};
@@ -21,7 +21,9 @@ use std::time::{Duration, Instant};
 
 const VALUES_PER_SECOND: usize = 10_000;
 const BATCH: usize = 200;
-const SECONDS: u64 = 10;
+const SECONDS: usize = 10;
+/// Values of one measurement.
+pub const EXPECTED: usize = VALUES_PER_SECOND * SECONDS;
 
 /// Measures with one and with ten subscribers.
 pub async fn run() -> Result<String, String> {
@@ -63,9 +65,8 @@ async fn measure(subscribers: usize) -> Result<Vec<f64>, String> {
     .await
     .map_err(|e| e.to_string())?;
     let begun = Instant::now();
-    let expected = VALUES_PER_SECOND * usize::try_from(SECONDS).unwrap_or_default();
     let readers: Vec<_> =
-        (0..subscribers).map(|_| tokio::spawn(read(farm.address().to_string(), begun, expected))).collect();
+        (0..subscribers).map(|_| tokio::spawn(read(farm.address().to_string(), begun, EXPECTED))).collect();
     // Wait until all are admitted: what is handed in before would be history.
     while farm.subscribers() < subscribers {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -80,7 +81,20 @@ async fn measure(subscribers: usize) -> Result<Vec<f64>, String> {
     Ok(latencies)
 }
 
-async fn feed(door: &Arc<dyn FrontDoor>, begun: Instant) -> Result<(), String> {
+/// Hands in values for some seconds, at an even rate: each is the moment at which it is.
+pub async fn feed(door: &Arc<dyn FrontDoor>, begun: Instant) -> Result<(), String> {
+    let (origin, ids) = series(door)?;
+    let pause = Duration::from_secs_f64(BATCH as f64 / VALUES_PER_SECOND as f64);
+    let mut ticks = tokio::time::interval(pause);
+    for _ in 0..EXPECTED / BATCH {
+        ticks.tick().await;
+        give(door, origin, &ids, begun.elapsed().as_secs_f64())?;
+    }
+    Ok(())
+}
+
+/// The series of a batch.
+pub fn series(door: &Arc<dyn FrontDoor>) -> Result<(OriginId, Vec<SeriesId>), String> {
     let origin = door.origin("bench");
     let mut ids = Vec::new();
     for at in 0..BATCH {
@@ -101,24 +115,25 @@ async fn feed(door: &Arc<dyn FrontDoor>, begun: Instant) -> Result<(), String> {
         };
         ids.push(door.declare(origin, &def).map_err(|e| e.to_string())?);
     }
-    let pause = Duration::from_secs_f64(BATCH as f64 / VALUES_PER_SECOND as f64);
-    let mut ticks = tokio::time::interval(pause);
-    for _ in 0..VALUES_PER_SECOND / BATCH * usize::try_from(SECONDS).unwrap_or_default() {
-        ticks.tick().await;
-        let mut builder = BatchBuilder::new();
-        let (time, value) = (unix_millis(), begun.elapsed().as_secs_f64());
-        for id in &ids {
-            builder.push(*id, time, Value::F64(value), None);
-        }
-        let accepted = door.accept(origin, builder.build());
-        if accepted.accepted != BATCH as u64 {
-            return Err(format!("refused: {:?}", accepted.refused));
-        }
+    Ok((origin, ids))
+}
+
+/// Hands in a batch: this value of each series.
+pub fn give(door: &Arc<dyn FrontDoor>, origin: OriginId, ids: &[SeriesId], value: f64) -> Result<(), String> {
+    let mut builder = BatchBuilder::new();
+    let time = unix_millis();
+    for id in ids {
+        builder.push(*id, time, Value::F64(value), None);
+    }
+    let accepted = door.accept(origin, builder.build());
+    if accepted.accepted != ids.len() as u64 {
+        return Err(format!("refused: {:?}", accepted.refused));
     }
     Ok(())
 }
 
-async fn read(address: String, begun: Instant, expected: usize) -> Result<Vec<f64>, String> {
+/// Subscribes, and gives the latencies of so many values, in milliseconds.
+pub async fn read(address: String, begun: Instant, expected: usize) -> Result<Vec<f64>, String> {
     let endpoint =
         tonic::transport::Endpoint::from_shared(format!("http://{address}")).map_err(|e| e.to_string())?;
     let client = FarmClient::new(endpoint.connect().await.map_err(|e| e.to_string())?);

@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     };
     let args: Vec<String> = std::env::args().skip(2).collect();
     let result = match std::env::args().nth(1).as_deref() {
-        Some("filter") => filter::run(&args),
+        Some("filter") => runtime.block_on(filter::run(&args)),
         Some("__filter") => filter::side(&args),
         Some("latency") => runtime.block_on(latency::run()),
         Some("lookup") => runtime.block_on(lookup::run(&args)),

@@ -89,12 +89,21 @@ fn put(db: &Connection, deployment: &str, part: u8, blob: &[u8]) -> rusqlite::Re
 
 /// All checkpoints; and the deployments whose checkpoint is damaged, which have none.
 pub(crate) fn read(db: &Connection) -> Result<(Checkpoints, Vec<String>), CacheError> {
+    read_of(db, None)
+}
+
+/// The checkpoint of one deployment, if it has a whole one.
+pub(crate) fn read_one(db: &Connection, deployment: &str) -> Result<Option<Checkpoint>, CacheError> {
+    Ok(read_of(db, Some(deployment))?.0.remove(deployment))
+}
+
+fn read_of(db: &Connection, one: Option<&str>) -> Result<(Checkpoints, Vec<String>), CacheError> {
     let mut found = Checkpoints::new();
     let mut damaged = Vec::new();
-    let mut query = db
-        .prepare("SELECT deployment, part, crc, blob FROM checkpoint ORDER BY deployment, part")
-        .tried("reading checkpoints")?;
-    let mut rows = query.query([]).tried("reading checkpoints")?;
+    let all = "SELECT deployment, part, crc, blob FROM checkpoint WHERE ?1 IS NULL OR deployment = ?1 \
+               ORDER BY deployment, part";
+    let mut query = db.prepare(all).tried("reading checkpoints")?;
+    let mut rows = query.query([one]).tried("reading checkpoints")?;
     while let Some(row) = rows.next().tried("reading checkpoints")? {
         let mut read = || -> rusqlite::Result<()> {
             let (deployment, part): (String, u8) = (row.get(0)?, row.get(1)?);

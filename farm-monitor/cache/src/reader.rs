@@ -10,6 +10,7 @@ mod pool;
 mod summary;
 
 use crate::blocks;
+use crate::checkpoint::{self, Checkpoint};
 use crate::error::{CacheError, Tried};
 use crate::head::{Bad, Head, Piece};
 use crate::rows::{self, EpochEnd, EpochInfo};
@@ -183,6 +184,14 @@ impl Reader {
             .and_then(|mut query| query.query_row(params![epoch.start, time], |row| row.get(0)))
             .tried("looking for the first number of a time")?;
         Ok(sealed.into_iter().chain(unsealed).min())
+    }
+
+    /// What was committed last of a deployment's checkpoint. `None`: nothing, or it is damaged.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn checkpoint(&self, deployment: &str) -> Result<Option<Checkpoint>, CacheError> {
+        checkpoint::read_one(&*self.pool.get(&self.shared.path)?, deployment)
     }
 
     fn report(&self, bad: impl Iterator<Item = Bad>) {

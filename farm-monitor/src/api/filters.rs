@@ -1,6 +1,9 @@
 //! `hedgerow.filter.v1.Filters`: what is deployed here, how it goes, what it logs.
 
+mod run;
+
 use super::FarmApi;
+use crate::filter::held::{HeldRuns, MAX_HELD};
 use crate::filter::{Deployments, RetryError};
 use hedgerow_proto::filter::filters_server::{Filters, FiltersServer};
 use hedgerow_proto::filter::{
@@ -25,13 +28,14 @@ const MAX_FOLLOWERS: usize = 256;
 pub struct FiltersApi {
     farm: FarmApi,
     deployments: Deployments,
+    held: HeldRuns,
     followers: Arc<AtomicUsize>,
 }
 
 impl FiltersApi {
-    /// Over the deployments of a farm.
-    pub fn new(farm: FarmApi, deployments: Deployments) -> Self {
-        Self { farm, deployments, followers: Arc::default() }
+    /// Over the deployments of a farm, and what it runs for callers.
+    pub fn new(farm: FarmApi, deployments: Deployments, held: HeldRuns) -> Self {
+        Self { farm, deployments, held, followers: Arc::default() }
     }
 
     /// As a tonic service, with limits.
@@ -103,10 +107,33 @@ impl Filters for FiltersApi {
         }
     }
 
-    async fn run(&self, _: Request<Streaming<RunRequest>>) -> Result<Response<Self::RunStream>, Status> {
-        Err(Status::unimplemented(
-            "this release of the farm runs no filters for a caller: test it with `hedgerow filter test`, or deploy it",
-        ))
+    async fn run(
+        &self,
+        request: Request<Streaming<RunRequest>>,
+    ) -> Result<Response<Self::RunStream>, Status> {
+        self.farm.check_mesh(&request).map_err(|status| *status)?;
+        self.farm.refuse_while_draining()?;
+        let settings = self.farm.config.borrow().running.filters.clone();
+        HeldRuns::check(&settings).map_err(Status::failed_precondition)?;
+        let place = self.held.place().ok_or_else(|| {
+            Status::resource_exhausted(format!("{MAX_HELD} runs are held here, which is the most: ask later"))
+        })?;
+        let order = run::order(request.into_inner()).await?;
+        let (out, answer) = mpsc::channel(1);
+        let (held, drain) = (self.held.clone(), self.farm.drain.clone());
+        tokio::spawn(async move {
+            let ended = tokio::select! {
+                ended = held.run(order, &settings, &out) => ended.map_err(|ended| run::status(&ended)),
+                () = out.closed() => Ok(()),
+                () = drain.begun() => Err(Status::unavailable("the farm is stopping")),
+            };
+            // The caller is told only when there is room for another.
+            drop(place);
+            if let Err(status) = ended {
+                let _ = out.send(Err(status)).await;
+            }
+        });
+        Ok(self.farm.answer(ReceiverStream::new(answer)))
     }
 }
 

@@ -5,8 +5,10 @@
 //! read falls behind, and past its bound it goes on with what is new, saying how much it left out.
 
 mod series;
+mod stored;
 mod walk;
 
+pub use stored::Stored;
 pub use walk::{LookBack, Walk};
 
 use crate::hub::{Hub, LiveCursor, LiveEntry, LiveItem, PIECE_BYTES, PIECE_SAMPLES};
@@ -270,7 +272,7 @@ impl std::fmt::Debug for Feed {
 }
 
 /// Reading takes a thread that may wait.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, CacheError> + Send + 'static,
 ) -> Result<T, CacheError> {
     match tokio::task::spawn_blocking(read).await {

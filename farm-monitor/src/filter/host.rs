@@ -37,7 +37,7 @@ struct Inner {
     folder: PathBuf,
     compiler: Compiler,
     opened: Mutex<Option<Opened>>,
-    loading: Semaphore,
+    loading: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
@@ -146,7 +146,8 @@ impl FilterHost {
     /// For a farm with this folder.
     pub fn new(folder: &Path, compiler: Compiler) -> Self {
         let folder = folder.join(COMPILED);
-        Self(Arc::new(Inner { folder, compiler, opened: Mutex::default(), loading: Semaphore::new(LOADING) }))
+        let loading = Arc::new(Semaphore::new(LOADING));
+        Self(Arc::new(Inner { folder, compiler, opened: Mutex::default(), loading }))
     }
 
     /// Loads a component, asks what it is with these parameters (empty: none), and holds that against the terms.
@@ -177,9 +178,11 @@ impl FilterHost {
 
     async fn load(&self, component: Bytes, deployments: usize) -> Result<Program, Unfit> {
         // Not on a thread of the runtime's: compiling takes a minute at worst.
-        let _turn = self.0.loading.acquire().await;
+        let turn = Arc::clone(&self.0.loading).acquire_owned().await;
         let inner = Arc::clone(&self.0);
         let loading = tokio::task::spawn_blocking(move || {
+            // To the end, also where nobody waits for it any longer: or those who break off would take all such threads.
+            let _turn = turn;
             let engine = inner.open(deployments).map_err(Fault::Host)?.engine;
             engine.load(&component).map_err(unfit)
         });

@@ -7,7 +7,7 @@ mod active;
 mod deployed;
 mod history;
 mod outputs;
-mod stored;
+pub(super) mod stored;
 
 use super::actions::Actions;
 use super::alarms::Alarms;

@@ -3,6 +3,7 @@
 
 mod feed;
 mod ground;
+mod held;
 mod hub;
 mod interleaving;
 mod seam;

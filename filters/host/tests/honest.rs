@@ -139,16 +139,18 @@ fn more_instances_than_the_engine_has_are_refused_and_room_comes_back() {
 
 /// For tests elsewhere, which need no WAT.
 #[test]
-fn the_module_for_other_tests_is_that_of_its_text() {
-    let path = guests::fixtures().join("echo.wasm");
-    let expected = guests::guest("echo");
-    if std::env::var_os("UPDATE_EXPECTED").is_some() {
-        std::fs::write(&path, &expected).unwrap();
+fn the_modules_for_other_tests_are_those_of_their_texts() {
+    for name in ["echo", "loop-in-batch"] {
+        let path = guests::fixtures().join(format!("{name}.wasm"));
+        let expected = guests::guest(name);
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            std::fs::write(&path, &expected).unwrap();
+        }
+        assert!(
+            std::fs::read(&path).is_ok_and(|found| found == expected),
+            "{name}.wasm is not made of {name}.wat: run with UPDATE_EXPECTED=1"
+        );
     }
-    assert!(
-        std::fs::read(&path).unwrap() == expected,
-        "echo.wasm is not made of echo.wat: run with UPDATE_EXPECTED=1"
-    );
 }
 
 fn resident_bytes() -> usize {

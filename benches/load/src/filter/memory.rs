@@ -2,7 +2,7 @@
 //! counts.
 
 use super::work::{info, start};
-use super::{bytes, engine};
+use super::{bytes, distinct, engine};
 use crate::numbers::at_most;
 use hedgerow_filter_host::guest::{Column, Guest as _, GuestBatch, Input};
 use hedgerow_filter_host::{Instance, Program};
@@ -117,15 +117,6 @@ fn busy(program: &Program) -> Result<Instance, String> {
         instance.call(&input).map_err(|fault| fault.to_string())?;
     }
     Ok(instance)
-}
-
-/// The same with another custom section: another component to whoever compiles and keeps it.
-fn distinct(component: &[u8], number: usize) -> Vec<u8> {
-    let mut bytes = component.to_vec();
-    let name = format!("distinct{number:08}");
-    bytes.extend([0, name.len() as u8 + 1, name.len() as u8]);
-    bytes.extend(name.as_bytes());
-    bytes
 }
 
 /// Anonymous pages, by where they are.

@@ -33,9 +33,7 @@ impl Wanted {
     ) -> (Self, Vec<PathPattern>) {
         let heartbeat_key = hub.heartbeat_key();
         let mut all = patterns.clone();
-        let path = Name::new(hub.farm()).ok().zip(heartbeat_key.clone());
-        let path = path.map(|(farm, key)| SeriesPath { farm, key }.to_string());
-        all.extend(path.and_then(|path| Predicate::parse(&path).ok()).into_iter().flat_map(|p| p.patterns));
+        all.extend(heartbeat_patterns(hub));
         let wanted = Self {
             patterns,
             excluded,
@@ -112,6 +110,13 @@ impl Wanted {
     pub(super) fn all(&self) -> impl Iterator<Item = SeriesId> {
         self.read.iter().copied().filter(|id| !self.left_out.contains(id))
     }
+}
+
+/// What the heartbeat matches, and nothing else.
+pub(super) fn heartbeat_patterns(hub: &Hub) -> Vec<PathPattern> {
+    let path = Name::new(hub.farm()).ok().zip(hub.heartbeat_key());
+    let path = path.map(|(farm, key)| SeriesPath { farm, key }.to_string());
+    path.and_then(|path| Predicate::parse(&path).ok()).map(|predicate| predicate.patterns).unwrap_or_default()
 }
 
 /// A batch of what is wanted and the heartbeat as an item; `heartbeat`: which that is, and whether it matches.

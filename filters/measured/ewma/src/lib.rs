@@ -2,7 +2,7 @@
 //! work a sample and next to no output: what is measured of it is what the way into a filter costs. Not shipped.
 
 use hedgerow_filter::{
-    Batch, Description, Filter, Load, Out, Output, Parameters, PerSeries, Sample, Save, Series, saved,
+    Batch, Description, Filter, Load, Millis, Out, Output, Parameters, PerSeries, Sample, Save, Series, saved,
 };
 
 /// Version of what [`Ewma`] saves.
@@ -14,6 +14,7 @@ pub struct Settings {
     on: Vec<String>,
     alpha: f64,
     above: f64,
+    look_back: Millis,
 }
 
 /// The filter.
@@ -41,12 +42,15 @@ impl Filter for Ewma {
             on: p.texts("on", "Which series.").or(&["*"]),
             alpha: p.number("alpha", "What a new value weighs.").or(0.1),
             above: p.number("above", "The bound.").or(0.9),
+            look_back: p.duration("look_back", "How much history comes first.").or("0s"),
         }
     }
 
     fn describe(settings: &Settings) -> Result<Description, String> {
         let about = "A moving average of each series, and whether it is past a bound.";
-        Ok(Description::new("ewma", env!("CARGO_PKG_VERSION"), about).on(&settings.on))
+        Ok(Description::new("ewma", env!("CARGO_PKG_VERSION"), about)
+            .on(&settings.on)
+            .look_back(settings.look_back))
     }
 
     fn configure(settings: Settings, saved: Option<&mut Load>) -> Result<Self, String> {
