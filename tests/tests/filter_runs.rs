@@ -63,10 +63,12 @@ fn a_backtest_gives_the_same_bytes_every_time_and_what_the_deployment_made() {
         let asked = sandbox.client(&["query", "*/live", "--since", "1h", "--json"]);
         json_lines(&asked.stdout)
     };
-    let live =
-        wait_for("two samples of the deployment", PATIENCE, || Some(made()).filter(|made| made.len() > 1));
+    let three =
+        wait_for("three samples of the deployment", PATIENCE, || Some(made()).filter(|made| made.len() > 2));
     let time = |line: &Value| line["time"].as_i64().unwrap();
-    let to = live.iter().map(time).max().unwrap() + 1;
+    // Between two samples, so that what was taken before has been accepted before, too.
+    let to = (time(&three[1]) + time(&three[2])) / 2;
+    let live: Vec<Value> = three.into_iter().filter(|line| time(line) < to).collect();
     let from = (to - 3_600_000).to_string();
     // In milliseconds there is no word for a time: RFC 3339 has it.
     let (from, to) = (rfc_3339(from.parse().unwrap()), rfc_3339(to));
