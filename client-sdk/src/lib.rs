@@ -21,6 +21,7 @@
 //! program makes farms wait and then skip, and is told exactly what was skipped.
 
 mod backoff;
+pub mod alarms;
 pub mod channel;
 pub mod directory;
 pub mod discovery;

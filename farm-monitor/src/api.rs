@@ -10,8 +10,9 @@ pub use status::{CacheFile, cache_edge};
 
 use crate::config::FarmConfig;
 use crate::door::TrapDoor;
+use crate::filter::alarms::Alarms;
 use crate::hub::{Hub, Known};
-use crate::subscribe::{Feed, Plan};
+use crate::subscribe::{AlarmFeed, Feed, Plan};
 use hedgerow_client::lease::LeaseKeeper;
 use hedgerow_collect::engine::EngineHandle;
 use hedgerow_model::registration::{Id, Mesh};
@@ -45,6 +46,7 @@ pub struct FarmApi {
     pub(crate) config: watch::Receiver<Configured>,
     pub(crate) leases: Arc<Mutex<Option<LeaseKeeper>>>,
     pub(crate) traps: TrapDoor,
+    pub(crate) alarms: Alarms,
     pub(crate) cache_file: CacheFile,
     pub(crate) drain: Drain,
     pub(crate) started: tokio::time::Instant,
@@ -152,7 +154,8 @@ impl Farm for FarmApi {
         if request.queue_bytes > 0 {
             cursor.bound(usize::try_from(request.queue_bytes).unwrap_or(usize::MAX));
         }
-        let output = Feed::start(Arc::clone(&self.hub), plan, cursor, self.drain.clone());
+        let alarms = request.alarms.then(|| AlarmFeed::new(self.alarms.clone()));
+        let output = Feed::start_with(Arc::clone(&self.hub), plan, cursor, self.drain.clone(), alarms);
         Ok(self.answer(ReceiverStream::new(output)))
     }
 

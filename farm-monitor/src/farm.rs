@@ -200,6 +200,7 @@ impl Farm {
             config: configured,
             leases: Arc::clone(&leases),
             traps: traps.clone(),
+            alarms: alarms.clone(),
             cache_file: CacheFile::at(options.folder.join(CACHE_FILE)),
             drain: options.drain.clone(),
             started: Instant::now(),
@@ -208,7 +209,7 @@ impl Farm {
         let host = FilterHost::new(&options.folder, options.compiler);
         let held = HeldRuns::new(Arc::clone(&hub), host.clone());
         let filters = FiltersApi::new(api.clone(), deployments.clone(), held);
-        let kept_alarms = AlarmsApi::new(api.clone(), alarms.clone());
+        let kept_alarms = AlarmsApi::new(api.clone());
         let routes = Routes::new(api.clone().into_server())
             .add_service(filters.into_server())
             .add_service(kept_alarms.into_server());

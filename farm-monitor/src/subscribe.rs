@@ -3,6 +3,7 @@
 //! A request becomes a [`Plan`] and the plan a [`Feed`](feed::Feed), which reads the cache up to the watermark, then its live
 //! channel, and sends items as the subscriber takes them. It never makes the hub wait.
 
+mod alarms;
 mod announced;
 mod bins;
 mod condense;
@@ -16,6 +17,7 @@ mod seeds;
 mod tail;
 mod texts;
 
+pub use alarms::AlarmFeed;
 pub use feed::{Feed, StreamOutput};
 
 use crate::hub::{Hub, LiveCursor};

@@ -2,7 +2,7 @@
 
 use crate::outcome::{CommandError, Outcome};
 use crate::{
-    check_config, collect, completions, farm, filter, find, lookup, ls, profile, query, snmp, up, watch,
+    alarm, check_config, collect, completions, farm, filter, find, lookup, ls, profile, query, snmp, up, watch,
 };
 use clap::{Parser, Subcommand};
 
@@ -32,6 +32,7 @@ enum Command {
     Watch(watch::Args),
     Query(query::Args),
     Filter(filter::Args),
+    Alarm(alarm::Args),
     Collect(collect::Args),
     Snmp(snmp::Args),
     Profile(profile::Args),
@@ -54,6 +55,7 @@ impl Cli {
             Command::Watch(args) => watch::run(&args),
             Command::Query(args) => query::run(&args),
             Command::Filter(args) => filter::run(&args),
+            Command::Alarm(args) => alarm::run(&args),
             Command::Collect(args) => collect::run(&args),
             Command::Snmp(args) => snmp::run(&args),
             Command::Profile(args) => profile::run(&args),

@@ -17,6 +17,8 @@ mod shown;
 mod status;
 mod test;
 
+pub use deploy::until;
+
 use crate::outcome::{CommandError, Outcome};
 
 const AFTER: &str = "\

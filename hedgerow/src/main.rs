@@ -1,5 +1,6 @@
 //! `hedgerow`: one binary with a subcommand per role and per client. Here it only reads the arguments and hands over.
 
+mod alarm;
 mod check_config;
 mod cli;
 mod client;

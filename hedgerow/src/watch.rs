@@ -1,5 +1,6 @@
 //! `watch`: samples as they come, of all farms that match, those that appear later too. Also how `query` and `watch` tell.
 
+use crate::alarm::AlarmLine;
 use crate::client::{ClientOptions, as_known, brief, unanswered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::Zone;
@@ -44,6 +45,9 @@ pub struct Args {
     /// Leave out what was skipped because the reader was too slow, instead of fetching it afterwards
     #[arg(long, help_heading = "Client options")]
     no_back_fill: bool,
+    /// Alarms, too, of what matches: those that are open, then each that changes; with --json as objects with an `event` field
+    #[arg(long, help_heading = "Question")]
+    alarms: bool,
     #[command(flatten)]
     client: ClientOptions,
 }
@@ -75,7 +79,11 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         if !found.services.iter().any(|service| matches(&service)) {
             say(&format!("{}; waiting for one", no_farm(&found)));
         }
-        let options = SubscribeOptions { back_fill: !args.no_back_fill, ..SubscribeOptions::default() };
+        let options = SubscribeOptions {
+            back_fill: !args.no_back_fill,
+            alarms: args.alarms,
+            ..SubscribeOptions::default()
+        };
         let mut stream = mesh.subscribe_with(&predicate, options);
         let mut silence = std::pin::pin!(tokio::time::sleep(SILENCE));
         let mut silent = true;
@@ -272,6 +280,15 @@ impl Teller {
                 } else {
                     self.lines.bins(&mut self.out, bins)
                 }
+            }
+            Update::Alarm(alarm) => {
+                self.any = true;
+                if self.json {
+                    return self.out.line(AlarmLine::event(farm, alarm).json()?);
+                }
+                // In its place among the lines.
+                self.lines.write(&mut self.out)?;
+                self.out.line(crate::alarm::in_a_line(farm, alarm, &self.zone))
             }
             Update::Series { id, def } => {
                 self.series.entry(Arc::clone(farm)).or_default().insert(*id, Arc::clone(def));

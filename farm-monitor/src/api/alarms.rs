@@ -1,7 +1,7 @@
 //! `hedgerow.filter.v1.Alarms`: the alarms of the farm, for people who look after them.
 
 use super::FarmApi;
-use crate::filter::alarms::{AlarmError, Alarms};
+use crate::filter::alarms::AlarmError;
 use hedgerow_filter_host::alarms::BookError;
 use hedgerow_model::UnixMillis;
 use hedgerow_proto::convert::registration::id_from_wire;
@@ -20,13 +20,12 @@ const MAX_SAID_BYTES: usize = 4096;
 #[derive(Clone)]
 pub struct AlarmsApi {
     farm: FarmApi,
-    alarms: Alarms,
 }
 
 impl AlarmsApi {
     /// Over the alarms of a farm.
-    pub fn new(farm: FarmApi, alarms: Alarms) -> Self {
-        Self { farm, alarms }
+    pub fn new(farm: FarmApi) -> Self {
+        Self { farm }
     }
 
     /// As a tonic service, with limits.
@@ -43,7 +42,7 @@ impl Service for AlarmsApi {
     ) -> Result<Response<ListAlarmsResponse>, Status> {
         self.farm.check_mesh(&request).map_err(|status| *status)?;
         let ListAlarmsRequest { cleared, deployment } = request.into_inner();
-        let (alarms, silences) = self.alarms.list(cleared, &deployment);
+        let (alarms, silences) = self.farm.alarms.list(cleared, &deployment);
         Ok(self.farm.answer(ListAlarmsResponse { alarms, silences }))
     }
 
@@ -53,7 +52,7 @@ impl Service for AlarmsApi {
     ) -> Result<Response<ExplainAlarmResponse>, Status> {
         self.farm.check_mesh(&request).map_err(|status| *status)?;
         let id = id_from_wire("id", &request.into_inner().id)?;
-        let alarms = self.alarms.clone();
+        let alarms = self.farm.alarms.clone();
         let explained = super::aside(move || alarms.explain(id)).await?.map_err(status)?;
         Ok(self.farm.answer(explained))
     }
@@ -69,7 +68,7 @@ impl Service for AlarmsApi {
         check_said(&by, &comment)?;
         let until: Option<UnixMillis> = Some(until_ms).filter(|until| *until != 0);
         let said = (!withdraw).then_some((by, comment, until));
-        let alarm = self.alarms.acknowledge(id, said).await.map_err(status)?;
+        let alarm = self.farm.alarms.acknowledge(id, said).await.map_err(status)?;
         Ok(self.farm.answer(AcknowledgeAlarmResponse { alarm: Some(alarm) }))
     }
 
@@ -82,7 +81,7 @@ impl Service for AlarmsApi {
         let silence = request.into_inner().silence;
         let silence = silence.ok_or_else(|| Status::invalid_argument("silence: missing"))?;
         check_said(&silence.by, &silence.comment)?;
-        let (silence, alarms) = self.alarms.silence(silence).await.map_err(status)?;
+        let (silence, alarms) = self.farm.alarms.silence(silence).await.map_err(status)?;
         Ok(self.farm.answer(SilenceAlarmsResponse { silence: Some(silence), alarms }))
     }
 }

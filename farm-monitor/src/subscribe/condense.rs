@@ -221,6 +221,7 @@ async fn live(feed: &mut Feed, bins: &mut Bins) -> Result<end::Reason, Stop> {
             () = feed.drain.clone().begun() => drain = true,
             () = feed.out.closed() => return Err(Stop::Gone),
         }
+        feed.tell_alarms();
         let reached = take(feed, bins).await?;
         let now = feed.hub.now();
         let closed = bins.close(closable(feed, now));

@@ -1,5 +1,6 @@
 //! One subscription at work: newest values, history, live values, end, in this order.
 
+use super::alarms::AlarmFeed;
 use super::announced::Announced;
 use super::outbox::{Gone, Outbox};
 use super::rates::Rates;
@@ -68,6 +69,8 @@ pub struct Feed {
     pub(super) lives: HashMap<SeriesId, Life>,
     /// The epoch that was named last: a stream goes from one to the next.
     pub(super) named: Epoch,
+    /// Where alarms are asked for.
+    pub(super) alarms: Option<AlarmFeed>,
 }
 
 /// What is asked of the cache: a [`ReadRequest`] that owns its series.
@@ -84,6 +87,17 @@ pub struct Ask {
 impl Feed {
     /// Starts a feed as a task of its own; it ends when its output is dropped.
     pub fn start(hub: Arc<Hub>, plan: Plan, cursor: LiveCursor, drain: Drain) -> StreamOutput {
+        Self::start_with(hub, plan, cursor, drain, None)
+    }
+
+    /// The same, with the farm's alarms.
+    pub fn start_with(
+        hub: Arc<Hub>,
+        plan: Plan,
+        cursor: LiveCursor,
+        drain: Drain,
+        alarms: Option<AlarmFeed>,
+    ) -> StreamOutput {
         // One message waits while the transport takes the one before.
         let (out, output) = mpsc::channel(1);
         let announced = Announced::new(plan.predicate.reading, plan.every().is_some());
@@ -102,6 +116,7 @@ impl Feed {
             gaps_told: Vec::new(),
             texts: Texts::default(),
             lives: HashMap::new(),
+            alarms,
         };
         tokio::spawn(feed.run());
         output
@@ -116,6 +131,7 @@ impl Feed {
 
     async fn steps(&mut self) -> Result<(), Stop> {
         self.opened();
+        self.tell_alarms();
         let reason = match self.told().await {
             Err(Stop::Draining) => end::Reason::Draining,
             told => told?,

@@ -1,5 +1,6 @@
 //! Live values: from the channel, as they come, until the window's end.
 
+use super::alarms;
 use super::feed::{Feed, Stop};
 use super::history::read_through;
 use super::outbox::MESSAGE_BYTES;
@@ -38,8 +39,10 @@ pub async fn run(feed: &mut Feed) -> Result<end::Reason, Stop> {
             () = feed.cursor.ready() => tokio::time::sleep_until(last_sent + LINGER).await,
             _ = heartbeat.tick() => beat = true,
             () = feed.drain.clone().begun() => drain = true,
+            () = alarms::changed(&mut feed.alarms) => {}
             () = feed.out.closed() => return Err(Stop::Gone),
         }
+        feed.tell_alarms();
         drain_channel(feed, beat || drain).await?;
         last_sent = Instant::now();
         if drain {

@@ -149,7 +149,7 @@ fn grants(words: &[String]) -> Result<(BTreeSet<Capability>, BTreeSet<String>), 
 }
 
 /// A duration from now, or a moment.
-fn until(text: &str, now: UnixMillis, zone: &Zone) -> Result<UnixMillis, CommandError> {
+pub fn until(text: &str, now: UnixMillis, zone: &Zone) -> Result<UnixMillis, CommandError> {
     let wrong = |problem: &str| {
         CommandError::Misuse(format!(
             "--until {text}: {problem}: expected 7d, 2026-12-24, \"2026-12-24 14:00\" or RFC 3339"

@@ -1,0 +1,60 @@
+//! `alarm`: what filters raised, at all farms at once: shown, explained, acknowledged, silenced.
+
+mod ack;
+mod find;
+mod line;
+mod list;
+mod show;
+mod silence;
+mod why;
+
+pub use line::{AlarmLine, in_a_line};
+
+use crate::outcome::{CommandError, Outcome};
+
+const AFTER: &str = "\
+An alarm is named by its id, or by as much of its beginning as no other has.
+
+Examples:
+  hedgerow alarm list                       what is open, the worst first
+  hedgerow alarm why 3fa1                   what led to it
+  hedgerow alarm ack 3fa1 --comment 'disk ordered' --until 2d
+  hedgerow alarm silence --path '*/hosts/n12' --until 2h --comment 'being moved'
+  hedgerow watch '*' --alarms               as they come";
+
+/// List alarms, explain, acknowledge and silence them
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    List(list::Args),
+    Show(show::Args),
+    Ack(ack::Args),
+    Silence(silence::Args),
+    Why(why::Args),
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// Why it could not be done.
+pub fn run(args: &Args) -> Result<Outcome, CommandError> {
+    match &args.command {
+        Command::List(args) => list::run(args),
+        Command::Show(args) => show::run(args),
+        Command::Ack(args) => ack::run(args),
+        Command::Silence(args) => silence::run(args),
+        Command::Why(args) => why::run(args),
+    }
+}
+
+/// Who says something, where nothing else is said: the user.
+fn user() -> String {
+    let named = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    named.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+}

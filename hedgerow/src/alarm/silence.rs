@@ -1,0 +1,251 @@
+//! `alarm silence`: what is known and being dealt with is marked so, for a time; nothing is hidden.
+
+use super::find::known;
+use crate::client::{ClientOptions, as_known, brief, say_coverage};
+use crate::filter::until;
+use crate::outcome::{CommandError, Outcome};
+use crate::output::clock::{Zone, now};
+use crate::output::json::line;
+use crate::output::table::{Align, Table};
+use crate::output::{Out, say};
+use hedgerow_client::Template;
+use hedgerow_client::alarms::{self, FarmAlarms, MeshAlarms};
+use hedgerow_client::mesh::{FARM_PATIENCE, Mesh};
+use hedgerow_model::Glob;
+use hedgerow_model::predicate::PathPattern;
+use hedgerow_proto::convert::predicate::{pattern_from_wire, pattern_to_wire};
+use hedgerow_proto::filter::Silence;
+use serde::Serialize;
+
+/// Silence alarms for a time: they are kept and shown, and marked
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Of deployments whose name matches
+    #[arg(long, value_name = "GLOB", default_value = "", hide_default_value = true)]
+    deployment: String,
+    /// Whose key matches
+    #[arg(long, value_name = "GLOB", default_value = "", hide_default_value = true)]
+    key: String,
+    /// About series of this pattern; only at farms that it matches
+    #[arg(long, value_name = "PATTERN")]
+    path: Option<PathPattern>,
+    /// Until when: 2h (from now), 2026-12-24, "2026-12-24 14:00"
+    #[arg(long, value_name = "TIME", required_unless_present = "end")]
+    until: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    comment: String,
+    /// Who says so [default: you]
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+    /// End the silence with this number, as `hedgerow alarm silence list` shows it
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["until", "deployment", "key", "path", "comment"])]
+    end: Option<u64>,
+    /// Only at this farm [default: all]
+    #[arg(long, value_name = "FARM")]
+    at: Option<String>,
+    #[command(flatten)]
+    client: ClientOptions,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    List(ListArgs),
+}
+
+/// List the silences of all farms
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    #[command(flatten)]
+    client: ClientOptions,
+}
+
+/// Does it at each farm.
+///
+/// # Errors
+/// Where no lookup answers, or no farm did it.
+pub fn run(args: &Args) -> Result<Outcome, CommandError> {
+    if let Some(Command::List(args)) = &args.command {
+        return list(args);
+    }
+    let (now, zone) = (now(), args.client.zone());
+    let until = args.until.as_deref().map(|text| until(text, now, &zone)).transpose()?;
+    for (option, text) in [("deployment", &args.deployment), ("key", &args.key)] {
+        if !text.is_empty() {
+            Glob::new(text).map_err(|error| CommandError::Misuse(format!("--{option} {text}: {error}")))?;
+        }
+    }
+    crate::runtime::client(async {
+        let mesh = args.client.mesh_to_change(FARM_PATIENCE).await?;
+        let told = mesh.alarms(&Template::default(), false, "").await;
+        known(&told, &args.client.lookups())?;
+        let mut outcome = say_coverage(&told.coverage);
+        let farms = chosen(args, &told)?;
+        let mut out = Out::new();
+        let mut done = 0;
+        for at in farms {
+            match at_one(args, &mesh, at, until).await {
+                Ok(text) => {
+                    done += 1;
+                    out.line(text)?;
+                }
+                Err(why) => {
+                    say(&format!("{}: {why}", at.farm));
+                    outcome = Outcome::InPart;
+                }
+            }
+        }
+        out.flush()?;
+        if done == 0 {
+            return Err(CommandError::Failed("no farm did it".to_owned()));
+        }
+        Ok(as_known(&mesh, outcome))
+    })
+}
+
+/// The farms that are meant, of those that answered.
+fn chosen<'a>(args: &Args, told: &'a MeshAlarms) -> Result<Vec<&'a FarmAlarms>, CommandError> {
+    let meant = |at: &&FarmAlarms| {
+        let registration = &at.service.registration;
+        let names = [&*at.farm, registration.name.as_str()];
+        let here = args.at.as_deref().is_none_or(|name| names.contains(&name) || registration.id.to_string() == name);
+        let by_path = || args.path.as_ref().is_none_or(|path| names.iter().any(|name| path.farm.matches(name)));
+        let has = || args.end.is_none_or(|id| at.silences.iter().any(|silence| silence.id == id));
+        here && by_path() && has()
+    };
+    let farms: Vec<&FarmAlarms> = told.farms.iter().filter(meant).collect();
+    match (farms.len(), args.end) {
+        (0, Some(id)) => Err(CommandError::Failed(format!(
+            "no farm that answers has a silence {id}: `hedgerow alarm silence list` shows them"
+        ))),
+        (0, None) => Err(CommandError::Failed("no farm that answers is meant: `hedgerow find` lists them".to_owned())),
+        (2.., Some(id)) => {
+            let names: Vec<&str> = farms.iter().map(|at| &*at.farm).collect();
+            let text = format!("several farms have a silence {id}: say which with --at: {}", names.join(", "));
+            Err(CommandError::Misuse(text))
+        }
+        _ => Ok(farms),
+    }
+}
+
+async fn at_one(args: &Args, mesh: &Mesh, at: &FarmAlarms, until: Option<i64>) -> Result<String, String> {
+    let asked = match args.end {
+        Some(id) => {
+            let silence = at.silences.iter().find(|silence| silence.id == id).cloned().unwrap_or_default();
+            Silence { until_ms: silence.from_ms, ..silence }
+        }
+        None => Silence {
+            deployment: args.deployment.clone(),
+            key: args.key.clone(),
+            // The farm knows itself by its own name, whatever it is shown as.
+            path: args.path.as_ref().map(|path| pattern_to_wire(&PathPattern { farm: Glob::any(), ..path.clone() })),
+            by: args.by.clone().unwrap_or_else(super::user),
+            comment: args.comment.clone(),
+            until_ms: until.unwrap_or_default(),
+            ..Silence::default()
+        },
+    };
+    let farm = mesh.to_change(&at.service).map_err(|error| error.to_string())?;
+    let (silence, covered) = alarms::silence(&farm, asked).await.map_err(|error| brief(&error))?;
+    let id = silence.id;
+    if args.client.json {
+        let line = line(&SilenceLine::of(&at.farm, &silence)).map_err(|error| error.to_string())?;
+        return Ok(String::from_utf8_lossy(&line).into_owned());
+    }
+    Ok(match args.end {
+        Some(_) => format!("{}: silence {id} has ended", at.farm),
+        None => {
+            let until = args.client.zone().print(silence.until_ms);
+            let s = if covered == 1 { "" } else { "s" };
+            format!("{}: silence {id} until {until}; it covers {covered} open alarm{s} now", at.farm)
+        }
+    })
+}
+
+#[derive(Serialize)]
+struct SilenceLine<'a> {
+    farm: &'a str,
+    id: u64,
+    deployment: &'a str,
+    key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    by: &'a str,
+    comment: &'a str,
+    from: i64,
+    until: i64,
+}
+
+impl<'a> SilenceLine<'a> {
+    fn of(farm: &'a str, silence: &'a Silence) -> Self {
+        Self {
+            farm,
+            id: silence.id,
+            deployment: &silence.deployment,
+            key: &silence.key,
+            path: path_of(silence),
+            by: &silence.by,
+            comment: &silence.comment,
+            from: silence.from_ms,
+            until: silence.until_ms,
+        }
+    }
+}
+
+fn path_of(silence: &Silence) -> Option<String> {
+    Some(pattern_from_wire(silence.path.clone()?).ok()?.to_string())
+}
+
+fn list(args: &ListArgs) -> Result<Outcome, CommandError> {
+    crate::runtime::client(async {
+        let mesh = args.client.mesh(FARM_PATIENCE).await?;
+        let told = mesh.alarms(&Template::default(), false, "").await;
+        known(&told, &args.client.lookups())?;
+        let mut out = Out::new();
+        let zone = args.client.zone();
+        let rows: Vec<(&str, &Silence)> =
+            told.farms.iter().flat_map(|at| at.silences.iter().map(|silence| (&*at.farm, silence))).collect();
+        if args.client.json {
+            for (farm, silence) in &rows {
+                out.line(line(&SilenceLine::of(farm, silence))?)?;
+            }
+        } else if !rows.is_empty() {
+            out.lines(table(&rows, &zone).lines())?;
+        }
+        out.flush()?;
+        let outcome = say_coverage(&told.coverage);
+        if rows.is_empty() {
+            say("nothing is silenced");
+        }
+        Ok(as_known(&mesh, outcome))
+    })
+}
+
+fn table(rows: &[(&str, &Silence)], zone: &Zone) -> Table {
+    let mut table = Table::new(&[
+        ("FARM", Align::Left),
+        ("NUMBER", Align::Right),
+        ("DEPLOYMENT", Align::Left),
+        ("KEY", Align::Left),
+        ("PATH", Align::Left),
+        ("UNTIL", Align::Left),
+        ("BY", Align::Left),
+        ("COMMENT", Align::Left),
+    ]);
+    for (farm, silence) in rows {
+        table.row([
+            (*farm).to_owned(),
+            silence.id.to_string(),
+            silence.deployment.clone(),
+            silence.key.clone(),
+            path_of(silence).unwrap_or_default(),
+            zone.print(silence.until_ms),
+            silence.by.clone(),
+            silence.comment.clone(),
+        ]);
+    }
+    table
+}
