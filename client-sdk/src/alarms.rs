@@ -43,11 +43,13 @@ impl Mesh {
     /// (empty) of all.
     pub async fn alarms(&self, farms: &Template, cleared: bool, deployment: &str) -> MeshAlarms {
         let found = self.farms(farms).await;
-        let asking = found.services.iter().map(|service| async move {
-            (service, self.alarms_at(service, cleared, deployment).await)
-        });
+        let asking = found
+            .services
+            .iter()
+            .map(|service| async move { (service, self.alarms_at(service, cleared, deployment).await) });
         let answers: Vec<_> = stream::iter(asking).buffer_unordered(MAX_AT_ONCE).collect().await;
-        let mut coverage = Coverage { asked: answers.len(), stale_since: found.stale_since, ..Coverage::default() };
+        let mut coverage =
+            Coverage { asked: answers.len(), stale_since: found.stale_since, ..Coverage::default() };
         let mut farms = Vec::new();
         for (service, answer) in answers {
             let farm = Arc::clone(&service.shown);
@@ -75,7 +77,9 @@ impl Mesh {
         let farm = farm_of(self.directory().caller(), service)?;
         let mut client = farm.connection.alarms();
         let call = client.list_alarms(wire::ListAlarmsRequest { cleared, deployment: deployment.to_owned() });
-        Ok(in_time("ask the farm for its alarms", farm.connection.url(), FARM_PATIENCE, call).await?.into_inner())
+        Ok(in_time("ask the farm for its alarms", farm.connection.url(), FARM_PATIENCE, call)
+            .await?
+            .into_inner())
     }
 }
 
@@ -102,7 +106,11 @@ pub async fn acknowledge(
 ) -> Result<wire::Alarm, ClientError> {
     let until_ms = until.unwrap_or_default();
     let (by, comment) = (by.to_owned(), comment.to_owned());
-    say(farm, wire::AcknowledgeAlarmRequest { id: id.to_vec().into(), by, comment, until_ms, withdraw: false }).await
+    say(
+        farm,
+        wire::AcknowledgeAlarmRequest { id: id.to_vec().into(), by, comment, until_ms, withdraw: false },
+    )
+    .await
 }
 
 /// Takes an acknowledgement back.

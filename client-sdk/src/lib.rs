@@ -20,8 +20,8 @@
 //! Nothing here keeps more than is asked of it: streams do their work when they are polled and queue nothing, so a slow
 //! program makes farms wait and then skip, and is told exactly what was skipped.
 
-mod backoff;
 pub mod alarms;
+mod backoff;
 pub mod channel;
 pub mod directory;
 pub mod discovery;

@@ -2,7 +2,8 @@
 
 use crate::outcome::{CommandError, Outcome};
 use crate::{
-    alarm, check_config, collect, completions, farm, filter, find, lookup, ls, profile, query, snmp, up, watch,
+    alarm, check_config, collect, completions, farm, filter, find, lookup, ls, profile, query, snmp, up,
+    watch,
 };
 use clap::{Parser, Subcommand};
 

@@ -330,7 +330,7 @@ mod tests {
 
     fn page() -> ActionSettings {
         let arguments = [
-            ("text", Argument::Text(12)),
+            ("text", Argument::Text(16)),
             ("count", Argument::Integer(0, 9)),
             ("level", Argument::OneOf(vec!["low".into(), "high".into()])),
         ];
@@ -359,7 +359,7 @@ mod tests {
         assert!(refused(r#"{"text": "a", "count": 10, "level": "low"}"#).contains("from 0 to 9"));
         assert!(refused(r#"{"text": "a", "count": 1.5, "level": "low"}"#).contains("whole number"));
         assert!(refused(r#"{"text": "a\nb", "count": 1, "level": "low"}"#).contains("control"));
-        assert!(refused(r#"{"text": "1234567890123", "count": 1, "level": "low"}"#).contains("12 bytes"));
+        assert!(refused(r#"{"text": "12345678901234567", "count": 1, "level": "low"}"#).contains("16 bytes"));
         assert!(refused(r#"{"text": "a", "count": 1, "level": "mid"}"#).contains("low, high"));
         assert!(refused(r#"{"text": "-rf", "count": 1, "level": "low"}"#).contains("option"));
         assert!(refused(r#"{"more": 1}"#).contains("no argument `more`"));

@@ -9,6 +9,9 @@ mod kept;
 mod told;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use told::ToldAlarm;
 
 use super::{Deployments, Ready};

@@ -45,7 +45,8 @@ pub fn known(alarms: &MeshAlarms, asked: &[String]) -> Result<(), CommandError> 
 pub async fn find(mesh: &Mesh, asked: &[String], prefix: &str) -> Result<Found, CommandError> {
     let prefix = prefix.to_ascii_lowercase();
     if prefix.is_empty() || !prefix.chars().all(|c| c.is_ascii_hexdigit()) {
-        let text = format!("{prefix}: no id of an alarm: expected hex digits, as `hedgerow alarm list` shows them");
+        let text =
+            format!("{prefix}: no id of an alarm: expected hex digits, as `hedgerow alarm list` shows them");
         return Err(CommandError::Misuse(text));
     }
     let all = mesh.alarms(&Template::default(), true, "").await;
@@ -61,18 +62,18 @@ pub async fn find(mesh: &Mesh, asked: &[String], prefix: &str) -> Result<Found, 
     }
     if found.len() > 1 {
         let named = found.iter().take(MOST);
-        let named: Vec<String> =
-            named.map(|one| format!("  {}  {}: {}", line::id(&one.alarm), one.farm, one.alarm.text)).collect();
-        let text = format!(
-            "{} alarms begin with {prefix}: say more of the id\n{}",
-            found.len(),
-            named.join("\n")
-        );
+        let named: Vec<String> = named
+            .map(|one| format!("  {}  {}: {}", line::id(&one.alarm), one.farm, one.alarm.text))
+            .collect();
+        let text =
+            format!("{} alarms begin with {prefix}: say more of the id\n{}", found.len(), named.join("\n"));
         return Err(CommandError::Misuse(text));
     }
     found.pop().ok_or_else(|| {
         let text = if outcome == Outcome::Done {
-            format!("there is no alarm {prefix}: `hedgerow alarm list --all` shows those that are open or were")
+            format!(
+                "there is no alarm {prefix}: `hedgerow alarm list --all` shows those that are open or were"
+            )
         } else {
             format!("no farm that answered has an alarm {prefix}")
         };

@@ -53,7 +53,10 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
             }
         } else if !rows.is_empty() {
             for (at, text) in table(&rows, &args.client.zone()).lines().into_iter().enumerate() {
-                out.line(painted(&text, at.checked_sub(1).and_then(|at| rows.get(at)).map(|(_, alarm)| *alarm)))?;
+                out.line(painted(
+                    &text,
+                    at.checked_sub(1).and_then(|at| rows.get(at)).map(|(_, alarm)| *alarm),
+                ))?;
             }
         }
         out.flush()?;

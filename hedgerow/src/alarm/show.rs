@@ -69,7 +69,8 @@ pub fn tell(out: &mut Out, farm: &str, alarm: &Alarm, zone: &Zone) -> io::Result
         fact("level before", line::level(alarm.level_before()).to_owned())?;
     }
     if let Some(said) = &alarm.acknowledged {
-        let until = if said.until_ms == 0 { String::new() } else { format!(", until {}", zone.print(said.until_ms)) };
+        let until =
+            if said.until_ms == 0 { String::new() } else { format!(", until {}", zone.print(said.until_ms)) };
         let colon = if said.comment.is_empty() { "" } else { ": " };
         let text = format!("by {} at {}{until}{colon}{}", said.by, zone.print(said.at_ms), said.comment);
         fact("acknowledged", text)?;

@@ -111,8 +111,12 @@ fn chosen<'a>(args: &Args, told: &'a MeshAlarms) -> Result<Vec<&'a FarmAlarms>, 
     let meant = |at: &&FarmAlarms| {
         let registration = &at.service.registration;
         let names = [&*at.farm, registration.name.as_str()];
-        let here = args.at.as_deref().is_none_or(|name| names.contains(&name) || registration.id.to_string() == name);
-        let by_path = || args.path.as_ref().is_none_or(|path| names.iter().any(|name| path.farm.matches(name)));
+        let here = args
+            .at
+            .as_deref()
+            .is_none_or(|name| names.contains(&name) || registration.id.to_string() == name);
+        let by_path =
+            || args.path.as_ref().is_none_or(|path| names.iter().any(|name| path.farm.matches(name)));
         let has = || args.end.is_none_or(|id| at.silences.iter().any(|silence| silence.id == id));
         here && by_path() && has()
     };
@@ -121,10 +125,13 @@ fn chosen<'a>(args: &Args, told: &'a MeshAlarms) -> Result<Vec<&'a FarmAlarms>, 
         (0, Some(id)) => Err(CommandError::Failed(format!(
             "no farm that answers has a silence {id}: `hedgerow alarm silence list` shows them"
         ))),
-        (0, None) => Err(CommandError::Failed("no farm that answers is meant: `hedgerow find` lists them".to_owned())),
+        (0, None) => {
+            Err(CommandError::Failed("no farm that answers is meant: `hedgerow find` lists them".to_owned()))
+        }
         (2.., Some(id)) => {
             let names: Vec<&str> = farms.iter().map(|at| &*at.farm).collect();
-            let text = format!("several farms have a silence {id}: say which with --at: {}", names.join(", "));
+            let text =
+                format!("several farms have a silence {id}: say which with --at: {}", names.join(", "));
             Err(CommandError::Misuse(text))
         }
         _ => Ok(farms),
@@ -141,7 +148,10 @@ async fn at_one(args: &Args, mesh: &Mesh, at: &FarmAlarms, until: Option<i64>) -
             deployment: args.deployment.clone(),
             key: args.key.clone(),
             // The farm knows itself by its own name, whatever it is shown as.
-            path: args.path.as_ref().map(|path| pattern_to_wire(&PathPattern { farm: Glob::any(), ..path.clone() })),
+            path: args
+                .path
+                .as_ref()
+                .map(|path| pattern_to_wire(&PathPattern { farm: Glob::any(), ..path.clone() })),
             by: args.by.clone().unwrap_or_else(super::user),
             comment: args.comment.clone(),
             until_ms: until.unwrap_or_default(),

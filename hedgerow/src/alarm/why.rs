@@ -93,13 +93,10 @@ fn lines(explained: &ExplainAlarmResponse, zone: &Zone) -> Vec<String> {
 }
 
 /// The last samples of each series that it is about, up to its last step.
-async fn samples(
-    mesh: &Mesh,
-    farm: &str,
-    alarm: &Alarm,
-) -> (BTreeMap<String, VecDeque<Sample>>, Outcome) {
+async fn samples(mesh: &Mesh, farm: &str, alarm: &Alarm) -> (BTreeMap<String, VecDeque<Sample>>, Outcome) {
     let keys = alarm.paths.iter().filter_map(|series| key_from_wire(series).ok());
-    let exact = |key| Some(PathPattern::exact(&SeriesPath { farm: hedgerow_model::Name::new(farm).ok()?, key }));
+    let exact =
+        |key| Some(PathPattern::exact(&SeriesPath { farm: hedgerow_model::Name::new(farm).ok()?, key }));
     let patterns: Vec<PathPattern> = keys.filter_map(exact).collect();
     let mut samples: BTreeMap<String, VecDeque<Sample>> = BTreeMap::new();
     if patterns.is_empty() {
@@ -107,12 +104,14 @@ async fn samples(
     }
     let (since, until) = (alarm.since_ms - BEFORE_MS, alarm.changed_ms + AFTER_MS);
     let window = Window { since: Some(When::At(since)), until: Some(When::At(until)), ..Window::default() };
-    let predicate = Predicate { patterns, constraint: None, window, reading: hedgerow_model::predicate::Reading::Rate };
+    let predicate =
+        Predicate { patterns, constraint: None, window, reading: hedgerow_model::predicate::Reading::Rate };
     let mut answer = mesh.query(&predicate);
     while let Some(update) = answer.next().await {
         let MeshUpdate::Farm { update: Update::Samples(batch), .. } = update else { continue };
         for sample in batch.iter() {
-            let of_path = samples.entry(crate::output::lines::path(&sample.farm, &sample.series.key)).or_default();
+            let of_path =
+                samples.entry(crate::output::lines::path(&sample.farm, &sample.series.key)).or_default();
             of_path.push_back(sample);
             if of_path.len() > SHOWN {
                 of_path.pop_front();
