@@ -39,8 +39,14 @@ LIFE = {1: ("series", "uint"), 2: ("life", "uint"), 3: ("time", "sint"), 4: ("re
 BINS = {1: ("start", "sint"), 2: ("width_ms", "uint"), 3: ("series", "uint*"),
         4: ("columns", [{1: ("aggregate", "uint"), 2: ("values", COLUMNS)}]), 5: ("late", "uint")}
 END = {1: ("samples", "uint"), 2: ("reason", "uint"), 3: ("detail", "string")}
+ACKNOWLEDGED = {1: ("by", "string"), 2: ("comment", "string"), 3: ("at_ms", "sint"), 4: ("until_ms", "sint")}
+ALARM = {1: ("id", "bytes"), 2: ("deployment", "string"), 3: ("key", "string"), 4: ("level", "uint"), 5: ("text", "string"),
+         6: ("paths", [SERIES]), 7: ("value", "bits"), 8: ("runbook", "string"), 9: ("since_ms", "sint"), 10: ("changed_ms", "sint"),
+         11: ("confirmed_ms", "sint"), 12: ("cleared_ms", "sint"), 13: ("acknowledged", ACKNOWLEDGED),
+         14: ("unknown_reason", "string"), 15: ("level_before", "uint"), 16: ("silence", "uint"), 17: ("version", "uint")}
 ITEM = {1: ("opened", OPENED), 2: ("series", SERIES), 3: ("batch", BATCH), 4: ("progress", PROGRESS), 5: ("gap", GAP),
-        6: ("lagged", LAGGED), 7: ("life", LIFE), 8: ("bins", BINS), 9: ("end", END), 10: ("epoch", EPOCH)}
+        6: ("lagged", LAGGED), 7: ("life", LIFE), 8: ("bins", BINS), 9: ("end", END), 10: ("epoch", EPOCH),
+        11: ("alarm", ALARM)}
 MESSAGE = {1: ("items", [ITEM])}
 SIGNED = {1: ("body", "bytes"), 2: ("public_key", "bytes"), 3: ("signature", "bytes")}
 REGISTRATION = {
