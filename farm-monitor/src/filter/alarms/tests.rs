@@ -32,7 +32,7 @@ fn later(ms: i64) {
 
 /// A farm's alarms, with a hub behind them.
 struct Rig {
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     state: Arc<StateFile>,
     hub: Arc<Hub>,
     alarms: Alarms,
@@ -79,7 +79,7 @@ impl Rig {
         let state = Arc::new(StateFile::open(folder.path()).unwrap());
         let hub = hub(folder.path());
         let alarms = Alarms::open(Arc::clone(&state), Arc::clone(&hub), now).unwrap();
-        Self { folder, state, hub, alarms, run: run("full") }
+        Self { _folder: folder, state, hub, alarms, run: run("full") }
     }
 
     /// The alarms as another process finds them: nothing but what is on the disk.
