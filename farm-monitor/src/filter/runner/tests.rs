@@ -309,6 +309,42 @@ async fn alarms_are_raised_cleared_and_unknown_where_nobody_can_say() {
     look("unknown", || matches!(site.open_alarms()[..], [(_, AlarmLevel::Unknown)])).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "prints how long the hub takes for a batch, and from a batch to what a filter makes of it; for an idle machine"]
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it measures")]
+async fn latency() {
+    use std::time::Instant;
+    for bad in [&[][..], &["loop-in-batch", "memory-bomb", "unreachable-in-save"], &["emission-at-once"]] {
+        let mut site = Site::with(|filters| filters.call_time = Duration::from_millis(200));
+        site.deploy("good", 1, &prebuilt("threshold"), r#"{"on": ["*/c/*/*"], "above": 0.5}"#, |_| ());
+        site.comes_to("good", Running, "").await;
+        for name in bad {
+            site.deploy(name, 1, &guests::guest(name), "", |_| ());
+        }
+        let mut took = Vec::new();
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(5) {
+            let at = Instant::now();
+            site.give(took.len() as u64, 20);
+            took.push(at.elapsed());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        took.sort();
+        let at = Instant::now();
+        site.emits("good", took.len() * 20).await;
+        let states: Vec<_> = bad.iter().map(|name| site.status(name).unwrap()).collect();
+        let states: Vec<_> = states.iter().map(|status| (status.state(), &status.reason)).collect();
+        println!(
+            "beside {bad:?} {states:?}: {} batches, p50 {:?}, p99 {:?}, worst {:?}; all made {:?} later",
+            took.len(),
+            took[took.len() / 2],
+            took[took.len() * 99 / 100],
+            took[took.len() - 1],
+            at.elapsed()
+        );
+    }
+}
+
 /// `echo`, that wants so much look-back.
 fn looking_back(millis: u64) -> Vec<u8> {
     let bytes: String = millis.to_le_bytes().iter().map(|byte| format!("\\{byte:02x}")).collect();
