@@ -8,6 +8,7 @@ mod course;
 use super::feed::{Feed, FeedOptions, Item, MAX_BEHIND, Start as FeedStart, Stored, blocking};
 use super::host::{Admitted, FilterHost, Terms, Unfit};
 use super::policy;
+use super::runner::history::{Consumed, History};
 use super::runner::stored::Stored as Checkpointed;
 use crate::config::FilterSettings;
 use crate::hub::Hub;
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use course::{Clock, Course};
 use hedgerow_cache::CacheError;
 use hedgerow_filter_host::Start;
-use hedgerow_filter_host::guest::{Effects, Fault, Guest};
+use hedgerow_filter_host::guest::{Effects, Fault, Guest, HistorySource};
 use hedgerow_filter_host::run::{GapTold, Plan, Run, Saved};
 use hedgerow_model::deployment::Capability;
 use hedgerow_model::{Name, UnixMillis};
@@ -252,14 +253,22 @@ impl HeldRuns {
         let Admitted { program, description, parameters, terms, .. } = admitted.clone();
         let plan = Plan::new(name, &description, terms.limits.output_series, terms.emit_hour);
         let lines = terms.limits.log_lines;
+        let reads_back = description.capabilities.contains(&Capability::History);
+        let consumed = reads_back.then(Consumed::default);
+        let (reader, reading) = (self.hub.cache().reader(), description.reading);
+        let history = consumed.clone().map(|consumed| History { reader, reading, consumed });
         let begun = self.host.run(move || {
-            let start = Start { granted: &terms.granted, ..Start::new(&parameters, terms.limits) };
+            let start = Start {
+                granted: &terms.granted,
+                history: history.map(|history| Box::new(history) as Box<dyn HistorySource>),
+                ..Start::new(&parameters, terms.limits)
+            };
             let (instance, mut configured) = program.start(start)?;
             let logs = std::mem::take(&mut configured.logs);
             Ok::<_, Fault>((run(Box::new(instance), configured, plan)?, logs))
         });
         let (run, logs) = begun.await?.map_err(Unfit::of)?;
-        Ok(Course::new(run, logs, clock, gaps, lines))
+        Ok(Course::new(run, consumed, logs, clock, gaps, lines))
     }
 
     /// Gives it items, and answers what comes of them.

@@ -5,7 +5,7 @@
 
 mod active;
 mod deployed;
-mod history;
+pub(super) mod history;
 mod outputs;
 pub(super) mod stored;
 

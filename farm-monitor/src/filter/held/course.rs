@@ -2,6 +2,7 @@
 
 use crate::filter::feed::{Item as Fed, Missing};
 use crate::filter::logs::MAX_LINE_BYTES;
+use crate::filter::runner::history::Consumed;
 use crate::hub::Hub;
 use hedgerow_filter_host::guest::{AlarmCall, Fault, GapReason, LogLevel};
 use hedgerow_filter_host::run::{GapTold, Item, Run, Step};
@@ -32,6 +33,8 @@ pub(super) enum Clock {
 /// See the module.
 pub(super) struct Course {
     run: Box<Run>,
+    /// Told where the run is, for what it reads back.
+    consumed: Option<Consumed>,
     pub(super) clock: Clock,
     /// How many of the series that it makes were told.
     told: usize,
@@ -47,6 +50,7 @@ pub(super) struct Course {
 impl Course {
     pub(super) fn new(
         run: Run,
+        consumed: Option<Consumed>,
         logs: Vec<(LogLevel, String)>,
         clock: Clock,
         gaps: Vec<GapTold>,
@@ -54,6 +58,7 @@ impl Course {
     ) -> Self {
         let mut course = Self {
             run: Box::new(run),
+            consumed,
             clock,
             told: 0,
             gaps: gaps.into(),
@@ -76,6 +81,9 @@ impl Course {
                 *now = *time;
             }
             self.tell_gaps(&item);
+            if let Some(consumed) = &self.consumed {
+                consumed.note(&self.run);
+            }
             let step = give(&mut self.run, &item, hub)?;
             samples += step.batches.iter().map(Batch::len).sum::<usize>();
             self.take(step, hub);
