@@ -4,8 +4,10 @@ mod backtest;
 mod build;
 mod component;
 mod deploy;
+mod describe;
 mod held;
 mod list;
+mod local;
 mod logs;
 mod new;
 mod owner;
@@ -13,6 +15,7 @@ mod parameters;
 mod remove;
 mod retry;
 mod run;
+mod shipped;
 mod shown;
 mod status;
 mod test;
@@ -26,6 +29,8 @@ Examples:
   hedgerow filter new my-filter            a folder with an example, tests and the SDK
   hedgerow filter build my-filter
   hedgerow filter run my-filter/my-filter.wasm --on '*/hosts/*/load1'
+  hedgerow filter describe                 what is shipped
+  hedgerow filter describe threshold       what it takes
   hedgerow filter deploy threshold --as disk-full --set above=0.9 --on '*/hosts/*/disk_used'
   hedgerow filter list
   hedgerow filter status disk-full
@@ -43,6 +48,7 @@ pub struct Args {
 enum Command {
     New(new::Args),
     Build(build::Args),
+    Describe(describe::Args),
     Deploy(deploy::Args),
     List(list::Args),
     Status(status::Args),
@@ -62,6 +68,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     match &args.command {
         Command::New(args) => new::run(args),
         Command::Build(args) => build::run(args),
+        Command::Describe(args) => describe::run(args),
         Command::Deploy(args) => deploy::run(args),
         Command::List(args) => list::run(args),
         Command::Status(args) => status::run(args),

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Larger ones are no longer quickly sent to every farm.
-const LARGEST: usize = 72_000;
+const LARGEST: usize = 54_000;
 
 fn prebuilt() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prebuilt");
@@ -31,6 +31,13 @@ fn parameters(name: &str) -> &'static str {
     match name {
         "threshold" | "threshold-alarm" => r#"{"above":0.5}"#,
         "load" => r#"{"histogram":[0.25,0.5]}"#,
+        "expr" => {
+            r#"{"expr":"max(disk_used) > 0.5 and total(disk_used) > 0","name":"disk_used_high","window":"5m"}"#
+        }
+        "anomaly" => r#"{"part":"3m","learn":1}"#,
+        "anomaly-alarm" => r#"{"part":"3m","learn":1,"width":0.5,"hold":"0s"}"#,
+        "forecast" => r#"{"step":"20s","horizon":"2m","season":"80s"}"#,
+        "forecast-alarm" => r#"{"step":"20s","limit":0.8}"#,
         _ => "{}",
     }
 }

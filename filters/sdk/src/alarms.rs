@@ -47,7 +47,9 @@ pub fn alarm_key(path: &str) -> String {
     while !path.is_char_boundary(begin) {
         begin += 1;
     }
-    format!("{sum:016x} {}", &path[begin..])
+    let digits =
+        (0..16).rev().map(|digit| char::from(b"0123456789abcdef"[(sum >> (digit * 4)) as usize & 15]));
+    digits.chain([' ']).chain(path[begin..].chars()).collect()
 }
 
 #[cfg(test)]

@@ -198,8 +198,18 @@ impl<F: Filter> Bench<F> {
     ///
     /// # Panics
     /// Where the filter does not take back what it saved.
-    #[expect(clippy::panic, reason = "for tests: the message is what the author has to see")]
     pub fn restart(&mut self) -> usize {
+        let parameters = self.parameters.clone();
+        self.restart_with(&parameters)
+    }
+
+    /// The same with other parameters, as where it is deployed again: it has to take what it saved with those before.
+    ///
+    /// # Panics
+    /// As [`restart`](Self::restart).
+    #[expect(clippy::panic, reason = "for tests: the message is what the author has to see")]
+    pub fn restart_with(&mut self, parameters: &str) -> usize {
+        self.parameters = parameters.into();
         let state = self.running.save();
         // Handles of outputs are given anew, as the farm does: what is kept of them in a state is wrong.
         host::record(|record| record.declared.clear());

@@ -3,6 +3,7 @@
 
 use crate::{
     Batch, Description, Filter, Gap, Kind, LifeChange, Load, Millis, Out, Parameters, Save, Saved, Series,
+    whole,
 };
 
 /// The first byte of every state: how the SDK keeps what it keeps itself.
@@ -36,7 +37,9 @@ impl<F: Filter> Running<F> {
         let mut load = Load::new(state);
         let format: u8 = load.get()?;
         if format != FORMAT {
-            return Err(format!("the saved state has format {format}: expected {FORMAT}"));
+            return Err(
+                ["the saved state has format ", &whole(format.into()), ": it is not of this SDK"].concat()
+            );
         }
         out.series = load.get()?;
         Ok(Self { filter: F::configure(settings, Some(&mut load))?, out })
@@ -89,7 +92,7 @@ impl Saved for Kind {
             1 => Ok(Kind::Counter),
             2 => Ok(Kind::State),
             3 => Ok(Kind::Text),
-            other => Err(format!("the saved state has a kind {other}")),
+            _ => Err("the saved state has a kind that is none".into()),
         }
     }
 }
@@ -169,13 +172,14 @@ mod wasm {
     //! Types of the bindings from and to ours.
     use crate::bindings::hedgerow::filter::types;
     use crate::{
-        Batch, Capability, Column, Description, Gap, GapReason, Kind, Level, Life, LifeChange, Mark, Reading,
-        Series, host,
+        Batch, Capability, Column, Description, Gap, GapReason, Kind, Life, LifeChange, Mark, Reading, Series,
     };
 
     /// From now on the message of a panic is in the log, before the filter is stopped.
     pub fn begin() {
-        std::panic::set_hook(Box::new(|panic| host::log(Level::Error, &panic.to_string())));
+        // Small ones are built to end at once, without words.
+        #[cfg(not(feature = "small"))]
+        std::panic::set_hook(Box::new(|panic| crate::host::log(crate::Level::Error, &panic.to_string())));
     }
 
     pub fn description((description, schema): (Description, String)) -> types::Description {

@@ -45,7 +45,7 @@ pub struct Series {
 impl Series {
     /// `cluster/node/parameter[labels]`, for people: names are not escaped.
     pub fn path(&self) -> String {
-        let mut path = format!("{}/{}/{}", self.cluster, self.node, self.parameter);
+        let mut path = [&*self.cluster, "/", &self.node, "/", &self.parameter].concat();
         for (at, (key, value)) in self.labels.iter().enumerate() {
             path.push(if at == 0 { '[' } else { ',' });
             if key != "item" {

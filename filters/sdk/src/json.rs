@@ -1,5 +1,7 @@
 //! Parameters come as JSON: a reader of it, small enough for a filter. Never recurses deeper than [`DEEPEST`].
 
+use crate::number::{decimal, whole};
+
 /// Arrays and objects within one another; deeper is an error. Parameters have two levels.
 const DEEPEST: u32 = 16;
 
@@ -44,7 +46,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn error(&self, expected: &str) -> String {
-        format!("parameters are no JSON: expected {expected} at byte {}", self.at)
+        ["parameters are no JSON: expected ", expected, " at byte ", &whole(self.at as u64)].concat()
     }
 
     fn peek(&self) -> u8 {
@@ -81,46 +83,12 @@ impl Reader<'_> {
         }
     }
 
-    fn digits(&mut self, mantissa: &mut u64) -> i32 {
-        let begin = self.at;
-        while self.peek().is_ascii_digit() {
-            *mantissa = mantissa.saturating_mul(10).saturating_add(u64::from(self.peek() - b'0'));
-            self.at += 1;
-        }
-        i32::try_from(self.at - begin).unwrap_or(i32::MAX)
-    }
-
-    /// Exact for up to 15 digits and 22 places, which is all that people write; else off by some last bits at most. The parser of
-    /// the standard library is exact always, and 20 kB.
     fn number(&mut self) -> Result<Json, String> {
-        let begin = self.at;
-        let negative = self.word("-");
-        let mut mantissa = 0;
-        let whole = self.digits(&mut mantissa);
-        let fraction = if self.word(".") { self.digits(&mut mantissa) } else { 0 };
-        let mut power = 0;
-        let mut well_formed = whole > 0;
-        if matches!(self.peek(), b'e' | b'E') {
-            self.at += 1;
-            let down = self.word("-");
-            _ = down || self.word("+");
-            let mut places = 0;
-            well_formed &= self.digits(&mut places) > 0;
-            power = i32::try_from(places).unwrap_or(i32::MAX).min(1000);
-            power = if down { -power } else { power };
-        }
-        power -= fraction;
-        let mut number = mantissa as f64;
-        let mut ten = 1.0;
-        for _ in 0..power.unsigned_abs() {
-            ten *= 10.0;
-        }
-        number = if power < 0 { number / ten } else { number * ten };
-        if well_formed && number.is_finite() && mantissa < u64::MAX {
-            return Ok(Json::Number(if negative { -number } else { number }));
-        }
-        self.at = begin;
-        Err(self.error("a value"))
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let (negative, rest) = rest.strip_prefix('-').map_or((false, rest), |rest| (true, rest));
+        let (number, bytes) = decimal(rest).ok_or_else(|| self.error("a value"))?;
+        self.at += bytes + usize::from(negative);
+        Ok(Json::Number(if negative { -number } else { number }))
     }
 
     fn list(&mut self, depth: u32) -> Result<Json, String> {

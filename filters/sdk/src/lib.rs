@@ -56,6 +56,8 @@
 #[doc(hidden)]
 pub mod abi;
 mod alarms;
+#[cfg(all(target_arch = "wasm32", feature = "small"))]
+mod allocator;
 #[cfg(not(target_arch = "wasm32"))]
 mod bench;
 #[doc(hidden)]
@@ -84,7 +86,7 @@ pub use input::{
     Batch, Column, Gap, GapReason, Kind, Life, LifeChange, Mark, Millis, Sample, Series, SeriesHandle,
 };
 pub use log::write as log_line;
-pub use number::short;
+pub use number::{decimal, short, whole};
 pub use out::{Declare, Out, Output};
 pub use parameters::Parameters;
 pub use per_series::PerSeries;

@@ -1,9 +1,10 @@
 //! What goes out: declared series, their samples, alarms, actions. Samples leave together at the end of a call, as columns.
 
-use std::collections::BTreeMap;
+mod declared;
 
 use crate::host::{self, OutputDef};
 use crate::{Alarm, Batch, Column, Kind, Level, Millis, Series, SeriesHandle};
+use declared::Declared;
 
 /// A series that the filter makes. Not to be kept in a state: declare it again.
 ///
@@ -12,14 +13,11 @@ use crate::{Alarm, Batch, Column, Kind, Level, Millis, Series, SeriesHandle};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Output(Option<u32>);
 
-/// Node, parameter, labels.
-type Identity = (String, String, Vec<(String, String)>);
-
 /// Where a filter's effects go. Given to every call.
 #[derive(Debug, Default)]
 pub struct Out {
     pub(crate) series: Vec<Option<Series>>,
-    declared: BTreeMap<Identity, (Kind, String, Output)>,
+    declared: Declared,
     numbers: Column<f64>,
     integers: Column<i64>,
     states: Column<i64>,
@@ -91,6 +89,11 @@ impl Out {
     /// Emits a text.
     pub fn text(&mut self, output: Output, time: Millis, value: &str) {
         push(&mut self.texts, output, time, value.into());
+    }
+
+    /// A line for `hedgerow filter logs`, as it is. The macros [`info!`](crate::info) and the others put values into it, with 3 kB of code.
+    pub fn log(&mut self, level: Level, line: &str) {
+        host::log(level, line);
     }
 
     /// Raises, changes or confirms an alarm. Takes [`Capability::Alarms`](crate::Capability::Alarms).
@@ -209,20 +212,18 @@ impl Declare<'_> {
     /// Declares it, or finds it where it was declared before. Where the farm refuses, the log says why.
     pub fn declare(self) -> Output {
         let Declare { out, def } = self;
-        let key = (def.node.clone(), def.parameter.clone(), def.labels.clone());
-        if let Some((kind, unit, output)) = out.declared.get(&key) {
-            if (*kind, unit) == (def.kind, &def.unit) {
-                return *output;
-            }
+        if let Some(output) = out.declared.find(&def) {
+            return output;
         }
         let output = Output(
             host::declare(&def)
                 .map_err(|why| {
-                    host::log(Level::Warning, &format!("no series {}/{}: {why}", def.node, def.parameter));
+                    let why = ["no series ", &def.node, "/", &def.parameter, ": ", &why].concat();
+                    host::log(Level::Warning, &why);
                 })
                 .ok(),
         );
-        out.declared.insert(key, (def.kind, def.unit, output));
+        out.declared.put(def, output);
         output
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use crate::whole;
+
 /// Where a filter writes what it must have to go on.
 #[derive(Debug, Default)]
 pub struct Save {
@@ -51,7 +53,10 @@ impl<'a> Load<'a> {
     pub fn only(&mut self, version: u32) -> Result<(), String> {
         match self.get::<u32>()? {
             found if found == version => Ok(()),
-            found => Err(format!("the saved state is of version {found}: expected {version}")),
+            found => {
+                let (found, expected) = (whole(found.into()), whole(version.into()));
+                Err(["the saved state is of version ", &found, ": expected ", &expected].concat())
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The component that a user names: one that is shipped, or a file.
 
+use super::shipped;
 use crate::near;
 use crate::outcome::CommandError;
 use hedgerow_model::document::MAX_BLOB_BYTES;
@@ -19,14 +20,6 @@ pub struct Component {
     pub name: String,
 }
 
-/// Filters that come with this program, by name. None do yet.
-const SHIPPED: &[(&str, &[u8])] = &[];
-
-/// The bytes of a shipped filter.
-pub fn shipped(name: &str) -> Option<&'static [u8]> {
-    SHIPPED.iter().find(|(shipped, _)| *shipped == name).map(|(_, bytes)| *bytes)
-}
-
 impl Component {
     /// Reads what `word` names: a path (with a `/`, or ending in `.wasm`), else a shipped filter.
     ///
@@ -34,10 +27,10 @@ impl Component {
     /// Where there is none, or it is none.
     pub fn read(word: &str) -> Result<Self, CommandError> {
         if !word.contains('/') && !word.ends_with(".wasm") {
-            let known: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
-            return shipped(word)
-                .map(|bytes| Self { bytes: bytes.to_vec(), name: word.to_owned() })
+            return shipped::named(word)
+                .map(|shipped| Self { bytes: shipped.bytes.to_vec(), name: word.to_owned() })
                 .ok_or_else(|| {
+                    let known: Vec<&str> = shipped::SHIPPED.iter().map(|shipped| shipped.name).collect();
                     let near = near::said(word, &known);
                     CommandError::Misuse(format!(
                         "`{word}`: no filter of that name is shipped{near}; a file of yours ends in .wasm"
@@ -71,7 +64,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name).display().to_string();
         let refused = |word: &str| Component::read(word).unwrap_err().to_string();
-        assert!(refused("treshold").contains("no filter of that name is shipped"));
+        assert!(refused("treshold").contains("is shipped; did you mean threshold?"));
+        assert_eq!(Component::read("threshold").unwrap().name, "threshold");
         assert!(refused(&path("none.wasm")).contains("cannot be read"));
         std::fs::write(path("text.wasm"), "#!/bin/sh").unwrap();
         assert!(refused(&path("text.wasm")).contains("is no WASM"));

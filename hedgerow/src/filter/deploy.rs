@@ -1,9 +1,9 @@
 //! `filter deploy`: a filter, signed by this user, to all lookups that answer; then what the farms make of it.
 
 use super::component::Component;
-use super::owner;
 use super::parameters::ParameterArgs;
 use super::shown::{self, Line};
+use super::{local, owner};
 use crate::client::{ClientOptions, unanswered};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::{Zone, now};
@@ -22,9 +22,11 @@ const LOOK: Duration = Duration::from_millis(200);
 const AFTER: &str = "\
 What is deployed stands at the lookups: farms that are away now, or come later,
 take it then. Deployed again under the same name, it replaces what was there.
+Before it is signed it is taken here, as a farm takes it: what is wrong with it,
+its parameters or its grants is said at once.
 
 Examples:
-  hedgerow filter deploy threshold --as disk-full --set above=0.9 \\
+  hedgerow filter deploy threshold-alarm --as disk-full --set above=0.9 \\
       --on '*/hosts/*/disk_used' --to 'group=alice' --grant alarms
   hedgerow filter deploy ./mine.wasm --until 7d";
 
@@ -52,6 +54,9 @@ pub struct Args {
     /// Begin from nothing, instead of from the state of what it replaces
     #[arg(long)]
     fresh: bool,
+    /// Leave it to the farms to say what is wrong with it
+    #[arg(long)]
+    no_check: bool,
     /// A description, for people
     #[arg(long, value_name = "TEXT", default_value = "")]
     description: String,
@@ -107,19 +112,25 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
 
 /// What is to be deployed.
 fn deploy(args: &Args, component: &Component) -> Result<Deploy, CommandError> {
-    let deployed_as = args.name.clone().unwrap_or_else(|| component.name.clone());
+    let parameters = args.parameters.object()?;
+    let (grants, actions) = grants(&args.grant)?;
+    let (component_name, component_version) = if args.no_check {
+        (component.name.clone(), String::new())
+    } else {
+        checked(component, &parameters, &grants)?
+    };
+    let deployed_as = args.name.clone().unwrap_or_else(|| component_name.clone());
     name::check(&deployed_as).map_err(|error| CommandError::Misuse(format!("--as: {error}")))?;
     let to = args.to.join(" ");
     let farms = Template::parse(&to).map_err(|error| crate::question::wrong("--to", &to, &error))?;
     farms.compile().map_err(|fault| CommandError::Misuse(format!("--to: {fault}")))?;
-    let (grants, actions) = grants(&args.grant)?;
     let now = now();
     let ends_ms = args.until.as_deref().map(|text| until(text, now, &args.client.zone())).transpose()?;
     let deployment = Deployment {
         farms,
-        component_name: component.name.clone(),
-        component_version: String::new(),
-        parameters: args.parameters.object()?,
+        component_name,
+        component_version,
+        parameters,
         grants,
         actions,
         fresh: args.fresh,
@@ -128,6 +139,31 @@ fn deploy(args: &Args, component: &Component) -> Result<Deploy, CommandError> {
     deployment.check().map_err(|error| CommandError::Misuse(error.to_string()))?;
     let component = component.bytes.clone().into();
     Ok(Deploy { name: deployed_as, component, deployment, signed_ms: now, ends_ms })
+}
+
+/// Its own name and version, if it takes the parameters and is granted what it asks for.
+fn checked(
+    component: &Component,
+    parameters: &str,
+    grants: &BTreeSet<Capability>,
+) -> Result<(String, String), CommandError> {
+    let (_, description) = local::taken(component, parameters).map_err(|error| {
+        let hint = if error.is_of_this_machine() { "; --no-check leaves that to the farms" } else { "" };
+        CommandError::Failed(format!("{error}{hint}"))
+    })?;
+    let lacking = description.capabilities.iter().filter(|wanted| !grants.contains(wanted));
+    let lacking: Vec<&str> = lacking
+        .map(|wanted| match wanted {
+            Capability::Alarms => "--grant alarms",
+            Capability::Actions => "--grant action:NAME",
+            Capability::History => "--grant history",
+        })
+        .collect();
+    if lacking.is_empty() {
+        return Ok((description.name, description.version));
+    }
+    let lacking = lacking.join(" ");
+    Err(CommandError::Misuse(format!("{} asks for more than it is granted: add {lacking}", description.name)))
 }
 
 /// What it is granted, and the actions among that.
@@ -169,12 +205,13 @@ pub fn until(text: &str, now: UnixMillis, zone: &Zone) -> Result<UnixMillis, Com
 
 /// Says what was done.
 fn tell(published: &Published, deploy: &Deploy, zone: &Zone) -> Result<(), CommandError> {
-    let Deployment { component_name, farms, grants, actions, .. } = &deploy.deployment;
+    let Deployment { component_name, component_version, farms, grants, actions, .. } = &deploy.deployment;
     let document = &published.document.document;
     let at = published.at.iter().filter(|(_, taken)| taken.is_ok()).count();
     let mut out = Out::new();
     out.line(format!(
-        "{component_name} is deployed as {}, serial {}, to {}; {at} of {} lookups have it",
+        "{} is deployed as {}, serial {}, to {}; {at} of {} lookups have it",
+        format!("{component_name} {component_version}").trim_end(),
         document.name,
         document.serial,
         shown::to(farms),

@@ -45,6 +45,7 @@ const RUST: Files = files! {
     "src/lib.rs": "templates/rust/lib.rs.in",
     "hedgerow-filter/src/abi.rs": "sdk/src/abi.rs",
     "hedgerow-filter/src/alarms.rs": "sdk/src/alarms.rs",
+    "hedgerow-filter/src/allocator.rs": "sdk/src/allocator.rs",
     "hedgerow-filter/src/bench.rs": "sdk/src/bench.rs",
     "hedgerow-filter/src/bindings.rs": "sdk/src/bindings.rs",
     "hedgerow-filter/src/filter.rs": "sdk/src/filter.rs",
@@ -56,7 +57,10 @@ const RUST: Files = files! {
     "hedgerow-filter/src/log.rs": "sdk/src/log.rs",
     "hedgerow-filter/src/number.rs": "sdk/src/number.rs",
     "hedgerow-filter/src/out.rs": "sdk/src/out.rs",
+    "hedgerow-filter/src/out/declared.rs": "sdk/src/out/declared.rs",
     "hedgerow-filter/src/parameters.rs": "sdk/src/parameters.rs",
+    "hedgerow-filter/src/parameters/kinds.rs": "sdk/src/parameters/kinds.rs",
+    "hedgerow-filter/src/parameters/tests.rs": "sdk/src/parameters/tests.rs",
     "hedgerow-filter/src/per_series.rs": "sdk/src/per_series.rs",
     "hedgerow-filter/src/state.rs": "sdk/src/state.rs",
 };
@@ -70,6 +74,10 @@ version = \"0.1.0\"
 edition = \"2024\"
 license = \"Apache-2.0 OR MIT\"
 publish = false
+
+[features]
+# For filters that are shipped: an allocator of its own, and no last words.
+small = []
 ";
 
 const JS: Files = files! {
@@ -152,10 +160,22 @@ mod tests {
 
     #[test]
     fn every_file_of_the_sdk_is_in_the_copy() {
-        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../filters/sdk/src");
-        for file in fs::read_dir(sdk).unwrap() {
-            let path = format!("hedgerow-filter/src/{}", file.unwrap().file_name().into_string().unwrap());
-            assert!(RUST.iter().any(|(to, _)| *to == path), "{path} is not in RUST");
+        let sdk = Path::new(env!("CARGO_MANIFEST_DIR")).join("../filters/sdk");
+        let mut folders = vec![sdk.join("src")];
+        while let Some(folder) = folders.pop() {
+            for file in fs::read_dir(folder).unwrap() {
+                let file = file.unwrap().path();
+                if file.is_dir() {
+                    folders.push(file);
+                    continue;
+                }
+                let path = Path::new("hedgerow-filter").join(file.strip_prefix(&sdk).unwrap());
+                assert!(
+                    RUST.iter().any(|(to, _)| Path::new(to) == path),
+                    "{} is not in RUST",
+                    path.display()
+                );
+            }
         }
     }
 

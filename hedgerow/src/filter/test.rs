@@ -5,9 +5,9 @@ mod report;
 mod samples;
 
 use super::component::Component;
+use super::local;
 use super::parameters::ParameterArgs;
 use crate::client::{ClientOptions, Patience, as_known, say_coverage};
-use crate::hosting;
 use crate::outcome::{CommandError, Outcome};
 use crate::output::events::plural;
 use crate::output::say;
@@ -17,7 +17,7 @@ use hedgerow_client::sample::Sample;
 use hedgerow_client::subscription::Update;
 use hedgerow_filter_host::guest::{ActionJudge, Description, Fault, Limits};
 use hedgerow_filter_host::run::{Item, Plan, Run, Saved, Step};
-use hedgerow_filter_host::{Engine, EngineOptions, Program, Start};
+use hedgerow_filter_host::{Program, Start};
 use hedgerow_model::predicate::{PathPattern, Reading};
 use hedgerow_model::{Name, Predicate};
 use report::Report;
@@ -66,12 +66,9 @@ pub struct Args {
 /// Where it is no filter, there are no samples, or it failed.
 pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     let component = Component::read(&args.filter)?;
-    let parameters = match args.parameters.object()? {
-        none if none.is_empty() => "{}".to_owned(),
-        object => object,
-    };
+    let parameters = args.parameters.object()?;
     let limits = Limits::default();
-    let (program, description) = admitted(&component, &parameters, &limits)?;
+    let (program, description) = local::taken(&component, &parameters)?;
     let name = args.deployment.as_deref().unwrap_or(&description.name);
     let deployment =
         Name::new(name).map_err(|error| CommandError::Misuse(format!("--as {name}: {error}")))?;
@@ -86,27 +83,10 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     let wanted = wanted(samples, &description)?;
     let mut report = Report::new(&args.client, args.events, &wanted);
     let plan = Plan::new(deployment, &description, limits.output_series, u64::MAX);
-    let done = rehearse(&program, &parameters, limits, &description, plan, wanted, &mut report);
+    let done =
+        rehearse(&program, local::or_none(&parameters), limits, &description, plan, wanted, &mut report);
     report.end()?;
     done.map(|()| outcome)
-}
-
-/// The program, and what it says of itself.
-fn admitted(
-    component: &Component,
-    parameters: &str,
-    limits: &Limits,
-) -> Result<(Program, Description), CommandError> {
-    // As a farm does: in a child with bounds.
-    let engine = Engine::new(EngineOptions::new(hosting::filter_compiler()))
-        .map_err(|error| CommandError::failed(&error))?;
-    let program = engine.load(&component.bytes).map_err(|error| named(component, &error))?;
-    let description = program.describe(parameters, limits).map_err(|fault| named(component, &fault))?;
-    Ok((program, description))
-}
-
-fn named(component: &Component, error: &dyn std::error::Error) -> CommandError {
-    CommandError::Failed(format!("{}: {error}", component.name))
 }
 
 /// What the caches of the farms that a predicate names have; of one farm, as a filter sees one.

@@ -59,7 +59,7 @@ impl Toolchain {
             linker(&rustlib).ok_or("rust-lld is not in the Rust toolchain, and there is no wasm-ld")?;
         let version = said(Command::new(DEBIAN_RUSTC).arg("--version"))?;
         Ok(Self {
-            version: format!("{version}, standard library built for size"),
+            version: format!("{version}, standard library built for size, panics end at once"),
             kind: Kind::Debian(linker),
         })
     }
@@ -80,7 +80,7 @@ impl Toolchain {
         // A proxy of rustup's would take the toolchain of the one that runs us.
         cargo
             .env_remove("RUSTUP_TOOLCHAIN")
-            .env("CARGO_ENCODED_RUSTFLAGS", remapped(folder))
+            .env("CARGO_ENCODED_RUSTFLAGS", self.flags(folder).join("\u{1f}"))
             .current_dir(folder);
         cargo.args(["rustc", "--release", "--locked", "--target", TARGET, "--crate-type", "cdylib"]);
         if let Kind::Debian(_) = self.kind {
@@ -89,12 +89,21 @@ impl Toolchain {
         cargo
     }
 
+    fn flags(&self, folder: &Path) -> Vec<String> {
+        let mut flags = remapped(folder);
+        // A panic is a trap without words: what prints them is a fifth of a filter.
+        if let Kind::Debian(_) = self.kind {
+            flags.extend(["-Zunstable-options".to_owned(), "-Cpanic=immediate-abort".to_owned()]);
+        }
+        flags
+    }
+
     /// What follows all other arguments: numbers in the module are as short as they can be, a fifth less of it.
     pub const LAST: [&str; 2] = ["--", "-Clink-arg=--compress-relocations"];
 }
 
 /// Panics name source files: as they are called in every checkout.
-fn remapped(folder: &Path) -> String {
+fn remapped(folder: &Path) -> Vec<String> {
     let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     let registry =
         env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from).join("registry/src");
@@ -102,7 +111,7 @@ fn remapped(folder: &Path) -> String {
     for index in fs::read_dir(registry).into_iter().flatten().flatten() {
         flags.push(format!("--remap-path-prefix={}=/crates", index.path().display()));
     }
-    flags.join("\u{1f}")
+    flags
 }
 
 fn linker(rustlib: &Path) -> Option<PathBuf> {

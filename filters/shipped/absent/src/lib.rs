@@ -37,8 +37,8 @@ pub struct Absent {
     silent: PerSeries<Silent>,
     /// Forgotten: not counted until they come back.
     gone: PerSeries<bool>,
-    /// Which have an alarm.
-    raised: BTreeMap<String, bool>,
+    /// Which have an alarm, sorted.
+    raised: Vec<String>,
 }
 
 /// A series that does not speak for now.
@@ -103,7 +103,7 @@ impl Filter for Absent {
 
     fn configure(settings: Settings, saved: Option<&mut Load>) -> Result<Self, String> {
         let mut new =
-            Self { settings, silent: PerSeries::new(), gone: PerSeries::new(), raised: BTreeMap::new() };
+            Self { settings, silent: PerSeries::new(), gone: PerSeries::new(), raised: Vec::new() };
         if let Some(saved) = saved {
             saved.only(STATE)?;
             (new.silent, new.gone, new.raised) = (saved.get()?, saved.get()?, saved.get()?);
@@ -139,21 +139,21 @@ impl Filter for Absent {
             self.gone.get_or(series, || true);
         }
         let mut absent = 0_u32;
-        let mut raised = BTreeMap::new();
+        let mut raised = Vec::new();
         for (key, group) in self.groups(out) {
             let is_absent = group.speaking == 0 && time - group.since >= self.settings.after;
             absent += u32::from(is_absent);
             let output = out.state(&group.node, &group.output).describe("0: present, 1: absent").declare();
             out.state_of(output, time, i64::from(is_absent), if is_absent { "absent" } else { "present" });
             if ALARMS && is_absent {
-                if !self.raised.contains_key(&key) {
+                if self.raised.binary_search(&key).is_err() {
                     out.raise(&self.alarm(&key, &group));
                 }
-                raised.insert(key, true);
+                raised.push(key);
             }
         }
         if ALARMS {
-            for key in self.raised.keys().filter(|key| !raised.contains_key(*key)) {
+            for key in self.raised.iter().filter(|key| raised.binary_search(key).is_err()) {
                 out.clear(&alarm_key(key), "it speaks again, or is expected no more");
             }
             self.raised = raised;
@@ -176,12 +176,12 @@ impl Absent {
         let mut groups: BTreeMap<String, Group> = BTreeMap::new();
         for series in out.all_series().filter(|series| self.gone.get(series.handle).is_none()) {
             let (key, output) = if self.settings.by_node {
-                (format!("{}/{}", series.cluster, series.node), "absent".to_owned())
+                ([&*series.cluster, "/", &series.node].concat(), "absent".to_owned())
             } else {
                 let path = series.path();
                 // Labels are part of the name here: a state for each series.
                 let name = path.splitn(3, '/').nth(2).unwrap_or(&path);
-                let name = format!("{name}_absent");
+                let name = [name, "_absent"].concat();
                 (path, name)
             };
             let group = groups.entry(key).or_default();
@@ -205,7 +205,7 @@ impl Absent {
         Alarm {
             key: alarm_key(key),
             severity: self.settings.alarm.severity,
-            text: format!("{key} is silent: {}", group.why),
+            text: [key, " is silent: ", &group.why].concat(),
             series: group.series.iter().copied().take(NAMED).collect(),
             value: None,
             runbook: self.settings.alarm.runbook.clone(),

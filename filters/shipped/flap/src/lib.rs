@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use hedgerow_filter::{
     Alarm, AlarmSettings, Batch, Capability, Description, Filter, Life, LifeChange, Load, Millis, Out,
-    Parameters, PerSeries, Save, Series, SeriesHandle, alarm_key, saved,
+    Parameters, PerSeries, Save, Series, SeriesHandle, alarm_key, saved, whole,
 };
 
 /// Whether this is the one that raises alarms. What it would call is not even imported otherwise.
@@ -108,7 +108,7 @@ impl Filter for Flap {
             let was_flapping = self.each.remove(change.series).is_some_and(|watch| watch.flapping);
             if ALARMS && was_flapping {
                 let Some(path) = out.series(change.series).map(Series::path) else { continue };
-                out.clear(&alarm_key(&path), &format!("the series ended: {}", change.reason));
+                out.clear(&alarm_key(&path), &["the series ended: ", &change.reason].concat());
             }
         }
     }
@@ -141,7 +141,7 @@ impl Flap {
         let flapping = watch.flapping;
         let Some(series) = out.series(handle).cloned() else { return };
         let output =
-            out.state(&series.node, &format!("{}_flapping", series.parameter)).labels_of(&series).declare();
+            out.state(&series.node, &[&*series.parameter, "_flapping"].concat()).labels_of(&series).declare();
         out.state_of(output, time, i64::from(flapping), if flapping { "flapping" } else { "steady" });
         if ALARMS && flapping != was_flapping {
             self.tell(flapping, &series, out);
@@ -157,7 +157,15 @@ impl Flap {
         out.raise(&Alarm {
             key: alarm_key(&path),
             severity: alarm.severity,
-            text: format!("{path} changed {start} times within {} s", window / 1_000),
+            text: [
+                &*path,
+                " changed ",
+                &whole(*start as u64),
+                " times within ",
+                &whole(window.unsigned_abs() / 1_000),
+                " s",
+            ]
+            .concat(),
             series: vec![series.handle],
             value: None,
             runbook: alarm.runbook.clone(),

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use hedgerow_filter::{
-    Batch, Description, Filter, Life, LifeChange, Load as Saved, Millis, Out, Parameters, PerSeries, Save,
-    Series, warning,
+    Batch, Description, Filter, Level, Life, LifeChange, Load as Saved, Millis, Out, Parameters, PerSeries,
+    Save, Series, whole,
 };
 
 /// Version of what [`Load`] saves.
@@ -60,7 +60,7 @@ impl Filter for Load {
             .unwrap_or(0),
         };
         if settings.bounds.len() > BOUNDS || settings.bounds.windows(2).any(|pair| pair[0] >= pair[1]) {
-            p.refuse(format!("the parameter `histogram`: expected at most {BOUNDS} bounds that rise"));
+            p.refuse("the parameter `histogram`: expected at most 32 bounds that rise");
             settings.bounds.clear();
         }
         settings
@@ -97,7 +97,7 @@ impl Filter for Load {
         // The declared series are lent to the groups while `out` is written to.
         let series: Vec<Series> =
             self.last.iter().filter_map(|(handle, _)| out.series(handle).cloned()).collect();
-        for ((name, parameter), group) in self.groups(&series) {
+        for ((name, parameter), group) in self.groups(&series, out) {
             self.emit(time, name, parameter, group, out);
         }
     }
@@ -109,7 +109,7 @@ impl Filter for Load {
 }
 
 impl Load {
-    fn groups<'a>(&self, series: &'a [Series]) -> BTreeMap<(&'a str, &'a str), Group<'a>> {
+    fn groups<'a>(&self, series: &'a [Series], out: &mut Out) -> BTreeMap<(&'a str, &'a str), Group<'a>> {
         let mut groups: BTreeMap<_, Group<'a>> = BTreeMap::new();
         for one in series {
             let Some(value) = self.last.get(one.handle) else { continue };
@@ -121,12 +121,8 @@ impl Load {
             if group.unit == one.unit {
                 group.values.push((*value, one));
             } else {
-                warning!(
-                    "{} is left out: its unit is `{}`, the others have `{}`",
-                    one.path(),
-                    one.unit,
-                    group.unit
-                );
+                let units = [&*one.unit, "`, the others have `", group.unit, "`"].concat();
+                out.log(Level::Warning, &[&*one.path(), " is left out: its unit is `", &units].concat());
             }
         }
         groups
@@ -142,7 +138,7 @@ impl Load {
         let (Some((most, _)), Some((least, _))) = (values.first(), values.last()) else { return };
         let sum: f64 = values.iter().map(|(value, _)| value).sum();
         let mut gauge = |suffix: &str, unit: &str, value: f64| {
-            let output = out.gauge(name, &format!("{parameter}_{suffix}")).unit(unit).declare();
+            let output = out.gauge(name, &[parameter, "_", suffix].concat()).unit(unit).declare();
             out.number(output, time, value);
         };
         gauge("nodes", "1", nodes.len() as f64);
@@ -152,11 +148,11 @@ impl Load {
         gauge("sum", group.unit, sum);
         self.histogram(time, name, parameter, values, out);
         for (rank, (value, series)) in (1..).zip(values.iter().take(self.settings.top)) {
-            let rank = format!("{rank}");
-            let parameter = format!("{parameter}_top");
+            let rank = whole(rank);
+            let parameter = [parameter, "_top"].concat();
             let output = out.gauge(name, &parameter).unit(group.unit).label("rank", &rank).declare();
             out.number(output, time, *value);
-            let output = out.texts(name, &format!("{parameter}_path")).label("rank", &rank).declare();
+            let output = out.texts(name, &[&*parameter, "_path"].concat()).label("rank", &rank).declare();
             out.text(output, time, &series.path());
         }
     }
@@ -173,7 +169,7 @@ impl Load {
         }
         let named = bounds.iter().map(|bound| hedgerow_filter::short(*bound)).chain(["+Inf".to_owned()]);
         for (bar, bound) in bars.iter().zip(named) {
-            let output = out.gauge(name, &format!("{parameter}_histogram")).unit("1").label("le", &bound);
+            let output = out.gauge(name, &[parameter, "_histogram"].concat()).unit("1").label("le", &bound);
             let output =
                 output.describe("how many are above the bound before, and at most this one").declare();
             out.number(output, time, f64::from(*bar));

@@ -8,7 +8,7 @@ mod sketch;
 use std::collections::BTreeMap;
 
 use hedgerow_filter::{
-    Batch, Description, Filter, Load, Millis, Out, Parameters, Save, Series, saved, short, warning,
+    Batch, Description, Filter, Level, Load, Millis, Out, Parameters, Save, Series, saved, short, whole,
 };
 use sketch::Sketch;
 
@@ -69,7 +69,7 @@ impl Filter for Quantile {
                 .or(&[0.5, 0.95, 0.99]),
         };
         if settings.quantiles.is_empty() || settings.quantiles.len() > QUANTILES {
-            p.refuse(format!("the parameter `quantiles`: expected 1 to {QUANTILES}"));
+            p.refuse("the parameter `quantiles`: expected 1 to 16");
             settings.quantiles.clear();
         }
         settings
@@ -104,7 +104,7 @@ impl Filter for Quantile {
         for group in std::mem::take(&mut self.groups).into_values() {
             for quantile in &self.settings.quantiles {
                 let Some(value) = group.sketch.quantile(*quantile) else { continue };
-                let name = format!("{}_quantile", group.parameter);
+                let name = [&*group.parameter, "_quantile"].concat();
                 let mut output =
                     out.gauge(&group.node, &name).unit(&group.unit).label("quantile", &short(*quantile));
                 for (key, value) in &group.labels {
@@ -113,13 +113,16 @@ impl Filter for Quantile {
                 let output = output.declare();
                 out.number(output, time, value);
             }
-            let output = out.gauge(&group.node, &format!("{}_samples", group.parameter)).unit("1");
+            let output = out.gauge(&group.node, &[&*group.parameter, "_samples"].concat()).unit("1");
             let output =
                 group.labels.iter().fold(output, |output, (key, value)| output.label(key, value)).declare();
             out.number(output, time, group.sketch.count() as f64);
         }
         if self.left_out > 0 {
-            warning!("{} samples were left out: there are more than {GROUPS} groups", self.left_out);
+            let line =
+                [&*whole(self.left_out.into()), " samples were left out: there are more than 5000 groups"]
+                    .concat();
+            out.log(Level::Warning, &line);
             self.left_out = 0;
         }
     }
@@ -138,9 +141,9 @@ impl Quantile {
             "cluster" => (series.cluster.as_str(), &[][..]),
             _ => ("all", &[][..]),
         };
-        let mut key = format!("{node}\0{}\0{}", series.parameter, series.unit);
+        let mut key = [node, "\0", &series.parameter, "\0", &series.unit].concat();
         for (name, value) in labels {
-            key += &format!("\0{name}\0{value}");
+            key += &["\0", name, "\0", value].concat();
         }
         if self.groups.len() >= GROUPS && !self.groups.contains_key(&key) {
             return None;

@@ -2,8 +2,6 @@
 //!
 //! After Masson, Rim and Lee, "DDSketch" (2019). Bounds come from the bits of the number, not from a logarithm: the same everywhere.
 
-use std::collections::BTreeMap;
-
 use hedgerow_filter::saved;
 
 /// Buckets for each doubling: bounds differ by at most 1/32 of their value, so that the middle is right within 1.6 %, and
@@ -17,8 +15,9 @@ const BUCKETS: usize = 1_024;
 /// How many values there were of each size.
 #[derive(Debug, Default)]
 pub struct Sketch {
-    positive: BTreeMap<u32, u64>,
-    negative: BTreeMap<u32, u64>,
+    /// Bucket and count, by bucket. Few are new, so that moving the others does not matter.
+    positive: Vec<(u32, u64)>,
+    negative: Vec<(u32, u64)>,
     zero: u64,
     count: u64,
     least: f64,
@@ -39,13 +38,14 @@ impl Sketch {
             return;
         }
         let buckets = if value > 0.0 { &mut self.positive } else { &mut self.negative };
-        *buckets.entry(bucket(value.abs())).or_default() += 1;
+        let bucket = bucket(value.abs());
+        match buckets.binary_search_by_key(&bucket, |(known, _)| *known) {
+            Ok(at) => buckets[at].1 += 1,
+            Err(at) => buckets.insert(at, (bucket, 1)),
+        }
         if buckets.len() > BUCKETS {
-            if let Some((_, count)) = buckets.pop_first() {
-                if let Some(mut nearest) = buckets.first_entry() {
-                    *nearest.get_mut() += count;
-                }
-            }
+            let (_, count) = buckets.remove(0);
+            buckets[0].1 += count;
         }
     }
 

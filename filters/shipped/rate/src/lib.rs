@@ -81,8 +81,8 @@ impl Filter for Rate {
             else {
                 continue;
             };
-            let unit = if series.unit.is_empty() { "/s".to_owned() } else { format!("{}/s", series.unit) };
-            let output = out.gauge(&series.node, &format!("{}_rate", series.parameter)).labels_of(&series);
+            let unit = [&*series.unit, "/s"].concat();
+            let output = out.gauge(&series.node, &[&*series.parameter, "_rate"].concat()).labels_of(&series);
             let output = output.unit(&unit).declare();
             out.number(output, time, done.increase / seconds);
         }

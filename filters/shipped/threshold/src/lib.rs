@@ -137,7 +137,7 @@ impl Filter for Threshold {
             let was_past = self.each.remove(change.series).is_some_and(|watch| watch.past);
             if ALARMS && was_past {
                 let Some(path) = out.series(change.series).map(Series::path) else { continue };
-                out.clear(&alarm_key(&path), &format!("the series ended: {}", change.reason));
+                out.clear(&alarm_key(&path), &["the series ended: ", &change.reason].concat());
             }
         }
     }
@@ -176,7 +176,7 @@ impl Threshold {
     fn output(&mut self, handle: SeriesHandle, out: &mut Out) -> Output {
         *self.outputs.get_or(handle, || match out.series(handle).cloned() {
             Some(series) => out
-                .state(&series.node, &format!("{}_state", series.parameter))
+                .state(&series.node, &[&*series.parameter, "_state"].concat())
                 .labels_of(&series)
                 .describe("0: within the bounds, 1: past one of them")
                 .declare(),
@@ -187,9 +187,9 @@ impl Threshold {
     fn tell(&self, sample: Sample<f64>, side: Side, out: &mut Out) {
         let Some(series) = out.series(sample.series) else { return };
         let (path, value, unit) = (series.path(), short(sample.value), series.unit.as_str());
-        let unit = if unit.is_empty() || unit == "1" { String::new() } else { format!(" {unit}") };
+        let unit = if unit.is_empty() || unit == "1" { String::new() } else { [" ", unit].concat() };
         let (word, bound) = match side {
-            Side::Inside => return out.clear(&alarm_key(&path), &format!("back at {value}{unit}")),
+            Side::Inside => return out.clear(&alarm_key(&path), &["back at ", &value, &unit].concat()),
             Side::High => ("above", self.settings.above),
             Side::Low => ("below", self.settings.below),
         };
@@ -197,7 +197,7 @@ impl Threshold {
         out.raise(&Alarm {
             key: alarm_key(&path),
             severity: self.settings.alarm.severity,
-            text: format!("{path} is {value}{unit}, {word} {bound}{unit}"),
+            text: [&*path, " is ", &value, &unit, ", ", word, " ", &bound, &unit].concat(),
             series: vec![sample.series],
             value: Some(sample.value),
             runbook: self.settings.alarm.runbook.clone(),
