@@ -1,6 +1,6 @@
 //! Pages that are run: the blocks of a tutorial, and whether what they print is what the page says.
 //!
-//! A block with the info string `sh test` is run; a block `text output` right behind it says what it prints, where `...`
+//! A block with the info string `sh test` is run, with `sh test wasm` where there is a compiler for WASM; a block `text output` right behind it says what it prints, where `...`
 //! stands for anything, also for lines.
 
 /// What a block has to print.
@@ -21,6 +21,8 @@ pub struct Block {
     pub commands: String,
     /// What they print.
     pub expected: Expected,
+    /// Whether it takes a compiler for WASM.
+    pub wasm: bool,
 }
 
 /// The blocks of a page, in order.
@@ -33,7 +35,10 @@ pub fn blocks(page: &str) -> Vec<Block> {
             lines.by_ref().map(|(_, line)| line).take_while(|line| line.trim() != "```").collect();
         let body = body.join("\n");
         match info.trim() {
-            "sh test" => blocks.push(Block { line: number, commands: body, expected: Expected::Unsaid }),
+            info @ ("sh test" | "sh test wasm") => {
+                let wasm = info.ends_with("wasm");
+                blocks.push(Block { line: number, commands: body, expected: Expected::Unsaid, wasm });
+            }
             "text output" => {
                 let last = blocks.last_mut().filter(|block| block.expected == Expected::Unsaid);
                 let block = last.unwrap_or_else(|| panic!("line {number}: output of no block `sh test`"));
@@ -72,13 +77,13 @@ mod tests {
     #[test]
     fn only_marked_blocks_are_run_and_their_output_is_with_them() {
         let page = "# A\n```sh\nrm -rf x\n```\n```sh test\necho a\necho b\n```\ntext\n```text output\na\nb\n```\n\
-                    ```sh test\ntrue\n```\n```text\nnot compared\n```\n";
+                    ```sh test wasm\ntrue\n```\n```text\nnot compared\n```\n";
         let expected = Expected::Text("a\nb".into());
         assert_eq!(
             blocks(page),
             [
-                Block { line: 5, commands: "echo a\necho b".into(), expected },
-                Block { line: 14, commands: "true".into(), expected: Expected::Unsaid },
+                Block { line: 5, commands: "echo a\necho b".into(), expected, wasm: false },
+                Block { line: 14, commands: "true".into(), expected: Expected::Unsaid, wasm: true },
             ]
         );
     }

@@ -102,8 +102,7 @@ impl Filter for Absent {
     }
 
     fn configure(settings: Settings, saved: Option<&mut Load>) -> Result<Self, String> {
-        let mut new =
-            Self { settings, silent: PerSeries::new(), gone: PerSeries::new(), raised: Vec::new() };
+        let mut new = Self { settings, silent: PerSeries::new(), gone: PerSeries::new(), raised: Vec::new() };
         if let Some(saved) = saved {
             saved.only(STATE)?;
             (new.silent, new.gone, new.raised) = (saved.get()?, saved.get()?, saved.get()?);

@@ -182,7 +182,7 @@ impl Filter for Expr {
         let all: Vec<Series> =
             self.each.iter().filter_map(|(handle, _)| out.series(handle).cloned()).collect();
         let mut all: Vec<&Series> = all.iter().filter(|series| self.group(series).is_some()).collect();
-        all.sort_by(|a, b| self.group(a).cmp(&self.group(b)));
+        all.sort_unstable_by(|a, b| (self.group(a), a.handle).cmp(&(self.group(b), b.handle)));
         let none = vec![Pool::default(); self.settings.expression.names.len()];
         for group in all.chunk_by(|a, b| self.group(a) == self.group(b)) {
             let Some((node, labels)) = group.first().and_then(|first| self.group(first)) else { continue };

@@ -110,12 +110,10 @@ impl Model {
         // Not before the highest point of the season is there; and once that can be, within one season.
         let highest = self.season.iter().fold(f64::NEG_INFINITY, |highest, add| highest.max(sign * add));
         let earliest = if trend > 0.0 { ((limit - level - highest) / trend).ceil().max(1.0) } else { 1.0 };
-        let steps = (0..=self.season.len()).map(|more| earliest + more as f64);
         // Where the season stands does not depend on whole seasons.
-        let mut steps = steps.map(|steps| (steps, (steps % self.season.len() as f64) as usize));
-        steps
-            .find(|(steps, place)| level + trend * steps + sign * self.added(*place) >= limit)
-            .map(|(steps, _)| steps)
+        let place = |steps: f64| (steps as u64 % self.season.len() as u64) as usize;
+        let is_there = |steps: &f64| level + trend * steps + sign * self.added(place(*steps)) >= limit;
+        (0..=self.season.len()).map(|more| earliest + more as f64).find(is_there)
     }
 }
 
