@@ -34,7 +34,7 @@ const SHIPPED: &[(&str, &str, &str)] = &[
 const MEASURED: [(&str, &str); 2] = [("z", "ewma-small.wasm"), ("3", "ewma-fast.wasm")];
 
 /// Largest a shipped filter may be, in bytes: it goes to every farm that wants it.
-const LARGEST: u64 = 54_000;
+const LARGEST: u64 = 53_000;
 
 /// Sums as `sha256sum -c` reads them.
 const SUMS: &str = "SHA256SUMS";

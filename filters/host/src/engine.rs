@@ -21,14 +21,15 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// Most instances at once where nobody says otherwise; a further one is not started ([`Fault::Host`](crate::guest::Fault::Host)).
-/// Each takes 4 GiB of address space, and of memory only what it touches.
+/// Each memory takes 4 GiB of address space, and of memory only what it touches; there are as many, so that one of JavaScript
+/// counts for three.
 pub const MAX_INSTANCES: u32 = 1_200;
 /// Stack of a guest, in bytes; deeper recursion is a trap. It comes out of the stack of the thread that calls.
 pub const GUEST_STACK_BYTES: usize = 512 << 10;
 /// Core instances of one component: its modules and what was wrapped around them. More: it is not started.
 const CORE_INSTANCES: u32 = 16;
-/// Linear memories of one component. More: it is not started.
-const MEMORIES: u32 = 2;
+/// Linear memories of one component. More: it is not started. One of JavaScript has three: its own, and two of what stands in for WASI.
+const MEMORIES: u32 = 4;
 /// Tables of one component. More: it is not started.
 const TABLES: u32 = 8;
 /// Entries of one table. More: a fault of the guest that wants them.

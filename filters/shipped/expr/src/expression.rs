@@ -223,13 +223,14 @@ impl<'a> Reader<'a> {
     /// What is still to be read, from the next character that is not white.
     fn rest(&mut self) -> &'a str {
         let rest = self.text.get(self.at..).unwrap_or_default();
-        let rest = rest.trim_start();
+        let rest = rest.trim_ascii_start();
         self.at = self.text.len() - rest.len();
         rest
     }
 
     fn wrong(&self, at: usize, what: &str) -> String {
-        let before = self.text.get(..at).unwrap_or_default().chars().count();
+        let is_first = |byte: &u8| byte & 0xc0 != 0x80;
+        let before = self.text.bytes().take(at).filter(is_first).count();
         ["at character ", &whole(before as u64 + 1), ": ", what].concat()
     }
 
@@ -301,7 +302,7 @@ impl<'a> Reader<'a> {
             0 => rest.starts_with(written),
             letters => &rest[..letters] == written,
         };
-        OPERATORS.into_iter().find(|(written, ..)| is_next(written))
+        OPERATORS.iter().find(|(written, ..)| is_next(written)).copied()
     }
 
     fn value(&mut self) -> Result<(), String> {
@@ -334,8 +335,9 @@ impl<'a> Reader<'a> {
 
     /// A name in quotes.
     fn quoted(&mut self) -> Result<Option<&'a str>, String> {
-        let Some(rest) = self.rest().strip_prefix('"') else { return Ok(None) };
-        let Some((name, _)) = rest.split_once('"') else {
+        let Some(rest) = self.rest().strip_prefix("\"") else { return Ok(None) };
+        let end = rest.bytes().position(|byte| byte == b'"');
+        let Some(name) = end.and_then(|end| rest.get(..end)) else {
             return Err(self.wrong(self.at, "expected a `\"` that ends the name"));
         };
         self.at += name.len() + 2;
