@@ -100,7 +100,7 @@ impl Filter for Expr {
 
     fn settings(p: &mut Parameters) -> Settings {
         let on = p.texts("on", "Which series.").or(&["*/hosts/*/*"]);
-        let doc = "What to compute of their parameters, as max(load1) / total(cpu_count) > 2.";
+        let doc = "What to compute of their parameters, as memory_available / memory_total < 0.1.";
         let expression = Expression::parse(&p.text("expr", doc).required());
         let by =
             p.text("by", "What is computed together: series, node, cluster, all, or label:KEY.").or("node");
