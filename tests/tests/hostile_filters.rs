@@ -87,10 +87,15 @@ fn each_is_stopped_for_what_it_did_and_neither_the_one_beside_them_nor_the_farm_
         let path = sandbox.path("scripts").join(format!("{name}.wasm"));
         fs::write(&path, guests::guest(name)).unwrap();
         let file = path.to_str().unwrap();
-        let deployed = sandbox.client(&["filter", "deploy", file, "--as", name, "--wait", "0s"]);
+        // Unchecked here: it is the farm that has to bear them.
+        let words = ["filter", "deploy", file, "--as", name, "--no-check", "--wait", "0s"];
+        let deployed = sandbox.client(&words);
         assert!(deployed.stdout.contains("serial 1"), "{}", deployed.told());
     }
     all_are_stopped(&sandbox);
+    // Three calls, each of which was stopped past 200 ms.
+    let cost = at_the_farm(&sandbox, "loop-in-batch")["cost"].clone();
+    assert!(cost["cpu_us"].as_u64().unwrap() >= 600_000 && cost["memory_bytes"] == 0, "{cost}");
     let after = cadence(&sandbox);
     assert_eq!(after.1, before.1, "no tick was skipped");
     assert!(after.0 > before.0);

@@ -29,7 +29,12 @@ const WORDS_BYTES: usize = 4096;
 const RESOURCES: usize = 16;
 
 /// A filter that runs.
-pub struct Instance(Option<Live>);
+pub struct Instance {
+    /// None once it was stopped.
+    live: Option<Live>,
+    /// Processor time of the call that it was stopped in.
+    stopped_ns: u64,
+}
 
 /// What an instance is allowed to do just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,15 +188,17 @@ impl Live {
 
 impl Instance {
     pub(crate) fn new(live: Live) -> Self {
-        Self(Some(live))
+        Self { live: Some(live), stopped_ns: 0 }
     }
 
     fn with<R>(&mut self, run: impl FnOnce(&mut Live) -> Result<R, Fault>) -> Result<R, Fault> {
         let stopped = || Fault::Host("it was stopped before, and not started anew".into());
-        let result = run(self.0.as_mut().ok_or_else(stopped)?);
+        let live = self.live.as_mut().ok_or_else(stopped)?;
+        let result = run(live);
         if result.is_err() {
+            self.stopped_ns = live.store.data().effects.cpu_ns;
             // Its memory goes at once, whoever still holds the instance.
-            self.0 = None;
+            self.live = None;
         }
         result
     }
@@ -207,13 +214,17 @@ impl Guest for Instance {
     }
 
     fn memory_bytes(&self) -> u64 {
-        self.0.as_ref().map_or(0, |live| live.store.data().memory.used())
+        self.live.as_ref().map_or(0, |live| live.store.data().memory.used())
+    }
+
+    fn stopped_ns(&self) -> u64 {
+        self.stopped_ns
     }
 }
 
 impl std::fmt::Debug for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Instance").field("running", &self.0.is_some()).finish_non_exhaustive()
+        f.debug_struct("Instance").field("running", &self.live.is_some()).finish_non_exhaustive()
     }
 }
 

@@ -348,7 +348,7 @@ impl Run {
 
     fn call(&mut self, input: &Input, generation: u8, step: &mut Step) -> Result<(), Fault> {
         let call = name_of(input);
-        let effects = self.guest.call(input)?;
+        let effects = self.guest.call(input).inspect_err(|_| self.cost.cpu_ns += self.guest.stopped_ns())?;
         let Effects { declared, emitted, logs, logs_dropped, alarms, actions, cpu_ns } = effects;
         self.cost.cpu_ns += cpu_ns;
         self.outputs.declare(call, declared)?;
@@ -394,7 +394,10 @@ impl Run {
         if self.has_failed {
             return Err(Fault::Host("the run has ended with a fault before".to_owned()));
         }
-        let state = self.guest.save().inspect_err(|_| self.has_failed = true)?;
+        let state = self.guest.save().inspect_err(|_| {
+            self.has_failed = true;
+            self.cost.cpu_ns += self.guest.stopped_ns();
+        })?;
         let mut saved = Saved::fresh(self.place.position, self.look_back_through);
         saved.at = self.place;
         saved.state = Some(state);

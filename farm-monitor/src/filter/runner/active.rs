@@ -284,6 +284,12 @@ impl Active {
         }
     }
 
+    /// Processor time that no checkpoint tells of, in microseconds: where it is stopped, nothing else does.
+    pub fn untold_us(&self) -> u64 {
+        let told = Progress::from_bytes(&self.checkpoint.consumed).map_or(0, |progress| progress.cost.cpu_ns);
+        self.run.as_ref().map_or(0, |run| run.cost().cpu_ns.saturating_sub(told) / 1000)
+    }
+
     fn take_run(&mut self) -> Result<Box<Run>, Fault> {
         self.run.take().ok_or_else(|| Fault::Host("it was lost while it ran".to_owned()))
     }

@@ -41,6 +41,8 @@ pub struct Deployed {
     cost: Option<Cost>,
     /// Which serial was active last, and how many of its samples the hub refused while it was before.
     refused: (u64, u64),
+    /// Processor time of that serial that went with what was stopped, in microseconds.
+    failed_us: u64,
 }
 
 /// Serial, with which terms, and what came of it.
@@ -151,6 +153,7 @@ impl Deployed {
             told: None,
             cost: None,
             refused: (0, 0),
+            failed_us: 0,
         }
     }
 
@@ -280,16 +283,24 @@ impl Deployed {
         let Some(active) = &mut self.active else { return };
         let kept = active.keep(&self.env, Instant::now()).await;
         self.ended(kept).await;
-        let restarts = self.restarts();
-        if let Some(active) = &mut self.active {
-            self.cost = Some(active.cost(&self.env, restarts, self.refused.1).await);
+        if let Some(mut active) = self.active.take() {
+            self.costs(&mut active).await;
+            self.active = Some(active);
         }
+    }
+
+    /// Takes note of what it has cost.
+    async fn costs(&mut self, active: &mut Active) {
+        let cost = active.cost(&self.env, self.restarts(), self.refused.1).await;
+        self.cost = Some(Cost { cpu_us: cost.cpu_us + self.failed_us, ..cost });
     }
 
     /// Takes note of how a call ended.
     async fn ended(&mut self, outcome: Result<(), Ended>) {
         let Err(ended) = outcome else { return };
-        let Some(active) = self.active.take() else { return };
+        let Some(mut active) = self.active.take() else { return };
+        self.costs(&mut active).await;
+        self.failed_us += active.untold_us();
         self.checkpoint = Some(active.checkpoint().clone());
         let serial = active.ready().serial();
         self.refused.1 += active.refused();
@@ -359,7 +370,7 @@ impl Deployed {
                 self.active = Some(active);
                 self.checkpoint = None;
                 if self.refused.0 != serial {
-                    self.refused = (serial, 0);
+                    (self.refused, self.failed_us) = ((serial, 0), 0);
                 }
                 if let Some(candidate) = self.candidate(serial) {
                     candidate.stands = Stands::Running;
