@@ -60,7 +60,7 @@ impl Work {
             let value = |handle: &u32| {
                 noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 // One of 64 series is high at a time.
-                let high = (turn / 8 + *handle as usize) % 64 == 0;
+                let high = (turn / 8 + *handle as usize).is_multiple_of(64);
                 (noise >> 40) as f64 / (1_u64 << 26) as f64 + if high { 1.5 } else { 0.3 }
             };
             let values: Vec<f64> = handles.iter().map(value).collect();
