@@ -311,7 +311,7 @@ async fn alarms_are_raised_cleared_and_unknown_where_nobody_can_say() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "prints how long the hub takes for a batch, and from a batch to what a filter makes of it; for an idle machine"]
-#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it measures")]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
 async fn latency() {
     use std::time::Instant;
     for bad in [&[][..], &["loop-in-batch", "memory-bomb", "unreachable-in-save"], &["emission-at-once"]] {
