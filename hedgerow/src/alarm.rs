@@ -55,6 +55,29 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
 
 /// Who says something, where nothing else is said: the user.
 fn user() -> String {
-    let named = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
-    named.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    let said = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let said = said.into_iter().find(|name| !name.is_empty());
+    // Services and containers often have neither.
+    let id = rustix::process::getuid().as_raw();
+    said.or_else(|| named(&std::fs::read_to_string("/etc/passwd").ok()?, id))
+        .unwrap_or_else(|| format!("user {id}"))
+}
+
+/// The name of a user in the words of passwd(5).
+fn named(passwd: &str, id: u32) -> Option<String> {
+    let fields = |line: &'_ str| {
+        let mut fields = line.split(':');
+        Some((fields.next()?.to_owned(), fields.nth(1)?.parse::<u32>().ok()?))
+    };
+    passwd.lines().filter_map(fields).find(|(_, of)| *of == id).map(|(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_user_is_named_as_passwd_does() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        assert_eq!(super::named(passwd, 1000).as_deref(), Some("ann"));
+        assert_eq!(super::named(passwd, 7), None);
+    }
 }

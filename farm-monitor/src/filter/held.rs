@@ -22,7 +22,7 @@ use hedgerow_model::deployment::Capability;
 use hedgerow_model::{Name, UnixMillis};
 use hedgerow_proto::convert::deployment::capability_to_wire;
 use hedgerow_proto::filter::run_response::Response;
-use hedgerow_proto::filter::{Described, RunResponse};
+use hedgerow_proto::filter::{Cost, Described, RunResponse};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,8 +35,8 @@ pub const MAX_HELD: usize = 16;
 const BEAT_PATIENCE: Duration = Duration::from_secs(20);
 /// How often it is looked for.
 const BEAT_LOOK: Duration = Duration::from_millis(100);
-/// Between two accounts of what a live run has cost.
-const COST_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked whether a live run has cost more than was told.
+const COST_EVERY: Duration = Duration::from_millis(500);
 
 /// What is to run.
 #[derive(Debug, Clone)]
@@ -168,11 +168,16 @@ impl HeldRuns {
             Box::new(move |guest, configured, plan| Run::resume(guest, configured, plan, &saved, None));
         let mut course = self.begin(&admitted, name, begin, Clock::Live(self.hub.now()), Vec::new()).await?;
         let mut costs = tokio::time::interval_at(Instant::now() + COST_EVERY, COST_EVERY);
+        let mut told = Cost::default();
         loop {
             let items = tokio::select! {
                 items = feed.next() => items?,
                 _ = costs.tick() => {
-                    say(out, Response::Cost(course.cost())).await?;
+                    let cost = course.cost();
+                    if told != cost {
+                        told = cost;
+                        say(out, Response::Cost(cost)).await?;
+                    }
                     continue;
                 }
             };

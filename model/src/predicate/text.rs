@@ -9,6 +9,7 @@ use crate::moment::{self, Moment, Resolve};
 use crate::syntax::{Cursor, SyntaxError};
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Why a text is not a predicate.
 pub type PredicateError = SyntaxError;
@@ -77,7 +78,7 @@ impl Predicate {
 }
 
 impl When {
-    /// Reads `5m` (back from now), RFC 3339, or a date or local time that `resolve` places.
+    /// Reads `now`, `5m` (back from now), RFC 3339, or a date or local time that `resolve` places.
     ///
     /// # Errors
     /// What is wrong and what was expected, in words that follow the text.
@@ -87,6 +88,7 @@ impl When {
             Some(Moment::Local(local)) => resolve(&local)
                 .map(Self::At)
                 .ok_or_else(|| format!("`{text}` does not exist in the local time zone")),
+            None if text == "now" => Ok(Self::Ago(Duration::ZERO)),
             None => duration::parse(text)
                 .map(Self::Ago)
                 .map_err(|_| format!("`{text}` is not a time: expected {TIME}")),

@@ -86,6 +86,7 @@ fn local_times_are_placed_by_the_caller() {
     let at = |text| Predicate::parse_with(text, &an_hour_east).map(|predicate| predicate.window.since);
     assert_eq!(at("* since=1970-01-01T01:00"), Ok(Some(When::At(0))));
     assert_eq!(at("* since=1970-01-01T01:00Z"), Ok(Some(When::At(3_600_000))), "a zone that is given stands");
+    assert_eq!(at("* since=now"), at("* since=0s"));
     let error = at("* since=1970-01-01T02:30").unwrap_err();
     assert_eq!(
         (error.at, error.what.as_str()),
