@@ -134,6 +134,18 @@ async fn say(farm: &Farm, request: wire::AcknowledgeAlarmRequest) -> Result<wire
     Ok(answer.into_inner().alarm.unwrap_or_default())
 }
 
+/// Says at a farm that an alarm is over whose filter cannot say so: its deployment does not run.
+///
+/// # Errors
+/// Where the farm does not answer, or says no.
+pub async fn close(farm: &Farm, id: &[u8], by: &str, comment: &str) -> Result<wire::Alarm, ClientError> {
+    let mut client = farm.connection.alarms();
+    let (by, comment) = (by.to_owned(), comment.to_owned());
+    let call = client.close_alarm(wire::CloseAlarmRequest { id: id.to_vec().into(), by, comment });
+    let answer = in_time("close an alarm", farm.connection.url(), FARM_PATIENCE, call).await?;
+    Ok(answer.into_inner().alarm.unwrap_or_default())
+}
+
 /// Adds a silence at a farm, or changes or ends the one with its id; with how many open alarms it covers.
 ///
 /// # Errors

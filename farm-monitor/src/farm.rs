@@ -15,7 +15,7 @@ use crate::filter::runner::{Runner, RunnerOptions};
 use crate::hub::{Bounds, Hub, HubOptions, LifeRules};
 use crate::metrics;
 use crate::register;
-use crate::self_measure::{PERIOD, SelfMeasure};
+use crate::self_measure::{OfFilters, PERIOD, SelfMeasure};
 use crate::snmp::Snmp;
 use crate::state_file::{StateError, StateFile};
 use hedgerow_cache::{Bounds as CacheBounds, Cache, CacheError, CacheOptions, Checkpoint};
@@ -267,7 +267,8 @@ impl Farm {
         tasks.spawn(lookups::tell(Arc::clone(&leases), lookups));
         tasks.spawn(tick(Arc::clone(&hub)));
         let leases_told = Arc::clone(&leases);
-        tasks.spawn(measure(SelfMeasure::new(hub, node, snmp, traps, deployments, leases_told, actions)));
+        let filters = OfFilters { deployments, alarms, actions };
+        tasks.spawn(measure(SelfMeasure::new(hub, node, snmp, traps, filters, leases_told)));
         Ok(Self { api, name, address, folder: options.folder, leases, runner, tasks, server })
     }
 

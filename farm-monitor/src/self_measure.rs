@@ -6,6 +6,7 @@ use crate::api::cache_edge;
 use crate::config::RESERVED_CLUSTER;
 use crate::door::TrapDoor;
 use crate::filter::actions::Actions;
+use crate::filter::alarms::Alarms;
 use crate::filter::{Deployments, state_word};
 use crate::hub::{Edge, HEARTBEAT, Hub};
 use crate::snmp::Snmp;
@@ -26,7 +27,7 @@ pub const ORIGIN: &str = "hedgerow";
 pub const PERIOD: Duration = Duration::from_secs(10);
 
 /// Name, kind, unit and meaning of everything measured here; checked against the reference by a test.
-pub const PARAMETERS: [(&str, Kind, &str, &str); 36] = [
+pub const PARAMETERS: [(&str, Kind, &str, &str); 38] = [
     ("edge_samples", Kind::Counter, "", "made by the source, or matched for the consumer"),
     ("edge_passed", Kind::Counter, "", "accepted by the hub, or delivered to the consumer"),
     ("edge_lost", Kind::Counter, "", "refused or dropped, by reason; `series:REASON` counts series"),
@@ -68,6 +69,8 @@ pub const PARAMETERS: [(&str, Kind, &str, &str); 36] = [
         "",
         "what filters asked this site to do, and what became of it, each under its own name",
     ),
+    ("alarms", Kind::Gauge, "", "open alarms, by level"),
+    ("alarms_refused", Kind::Counter, "", "alarms that were refused because too many are open"),
     ("memory_resident", Kind::Gauge, "By", "resident memory of the process"),
     ("cpu_user", Kind::Counter, "s", "CPU time of the process in user mode"),
     ("cpu_system", Kind::Counter, "s", "CPU time of the process in the kernel"),
@@ -92,8 +95,19 @@ pub struct SelfMeasure {
     /// Those that were measured last, and their serials: what they cost is counted anew with each.
     deployed: BTreeMap<String, u64>,
     leases: Arc<Mutex<Option<LeaseKeeper>>>,
+    alarms: Alarms,
     actions: Actions,
     ids: HashMap<(&'static str, Labels), Option<SeriesId>>,
+}
+
+/// What filters do at the farm.
+pub struct OfFilters {
+    /// Those that run.
+    pub deployments: Deployments,
+    /// What they raised.
+    pub alarms: Alarms,
+    /// What they asked for.
+    pub actions: Actions,
 }
 
 impl SelfMeasure {
@@ -103,13 +117,13 @@ impl SelfMeasure {
         node: Name,
         snmp: Snmp,
         traps: TrapDoor,
-        deployments: Deployments,
+        filters: OfFilters,
         leases: Arc<Mutex<Option<LeaseKeeper>>>,
-        actions: Actions,
     ) -> Self {
+        let OfFilters { deployments, alarms, actions } = filters;
         let origin = hub.origin(ORIGIN);
         let (deployed, ids) = (BTreeMap::new(), HashMap::new());
-        Self { hub, origin, node, snmp, traps, deployments, deployed, leases, actions, ids }
+        Self { hub, origin, node, snmp, traps, deployments, deployed, leases, alarms, actions, ids }
     }
 
     /// Takes them once.
@@ -176,11 +190,7 @@ impl SelfMeasure {
         }
         self.filters(&mut run);
         self.lookups(&mut run);
-        for (name, count) in self.actions.counts() {
-            if let Ok(labels) = Labels::new([("item", name)]) {
-                self.count(&mut run, "actions", &labels, count);
-            }
-        }
+        self.alarms_and_actions(&mut run);
         self.process(&mut run);
         hub.accept(self.origin, run.batch.build());
         // Else it comes every second anyway.
@@ -230,6 +240,22 @@ impl SelfMeasure {
             self.count(run, "filter_restarts", &labels, cost.restarts);
             self.count(run, "filter_missed", &labels, cost.missed);
             self.count(run, "filter_log_dropped", &labels, cost.log_lines_dropped);
+        }
+    }
+
+    /// What filters raised and is open, and what became of what they asked for.
+    fn alarms_and_actions(&mut self, run: &mut Run) {
+        for (level, count) in self.alarms.levels() {
+            if let Ok(labels) = Labels::new([("item", level.as_str())]) {
+                self.gauge(run, "alarms", &labels, count);
+            }
+        }
+        let refused = self.alarms.counts().refused;
+        self.count(run, "alarms_refused", &Labels::none(), refused);
+        for (name, count) in self.actions.counts() {
+            if let Ok(labels) = Labels::new([("item", name)]) {
+                self.count(run, "actions", &labels, count);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
-//! `alarm`: what filters raised, at all farms at once: shown, explained, acknowledged, silenced.
+//! `alarm`: what filters raised, at all farms at once: shown, explained, acknowledged, silenced, closed.
 
 mod ack;
+mod close;
 mod find;
 mod line;
 mod list;
@@ -20,9 +21,10 @@ Examples:
   hedgerow alarm why 3fa1                   what led to it
   hedgerow alarm ack 3fa1 --comment 'disk ordered' --until 2d
   hedgerow alarm silence --path '*/hosts/n12' --until 2h --comment 'being moved'
+  hedgerow alarm close 3fa1 --comment 'host is gone'    what no filter speaks of any more
   hedgerow watch '*' --alarms               as they come";
 
-/// List alarms, explain, acknowledge and silence them
+/// List alarms, explain, acknowledge, silence and close them
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -35,6 +37,7 @@ enum Command {
     List(list::Args),
     Show(show::Args),
     Ack(ack::Args),
+    Close(close::Args),
     Silence(silence::Args),
     Why(why::Args),
 }
@@ -48,6 +51,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),
         Command::Ack(args) => ack::run(args),
+        Command::Close(args) => close::run(args),
         Command::Silence(args) => silence::run(args),
         Command::Why(args) => why::run(args),
     }

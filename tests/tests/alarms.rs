@@ -88,6 +88,9 @@ fn an_alarm_is_raised_seen_acknowledged_silenced_survives_a_kill_gets_worse_and_
         PATIENCE,
     );
 
+    let refused = site.sandbox.client(&["alarm", "close", &id, "--comment", "enough"]);
+    assert!(refused.code() == 1 && refused.stderr.contains("its filter runs"), "{}", refused.told());
+
     let said = site.alarm(&["ack", &id[..6], "--comment", "disk ordered", "--by", "ann"]);
     assert!(said.contains("acknowledged by ann, until it clears or gets worse"), "{said}");
     let said = site.alarm(&["silence", "--path", "*/level", "--until", "1h", "--comment", "moved"]);
@@ -153,6 +156,20 @@ fn it_is_unknown_with_the_reason_once_its_deployment_is_gone_over_a_restart_too(
     assert_eq!(site.of_level("unknown")["unknown_reason"], unknown["unknown_reason"]);
     let none = site.sandbox.client(&["alarm", "show", "0000"]);
     assert!(none.code() == 1 && none.stderr.contains("alarm list --all"), "{}", none.told());
+
+    // Nobody speaks of it any more but people.
+    let id = unknown["id"].as_str().unwrap();
+    let said = site.alarm(&["close", "--deployment", "too-*", "--comment", "tank is gone", "--by", "ann"]);
+    assert!(said.contains("is closed by ann: tank is gone"), "{said}");
+    assert!(site.alarms(&[]).is_empty());
+    up.kill();
+    up = site.sandbox.up();
+    assert!(site.alarms(&[]).is_empty());
+    let over = site.alarms(&["--all"]);
+    assert_eq!((over[0]["id"].as_str(), &over[0]["level"]), (Some(id), &Value::from("ok")));
+    assert_eq!(over[0]["text"], "closed by ann: tank is gone");
+    let refused = site.sandbox.client(&["alarm", "close", id, "--comment", "twice"]);
+    assert!(refused.code() == 1 && refused.stderr.contains("was cleared already"), "{}", refused.told());
     up.kill();
 }
 

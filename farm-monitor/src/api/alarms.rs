@@ -7,8 +7,9 @@ use hedgerow_model::UnixMillis;
 use hedgerow_proto::convert::registration::id_from_wire;
 use hedgerow_proto::filter::alarms_server::{Alarms as Service, AlarmsServer};
 use hedgerow_proto::filter::{
-    AcknowledgeAlarmRequest, AcknowledgeAlarmResponse, ExplainAlarmRequest, ExplainAlarmResponse,
-    ListAlarmsRequest, ListAlarmsResponse, SilenceAlarmsRequest, SilenceAlarmsResponse,
+    AcknowledgeAlarmRequest, AcknowledgeAlarmResponse, CloseAlarmRequest, CloseAlarmResponse,
+    ExplainAlarmRequest, ExplainAlarmResponse, ListAlarmsRequest, ListAlarmsResponse, SilenceAlarmsRequest,
+    SilenceAlarmsResponse,
 };
 use hedgerow_service::listener::MAX_REQUEST_BYTES;
 use tonic::{Request, Response, Status};
@@ -72,6 +73,22 @@ impl Service for AlarmsApi {
         Ok(self.farm.answer(AcknowledgeAlarmResponse { alarm: Some(alarm) }))
     }
 
+    async fn close_alarm(
+        &self,
+        request: Request<CloseAlarmRequest>,
+    ) -> Result<Response<CloseAlarmResponse>, Status> {
+        self.farm.check_mesh(&request).map_err(|status| *status)?;
+        self.farm.refuse_while_draining()?;
+        let CloseAlarmRequest { id, by, comment } = request.into_inner();
+        let id = id_from_wire("id", &id)?;
+        check_said(&by, &comment)?;
+        if by.trim().is_empty() || comment.trim().is_empty() {
+            return Err(Status::invalid_argument("by, comment: expected who closes the alarm, and why"));
+        }
+        let alarm = self.farm.alarms.close(id, &by, &comment).await.map_err(status)?;
+        Ok(self.farm.answer(CloseAlarmResponse { alarm: Some(alarm) }))
+    }
+
     async fn silence_alarms(
         &self,
         request: Request<SilenceAlarmsRequest>,
@@ -105,9 +122,9 @@ fn status(error: AlarmError) -> Status {
             Status::invalid_argument(text)
         }
         AlarmError::Book(BookError::TooManySilences(_)) => Status::resource_exhausted(text),
-        AlarmError::Book(BookError::Cleared(_) | BookError::NotAcknowledged(_)) => {
-            Status::failed_precondition(text)
-        }
+        AlarmError::Book(
+            BookError::Cleared(_) | BookError::NotAcknowledged(_) | BookError::FilterRuns(_),
+        ) => Status::failed_precondition(text),
         AlarmError::Read(_) => Status::internal(text),
     }
 }

@@ -23,7 +23,7 @@ use hedgerow_filter_host::alarms::{
 use hedgerow_filter_host::guest::AlarmCall;
 use hedgerow_filter_host::run::Place;
 use hedgerow_model::registration::Id;
-use hedgerow_model::{Life, Position, SeriesDef, SeriesKey, UnixMillis};
+use hedgerow_model::{Life, Position, SeriesDef, SeriesKey, Status, UnixMillis};
 use hedgerow_proto::convert::WireError;
 use hedgerow_proto::filter as proto;
 use hedgerow_proto::filter::DeploymentState;
@@ -312,6 +312,22 @@ impl Alarms {
         Ok(alarm)
     }
 
+    /// Somebody says that an alarm is over whose filter cannot. On the disk when it returns.
+    ///
+    /// # Errors
+    /// Where there is none, it is over, or its filter speaks of it.
+    pub async fn close(&self, id: Id, by: &str, comment: &str) -> Result<proto::Alarm, AlarmError> {
+        let alarm = {
+            let mut inner = self.0.inner.lock();
+            let change = inner.book.close(id, by, comment, (self.0.now)())?;
+            let alarm = wire::alarm(&change.alarm);
+            inner.changed(vec![change]);
+            alarm
+        };
+        self.flush().await;
+        Ok(alarm)
+    }
+
     /// Adds, changes or ends a silence; with how many open alarms it covers now. On the disk when it returns.
     ///
     /// # Errors
@@ -352,6 +368,13 @@ impl Alarms {
     /// Tells that some alarm has changed.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.revision.subscribe()
+    }
+
+    /// How many open ones there are of each level that an open one can have.
+    pub fn levels(&self) -> [(Status, u64); 4] {
+        let inner = self.0.inner.lock();
+        [Status::Info, Status::Warning, Status::Critical, Status::Unknown]
+            .map(|level| (level, inner.book.open_of(level) as u64))
     }
 
     /// What was counted.

@@ -147,6 +147,22 @@ pub struct AcknowledgeAlarmResponse {
     #[prost(message, optional, tag = "1")]
     pub alarm: ::core::option::Option<Alarm>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CloseAlarmRequest {
+    #[prost(bytes = "bytes", tag = "1")]
+    pub id: ::prost::bytes::Bytes,
+    /// Who says so, and why; neither is empty.
+    #[prost(string, tag = "2")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub comment: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CloseAlarmResponse {
+    /// As it is now: cleared, with who closed it as its text.
+    #[prost(message, optional, tag = "1")]
+    pub alarm: ::core::option::Option<Alarm>,
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SilenceAlarmsRequest {
     /// With id 0: a new one. With an id: changes or (until_ms in the past) ends it.
@@ -357,6 +373,31 @@ pub mod alarms_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Somebody says that it is over, because its filter cannot: only of one that is unknown because its deployment does not run.
+        pub async fn close_alarm(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CloseAlarmRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CloseAlarmResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/hedgerow.filter.v1.Alarms/CloseAlarm",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("hedgerow.filter.v1.Alarms", "CloseAlarm"));
+            self.inner.unary(req, path, codec).await
+        }
         /// What matches is kept and shown, but marked silenced, until a time.
         pub async fn silence_alarms(
             &mut self,
@@ -418,6 +459,14 @@ pub mod alarms_server {
             request: tonic::Request<super::AcknowledgeAlarmRequest>,
         ) -> std::result::Result<
             tonic::Response<super::AcknowledgeAlarmResponse>,
+            tonic::Status,
+        >;
+        /// Somebody says that it is over, because its filter cannot: only of one that is unknown because its deployment does not run.
+        async fn close_alarm(
+            &self,
+            request: tonic::Request<super::CloseAlarmRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CloseAlarmResponse>,
             tonic::Status,
         >;
         /// What matches is kept and shown, but marked silenced, until a time.
@@ -624,6 +673,49 @@ pub mod alarms_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AcknowledgeAlarmSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/hedgerow.filter.v1.Alarms/CloseAlarm" => {
+                    #[allow(non_camel_case_types)]
+                    struct CloseAlarmSvc<T: Alarms>(pub Arc<T>);
+                    impl<T: Alarms> tonic::server::UnaryService<super::CloseAlarmRequest>
+                    for CloseAlarmSvc<T> {
+                        type Response = super::CloseAlarmResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CloseAlarmRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Alarms>::close_alarm(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CloseAlarmSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

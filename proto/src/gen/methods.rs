@@ -19,6 +19,7 @@ pub const METHODS: &[(&str, Role)] = &[
     ("/hedgerow.filter.v1.Alarms/ListAlarms", Role::Viewer),
     ("/hedgerow.filter.v1.Alarms/ExplainAlarm", Role::Viewer),
     ("/hedgerow.filter.v1.Alarms/AcknowledgeAlarm", Role::Operator),
+    ("/hedgerow.filter.v1.Alarms/CloseAlarm", Role::Operator),
     ("/hedgerow.filter.v1.Alarms/SilenceAlarms", Role::Operator),
     ("/hedgerow.farm.v1.Farm/Status", Role::Viewer),
     ("/hedgerow.farm.v1.Farm/ListSeries", Role::Viewer),

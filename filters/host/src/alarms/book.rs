@@ -66,6 +66,11 @@ pub enum BookError {
     /// Too many.
     #[error("there are {0} silences already, which is the most: end some of them")]
     TooManySilences(usize),
+    /// Its filter says when it is over.
+    #[error(
+        "the alarm {0} is not one that a person closes: its filter runs, and clears it when it is over; acknowledge or silence it"
+    )]
+    FilterRuns(Id),
     /// An end that has passed.
     #[error("the acknowledgement would end in the past")]
     EndsInThePast,
@@ -227,9 +232,16 @@ impl AlarmBook {
 
     fn clear(&mut self, key: &AlarmKey, text: String, cause: Place, now: UnixMillis) -> Option<AlarmChange> {
         let alarm = self.open.get_mut(key)?;
+        (alarm.cause, alarm.confirmed) = (cause, now);
+        self.over(key, text, now)
+    }
+
+    /// An open alarm is one of the cleared.
+    fn over(&mut self, key: &AlarmKey, text: String, now: UnixMillis) -> Option<AlarmChange> {
+        let alarm = self.open.get_mut(key)?;
         let from = std::mem::replace(&mut alarm.level, Status::Ok);
         (alarm.unknown, alarm.acknowledged) = (None, None);
-        (alarm.cause, alarm.confirmed, alarm.changed, alarm.cleared) = (cause, now, now, Some(now));
+        (alarm.changed, alarm.cleared) = (now, Some(now));
         if !text.is_empty() {
             alarm.text = text;
         }
@@ -372,6 +384,31 @@ impl AlarmBook {
             return Err(BookError::NotAcknowledged(id));
         }
         Ok(self.edit(&key, now, |alarm| alarm.acknowledged = None))
+    }
+
+    /// Somebody says that an alarm is over whose filter cannot say so, because its deployment does not run or has forgotten it.
+    /// Should it be raised again, it is another one.
+    ///
+    /// # Errors
+    /// Where there is no such alarm, it is over, or its filter speaks of it.
+    pub fn close(
+        &mut self,
+        id: Id,
+        by: &str,
+        comment: &str,
+        now: UnixMillis,
+    ) -> Result<AlarmChange, BookError> {
+        let key = self.open_key(id)?;
+        let unknown = self.open.get(&key).and_then(|alarm| alarm.unknown.as_ref());
+        if unknown.is_none_or(|unknown| unknown.cause != UnknownCause::Deployment) {
+            return Err(BookError::FilterRuns(id));
+        }
+        self.over(&key, format!("closed by {by}: {comment}"), now).ok_or(BookError::NoAlarm(id))
+    }
+
+    /// How many open ones there are of a level.
+    pub fn open_of(&self, level: Status) -> usize {
+        self.open.values().filter(|alarm| alarm.level == level).count()
     }
 
     /// Adds a silence (id 0), or changes the one with its id; one whose end has passed is ended. With the alarms that it changed.

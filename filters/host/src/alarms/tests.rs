@@ -161,6 +161,35 @@ fn an_alarm_whose_deployment_stops_is_unknown_until_it_runs_again() {
 }
 
 #[test]
+fn a_person_closes_only_what_no_filter_speaks_of_any_more_and_raised_again_it_is_another() {
+    let mut rig = Rig::new();
+    rig.say(vec![raise("a", Status::Critical, &["n1"])], T);
+    let id = rig.only().id;
+    assert_eq!(rig.book.close(id, "ann", "moved", T + 1), Err(BookError::FilterRuns(id)));
+    rig.book.source(&series("n1"), Life::Stale, behind(5), "away", T + 2);
+    assert_eq!(rig.only().level, Status::Unknown);
+    assert_eq!(
+        rig.book.close(id, "ann", "moved", T + 3),
+        Err(BookError::FilterRuns(id)),
+        "its source may return"
+    );
+    rig.book.deployment_stopped("full", "its deployment was removed", T + 4);
+    rig.acknowledge(None, T + 4);
+    assert_eq!((rig.book.open_of(Status::Unknown), rig.book.open_of(Status::Critical)), (1, 0));
+    let AlarmChange { alarm, transition } = rig.book.close(id, "ann", "moved", T + 5).unwrap();
+    assert_eq!((alarm.level, alarm.cleared, alarm.confirmed), (Status::Ok, Some(T + 5), T));
+    assert_eq!((alarm.text.as_str(), &alarm.acknowledged), ("closed by ann: moved", &None));
+    let transition = transition.unwrap();
+    assert_eq!((transition.from, transition.to), (Status::Unknown, Status::Ok));
+    assert_eq!(transition.text, "closed by ann: moved");
+    assert_eq!((rig.book.open().count(), rig.book.cleared().count()), (0, 1));
+    assert_eq!(rig.book.close(id, "ann", "moved", T + 6), Err(BookError::Cleared(id)));
+    assert!(rig.book.deployment_runs("full", true, T + 7).is_empty());
+    rig.say(vec![raise("a", Status::Critical, &["n1"])], T + 8);
+    assert_ne!(rig.only().id, id);
+}
+
+#[test]
 fn an_alarm_all_of_whose_sources_are_silent_is_unknown_and_comes_back_with_the_first() {
     let mut rig = Rig::new();
     rig.say(vec![raise("a", Status::Warning, &["n1", "n2"]), raise("b", Status::Info, &["n3"])], T);
@@ -253,6 +282,7 @@ enum Step {
     Run,
     Life(u8, bool),
     Acknowledge,
+    Close,
     Wait(i64),
 }
 
@@ -263,6 +293,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Step::Run),
         (0..3_u8, any::<bool>()).prop_map(|(node, live)| Step::Life(node, live)),
         Just(Step::Acknowledge),
+        Just(Step::Close),
         (1..100_000_i64).prop_map(Step::Wait),
     ]
 }
@@ -272,7 +303,7 @@ const LEVELS: [Status; 4] = [Status::Ok, Status::Info, Status::Warning, Status::
 
 proptest! {
     /// Whatever happens: changes alone rebuild the book; what is kept and loaded is the same book; transitions chain; versions
-    /// rise; an alarm leaves only by a clear; unknown has a reason and a level to go back to; nobody acknowledges a worse level unseen.
+    /// rise; an alarm leaves only by a clear or a close; unknown has a reason and a level to go back to; nobody acknowledges a worse level unseen.
     #[test]
     fn the_changes_are_the_book(steps in proptest::collection::vec(step(), 1..60)) {
         let mut rig = Rig::new();
@@ -299,6 +330,10 @@ proptest! {
                     let id = rig.book.open().next().map(|alarm| alarm.id);
                     let ack = Acknowledgement { by: String::new(), comment: String::new(), at: now, until: Some(now + 500) };
                     id.and_then(|id| rig.book.acknowledge(id, ack, now).ok()).into_iter().collect()
+                }
+                Step::Close => {
+                    let id = rig.book.open().next().map(|alarm| alarm.id);
+                    id.and_then(|id| rig.book.close(id, "ann", "over", now).ok()).into_iter().collect()
                 }
                 Step::Wait(ms) => {
                     now += ms;
