@@ -80,7 +80,7 @@ fn named(passwd: &str, id: u32) -> Option<String> {
 mod tests {
     #[test]
     fn a_user_is_named_as_passwd_does() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:1000::/home/ann:/bin/sh\n";
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nann:x:1000:1000::/:/bin/sh\n";
         assert_eq!(super::named(passwd, 1000).as_deref(), Some("ann"));
         assert_eq!(super::named(passwd, 7), None);
     }
