@@ -290,12 +290,13 @@ async fn subscriptions_get_what_is_open_and_then_what_changes_of_what_they_match
     rig.says(rig.cause(6, 0), vec![raise("a", Status::Warning)]).await;
     rig.says(rig.cause(7, 0), vec![clear("a"), raise("last", Status::Info)]).await;
     for subscriber in &mut wanting {
-        // How it was meanwhile may be left out, how it is may not.
+        // How it was meanwhile may be left out, how it is may not; which of two is told first nobody says.
         let mut told = Vec::new();
-        while told.last() != Some(&("last".to_owned(), AlarmLevel::Info)) {
+        let now = [("a".to_owned(), AlarmLevel::Ok), ("last".to_owned(), AlarmLevel::Info)];
+        while !now.iter().all(|alarm| told.contains(alarm)) {
             told.push(subscriber.next().await);
         }
-        assert!(told.contains(&("a".to_owned(), AlarmLevel::Ok)), "{told:?}");
+        assert!(told.len() <= 3, "{told:?}");
     }
     for subscriber in &mut others {
         subscriber.take_what_is_there();
