@@ -49,6 +49,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hedgerow-traps",
         ],
     ),
+    ("hedgerow-promql", &["hedgerow-model"]),
+    ("hedgerow-views", &["hedgerow-model", "hedgerow-proto", "hedgerow-client"]),
+    (
+        "hedgerow-web",
+        &[
+            "hedgerow-model",
+            "hedgerow-proto",
+            "hedgerow-client",
+            "hedgerow-service",
+            "hedgerow-filter-host",
+            "hedgerow-promql",
+            "hedgerow-views",
+        ],
+    ),
     ("hedgerow-sim", &[]),
     (
         "hedgerow-bench",
@@ -78,6 +92,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hedgerow-collect",
             "hedgerow-snmp",
             "hedgerow-snmp-profile",
+            "hedgerow-views",
+            "hedgerow-web",
         ],
     ),
     // End-to-end tests see what a foreign client sees.
@@ -89,16 +105,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("anyhow", &["hedgerow"]),
     ("async-snmp", &["hedgerow-snmp"]),
-    ("axum", &["hedgerow-service"]),
+    ("arrow-*", &["hedgerow-web"]),
+    ("axum", &["hedgerow-service", "hedgerow-web"]),
     ("clap*", &["hedgerow"]),
     ("mdns-sd", &["hedgerow-client", "hedgerow-lookup"]),
     ("notify", &["hedgerow-service", "hedgerow-farm-monitor", "hedgerow-collect"]),
+    ("promql-parser", &["hedgerow-promql"]),
     ("protox", &["hedgerow-codegen"]),
+    ("ratatui", &["hedgerow"]),
     ("rusqlite", &["hedgerow-cache", "hedgerow-service", "hedgerow-lookup", "hedgerow-farm-monitor"]),
     ("toml", &["hedgerow-toml-tree"]),
     ("tonic-health", &["hedgerow-service", "hedgerow-client"]),
     ("tonic-prost-build", &["hedgerow-codegen"]),
     ("tonic-reflection", &["hedgerow-service"]),
+    ("utoipa*", &["hedgerow-web", "hedgerow-views"]),
     ("wasmtime*", &["hedgerow-filter-host"]),
 ];
 
@@ -110,6 +130,8 @@ const FREE_OF: &[(&str, &[&str])] = &[
     ("hedgerow-collect", &["tonic*", "prost*"]),
     ("hedgerow-filter-host", &["tonic*", "prost*", "tokio*", "rusqlite"]),
     ("hedgerow-snmp", &["tonic*", "prost*"]),
+    ("hedgerow-promql", &["tokio*", "tonic*", "prost*"]),
+    ("hedgerow-views", &["axum*", "tonic*", "clap*"]),
     ("xtask", &["tokio*", "tonic", "clap*"]),
 ];
 
