@@ -1,3 +1,4 @@
+/// <reference types="vitest/config" />
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -43,4 +44,4 @@ export default defineConfig({
     },
   },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
-} as Parameters<typeof defineConfig>[0]);
+});
