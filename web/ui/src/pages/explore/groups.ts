@@ -1,0 +1,51 @@
+/** Which series stand on which chart. Never two units on one, and never states among numbers. */
+import { shownUnit } from '../../lib/format/units';
+import type { Track } from '../../lib/chart/store';
+import { clean } from '../../lib/format/text';
+import { labelText, namesOf } from '../../lib/chart/names';
+
+export type Layout = 'together' | 'node' | 'each';
+
+export interface Group {
+  key: string;
+  /** Clean text. */
+  title: string;
+  /** Indices of its series within the view. */
+  series: Set<number>;
+  unit: string;
+}
+
+/** Tracks in groups, in the order in which their first series stands. */
+export function groupsOf(tracks: Iterable<Track>, layout: Layout): Group[] {
+  const all = [...tracks];
+  const members = new Map<string, Track[]>();
+  for (const track of all) {
+    const { head } = track;
+    const stepped = head.kind === 'state' || head.kind === 'text';
+    const sort = stepped ? `state ${head.parameter}` : `unit ${shownUnit(head.unit, head.as)}`;
+    const place = layout === 'each' ? String(head.s) : layout === 'node' ? `${head.farm}\0${head.cluster}\0${head.node}` : '';
+    const key = `${place}\0${sort}`;
+    const known = members.get(key);
+    if (known) known.push(track);
+    else members.set(key, [track]);
+  }
+  const each = layout === 'each' ? namesOf(all.map((track) => track.head)) : null;
+  let at = 0;
+  return [...members].map(([key, group]) => {
+    const { head } = group[0]!;
+    const title =
+      layout === 'each'
+        ? (each?.names[at++] ?? '')
+        : layout === 'node'
+          ? clean(`${head.farm} / ${head.cluster} / ${head.node}`)
+          : titleOf(group);
+    return { key, title, series: new Set(group.map((track) => track.head.s)), unit: shownUnit(head.unit, head.as) };
+  });
+}
+
+/** The parameters of a group, or how many there are. */
+function titleOf(group: Track[]): string {
+  const names = [...new Set(group.map(({ head }) => head.parameter))];
+  if (group.length === 1) return clean(group[0]!.head.parameter + labelText(group[0]!.head.labels));
+  return names.length <= 3 ? clean(names.join(', ')) : `${names.length} parameters`;
+}
