@@ -62,9 +62,9 @@ export async function start({ port = 7490, farms = 200, still = false } = {}) {
 
 async function handle(request, response, world, sockets) {
   const url = new URL(request.url, 'http://127.0.0.1');
-  const json = (status, body) => {
-    response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
-    response.end(JSON.stringify(body));
+  const json = (status, body, type = 'application/json') => {
+    response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+    response.end(type === 'application/json' ? JSON.stringify(body) : body);
   };
   try {
     if (url.pathname.startsWith('/mock/')) return json(200, steer(url, world, sockets));

@@ -1,7 +1,8 @@
 /** `/api/v1` of the made-up mesh: `(method, path, query, body, world, session) -> [status, answer]`. */
 
-import { LOOKUPS, dice, idOf } from './world.mjs';
+import { LOOKUPS, dice } from './world.mjs';
 import { matching, seriesOf, tree, valueAt } from './series.mjs';
+import { more } from './more.mjs';
 import { full } from './views.mjs';
 
 const refuse = (status, code, message) => [status, { error: { code, message } }];
@@ -31,16 +32,6 @@ function status(farm) {
     lookups: LOOKUPS.map((lookup) => ({ url: lookup.url, registered: true, lease_remaining_ms: Math.round(20_000 + roll() * 39_000), last_error: null })),
     config_error: farm.name === 'lyon-1' ? 'farm.toml:31: collectors.switches.period: expected a duration as "30s", found 30' : null,
   };
-}
-
-function filters(world) {
-  const farms = [...world.farms.values()].slice(0, 24);
-  const row = (name, component, more = {}) => ({
-    name, owner: idOf('ann') + idOf('key'), serial: 3, component: { digest: idOf(component) + idOf(name), name: component, version: '0.1.0' }, parameters: { above: 0.9, on: ['*/hosts/*/disk_used'] }, template: 'kind=farm', grants: ['alarms'],
-    farms: farms.map((farm, at) => ({ farm: farm.name, id: farm.id, state: at % 11 === 10 ? 'quarantined' : 'running', ...(at % 11 === 10 ? { reason: 'trapped: out of memory (4 MiB) at batch 48,110,022' } : {}), running_serial: 3, since: Date.now() - 4e6 - at * 1e5, cost: { cpu_ms_per_s: 0.4 + at / 10, memory_bytes: 1.4e6, samples_per_s: 177 + at, emitted_per_s: at / 4, log_lines: at } })),
-    ...more,
-  });
-  return { deployments: [row('disk-full', 'threshold-alarm'), row('load-mean', 'aggregate', { grants: [], parameters: { every: '5m', of: 'mean' } }), row('flaps', 'flap-alarm', { until: Date.now() + 6e8 })], shipped: [], coverage: full(world) };
 }
 
 function why(world, farm, id) {
@@ -77,6 +68,8 @@ function change(method, parts, body, world) {
 
 export function answer(method, path, query, body, world, session) {
   const parts = path.split('/').filter(Boolean).map(decodeURIComponent);
+  const other = more(method, parts, query, body, world, session);
+  if (other) return other;
   if (method !== 'GET' && session !== 'changer') return refuse(401, 'no_session', 'this takes the session of the server: open the link that `hedgerow up` shows in its terminal');
   if (method !== 'GET') return change(method, parts, body, world);
   const farm = parts[1] !== undefined ? world.named(parts[1]) : undefined;
@@ -97,8 +90,6 @@ export function answer(method, path, query, body, world, session) {
       const { found, more } = matching(world, query.get('predicate') ?? '*', Number(query.get('limit') ?? 1000));
       return [200, { series: found.map((head) => ({ ...head, time: Date.now(), value: valueAt(head, Date.now()) })), more: more > 0, coverage: full(world) }];
     }
-    case 'filters':
-      return [200, filters(world)];
     case 'alarms':
       if (parts.length === 3) return why(world, parts[1], parts[2]);
       return [200, { alarms: [...world.alarms.values()], coverage: full(world) }];

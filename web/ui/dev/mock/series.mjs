@@ -55,7 +55,7 @@ export function* seriesOf(farm, { cluster, node, parameter } = {}) {
       if (node && !node.test(nodeName)) continue;
       for (const [text, unit, sort] of kind.parameters) {
         const found = /^([^[]*)(?:\[(.*)\])?$/.exec(text);
-        if (parameter && !parameter.test(found[1]) && !parameter.test(text)) continue;
+        if (parameter && !parameter.test(found[1]) && !parameter.test(text) && !(found[2] === undefined && parameter.test(`${text}[]`))) continue;
         const pair = found[2]?.includes('=') ? found[2].split('=') : found[2] ? ['item', found[2]] : null;
         const silent = hash(`${farm}/${nodeName}`) % 53 === 0;
         yield {

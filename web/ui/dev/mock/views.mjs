@@ -1,5 +1,6 @@
 /** The live views of the made-up mesh. A kind is `(spec, world, send, refuse) -> stop`; at most four frames a second. */
 
+import { chart, spread, top } from './charts.mjs';
 import { matching, valueAt } from './series.mjs';
 
 const TICK = 250;
@@ -102,4 +103,4 @@ function latest(spec, world, send) {
   });
 }
 
-export const kinds = { mesh, alarms, lookups, latest };
+export const kinds = { mesh, alarms, lookups, latest, chart, top, spread };
