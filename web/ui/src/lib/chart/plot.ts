@@ -248,13 +248,16 @@ export class Plot {
     const ratio = uPlot.pxRatio;
     ctx.font = `${10 * ratio}px ${this.#look.font}`;
     ctx.textBaseline = 'top';
+    ctx.textAlign = 'left';
     for (const gap of shown.values()) {
       const left = Math.max(bbox.left, x(gap.from));
       const right = Math.min(bbox.left + bbox.width, x(Math.min(endOf(gap), window[1])));
       if (right < left) continue;
       const width = Math.max(right - left, 2 * ratio);
+      ctx.globalAlpha = 0.45;
       ctx.fillStyle = hatching(ctx, this.#look.hatch, ratio);
       ctx.fillRect(left, bbox.top, width, bbox.height);
+      ctx.globalAlpha = 1;
       const text = clean(`gap: ${gap.reason}`);
       if (this.#small || ctx.measureText(text).width + 8 * ratio > width) continue;
       ctx.fillStyle = this.#look.text;
