@@ -15,9 +15,17 @@ import { kinds } from './mock/views.mjs';
 import { World, idOf } from './mock/world.mjs';
 
 const APP = fileURLToPath(new URL('../dist/app', import.meta.url));
-const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.json': 'application/json', '.svg': 'image/svg+xml', '.woff2': 'font/woff2' };
+const TYPES = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.json': 'application/json',
+  '.svg': 'image/svg+xml',
+  '.woff2': 'font/woff2',
+};
 export const TOKEN = 'mock-session-0123456789abcdef0123';
-const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 /** A body longer than this is refused. */
 const LONGEST_BODY = 8 << 20;
 
@@ -71,7 +79,16 @@ async function handle(request, response, world, sockets) {
     if (url.pathname.startsWith('/api/v1/')) {
       const session = request.headers['x-hedgerow-session'] === TOKEN ? 'changer' : 'reader';
       const body = request.method === 'GET' ? undefined : await read(request);
-      return json(...answer(request.method, url.pathname.slice('/api/v1'.length), url.searchParams, body, world, session));
+      return json(
+        ...answer(
+          request.method,
+          url.pathname.slice('/api/v1'.length),
+          url.searchParams,
+          body,
+          world,
+          session,
+        ),
+      );
     }
     file(url.pathname, response);
   } catch (error) {
@@ -107,7 +124,9 @@ async function read(request) {
     parts.push(part);
   }
   const bytes = Buffer.concat(parts);
-  return request.headers['content-type'] === 'application/json' && size > 0 ? JSON.parse(bytes.toString()) : bytes;
+  return request.headers['content-type'] === 'application/json' && size > 0
+    ? JSON.parse(bytes.toString())
+    : bytes;
 }
 
 function file(path, response) {
@@ -131,7 +150,17 @@ function file(path, response) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { port: { type: 'string', default: '7490' }, farms: { type: 'string', default: '200' }, still: { type: 'boolean', default: false } } });
-  const { url } = await start({ port: Number(values.port), farms: Number(values.farms), still: values.still });
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '7490' },
+      farms: { type: 'string', default: '200' },
+      still: { type: 'boolean', default: false },
+    },
+  });
+  const { url } = await start({
+    port: Number(values.port),
+    farms: Number(values.farms),
+    still: values.still,
+  });
   console.log(`${url}/#session=${TOKEN}`);
 }

@@ -26,15 +26,25 @@ export function browser() {
 }
 
 /** A page of the given size and colours, that remembers what went wrong in it. */
-export async function open(running, { size = DESKTOP, colorScheme = 'light', reducedMotion = 'reduce' } = {}) {
-  const context = await running.newContext({ viewport: size, colorScheme, reducedMotion, hasTouch: size.width < 500, deviceScaleFactor: size.width < 500 ? 2 : 1 });
+export async function open(
+  running,
+  { size = DESKTOP, colorScheme = 'light', reducedMotion = 'reduce' } = {},
+) {
+  const context = await running.newContext({
+    viewport: size,
+    colorScheme,
+    reducedMotion,
+    hasTouch: size.width < 500,
+    deviceScaleFactor: size.width < 500 ? 2 : 1,
+  });
   const page = await context.newPage();
   const problems = [];
   page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
   page.on('console', (message) => {
     const text = message.text();
     // That a server is away is told by the browser itself; some tests mean it.
-    if (message.type() === 'error' && !/WebSocket connection|Failed to load resource/.test(text)) problems.push(`console: ${text}`);
+    if (message.type() === 'error' && !/WebSocket connection|Failed to load resource/.test(text))
+      problems.push(`console: ${text}`);
   });
   return { page, problems, close: () => context.close() };
 }

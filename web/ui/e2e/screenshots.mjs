@@ -26,14 +26,20 @@ const sizes = process.env.SIZES?.split(',') ?? ['desktop', 'phone'];
 const schemes = process.env.SCHEMES?.split(',') ?? ['light', 'dark'];
 for (const size of sizes)
   for (const colorScheme of schemes) {
-    const { page, problems, close } = await open(running, { size: size === 'phone' ? PHONE : DESKTOP, colorScheme });
+    const { page, problems, close } = await open(running, {
+      size: size === 'phone' ? PHONE : DESKTOP,
+      colorScheme,
+    });
     await page.goto(`${mesh.url}/#session=${mesh.token}`);
     for (const [name, path] of Object.entries(PAGES)) {
       if (only.length > 0 && !only.includes(name)) continue;
       await page.goto(mesh.url + path);
       await page.waitForTimeout(name === 'lookups' || name === 'mesh' ? 3_500 : 1_500);
       if (name === 'alarms-why') {
-        await page.getByRole('button', { name: /^why/i }).first().click();
+        await page
+          .getByRole('button', { name: /^why.*disk/i })
+          .first()
+          .click();
         await page.waitForTimeout(700);
       }
       await page.screenshot({ path: join(folder, `${name}-${size}-${colorScheme}.png`) });

@@ -3,16 +3,62 @@
 import { dice } from './world.mjs';
 
 const HOST = [
-  ['cpu_busy', '1', 'gauge'], ['load1', '', 'gauge'], ['memory_used', 'By', 'gauge'], ['memory_total', 'By', 'gauge'],
-  ['disk_used[/]', '1', 'gauge'], ['disk_used[/var]', '1', 'gauge'], ['in[eth0]', 'By', 'counter'], ['out[eth0]', 'By', 'counter'],
-  ['disk_read', 'By', 'counter'], ['disk_write', 'By', 'counter'], ['up', '', 'gauge'], ['uptime', 's', 'gauge'], ['processes', '', 'gauge'], ['link[eth0]', '', 'state'],
+  ['cpu_busy', '1', 'gauge'],
+  ['load1', '', 'gauge'],
+  ['memory_used', 'By', 'gauge'],
+  ['memory_total', 'By', 'gauge'],
+  ['disk_used[/]', '1', 'gauge'],
+  ['disk_used[/var]', '1', 'gauge'],
+  ['in[eth0]', 'By', 'counter'],
+  ['out[eth0]', 'By', 'counter'],
+  ['disk_read', 'By', 'counter'],
+  ['disk_write', 'By', 'counter'],
+  ['up', '', 'gauge'],
+  ['uptime', 's', 'gauge'],
+  ['processes', '', 'gauge'],
+  ['link[eth0]', '', 'state'],
 ];
 const CLUSTERS = {
-  hosts: { nodes: (farm) => (farm === 'big-10k' ? 10_000 : 24), node: (at) => `n${at + 1}`, parameters: HOST },
-  net: { nodes: () => 4, node: (at) => `sw-a${at + 1}`, parameters: Array.from({ length: 8 }, (_, port) => [[`in[Gi0/${port + 1}]`, 'By', 'counter'], [`out[Gi0/${port + 1}]`, 'By', 'counter'], [`link[Gi0/${port + 1}]`, '', 'state']]).flat() },
-  room: { nodes: () => 1, node: () => 'door', parameters: [['temp', 'Cel', 'gauge'], ['open', '', 'gauge']] },
-  jobs: { nodes: () => 1, node: () => 'queue', parameters: [['depth[queue=short]', '', 'gauge'], ['depth[queue=long]', '', 'gauge'], ['comment', '', 'text']] },
-  hedgerow: { nodes: () => 1, node: (_, farm) => farm, parameters: [['series', '', 'gauge'], ['alarms[critical]', '', 'gauge'], ['cache_bytes', 'By', 'gauge']] },
+  hosts: {
+    nodes: (farm) => (farm === 'big-10k' ? 10_000 : 24),
+    node: (at) => `n${at + 1}`,
+    parameters: HOST,
+  },
+  net: {
+    nodes: () => 4,
+    node: (at) => `sw-a${at + 1}`,
+    parameters: Array.from({ length: 8 }, (_, port) => [
+      [`in[Gi0/${port + 1}]`, 'By', 'counter'],
+      [`out[Gi0/${port + 1}]`, 'By', 'counter'],
+      [`link[Gi0/${port + 1}]`, '', 'state'],
+    ]).flat(),
+  },
+  room: {
+    nodes: () => 1,
+    node: () => 'door',
+    parameters: [
+      ['temp', 'Cel', 'gauge'],
+      ['open', '', 'gauge'],
+    ],
+  },
+  jobs: {
+    nodes: () => 1,
+    node: () => 'queue',
+    parameters: [
+      ['depth[queue=short]', '', 'gauge'],
+      ['depth[queue=long]', '', 'gauge'],
+      ['comment', '', 'text'],
+    ],
+  },
+  hedgerow: {
+    nodes: () => 1,
+    node: (_, farm) => farm,
+    parameters: [
+      ['series', '', 'gauge'],
+      ['alarms[critical]', '', 'gauge'],
+      ['cache_bytes', 'By', 'gauge'],
+    ],
+  },
 };
 
 /** `/` in a node's name is escaped in path text. */
@@ -29,9 +75,13 @@ export function valueAt(head, t) {
   const seed = hash(head.path);
   const phase = (seed % 1000) / 1000;
   const day = Math.sin((t / 8.64e7 + phase) * 2 * Math.PI);
-  const wave = Math.sin(t / (90_000 + (seed % 70_000)) + phase * 6.3) * 0.5 + Math.sin(t / 7_300 + phase * 20) * 0.2;
+  const wave =
+    Math.sin(t / (90_000 + (seed % 70_000)) + phase * 6.3) * 0.5 + Math.sin(t / 7_300 + phase * 20) * 0.2;
   const noise = dice(seed ^ Math.floor(t / 1000))() - 0.5;
-  const level = Math.min(1, Math.max(0, 0.15 + 0.6 * phase * phase + 0.12 * day + 0.14 * wave + 0.05 * noise));
+  const level = Math.min(
+    1,
+    Math.max(0, 0.15 + 0.6 * phase * phase + 0.12 * day + 0.14 * wave + 0.05 * noise),
+  );
   if (head.kind === 'text') return 'draining for the <b>upgrade</b>';
   if (head.kind === 'state') return seed % 17 === 0 ? 'down' : 'up';
   if (head.parameter === 'up') return seed % 61 === 0 ? 0 : 1;
@@ -55,13 +105,29 @@ export function* seriesOf(farm, { cluster, node, parameter } = {}) {
       if (node && !node.test(nodeName)) continue;
       for (const [text, unit, sort] of kind.parameters) {
         const found = /^([^[]*)(?:\[(.*)\])?$/.exec(text);
-        if (parameter && !parameter.test(found[1]) && !parameter.test(text) && !(found[2] === undefined && parameter.test(`${text}[]`))) continue;
+        if (
+          parameter &&
+          !parameter.test(found[1]) &&
+          !parameter.test(text) &&
+          !(found[2] === undefined && parameter.test(`${text}[]`))
+        )
+          continue;
         const pair = found[2]?.includes('=') ? found[2].split('=') : found[2] ? ['item', found[2]] : null;
         const silent = hash(`${farm}/${nodeName}`) % 53 === 0;
         yield {
-          s: s++, farm, cluster: name, node: nodeName, parameter: found[1], ...(pair ? { labels: { [pair[0]]: pair[1] } } : {}),
-          path: `${escaped(farm)}/${name}/${escaped(nodeName)}/${text}`, unit: unit || null, kind: sort, as: sort === 'counter' ? 'rate' : 'value',
-          life: silent ? 'stale' : 'live', ...(silent ? { reason: 'no sample for 3 intervals: the target timed out' } : {}), interval: 10_000,
+          s: s++,
+          farm,
+          cluster: name,
+          node: nodeName,
+          parameter: found[1],
+          ...(pair ? { labels: { [pair[0]]: pair[1] } } : {}),
+          path: `${escaped(farm)}/${name}/${escaped(nodeName)}/${text}`,
+          unit: unit || null,
+          kind: sort,
+          as: sort === 'counter' ? 'rate' : 'value',
+          life: silent ? 'stale' : 'live',
+          ...(silent ? { reason: 'no sample for 3 intervals: the target timed out' } : {}),
+          interval: 10_000,
         };
       }
     }
@@ -103,7 +169,12 @@ export function patternsOf(predicate) {
           parts[parts.length - 1] += c;
         }
       }
-      return { farm: glob(parts[0]), cluster: glob(parts[1] ?? '*'), node: glob(parts[2] ?? '*'), parameter: glob(parts[3] ?? '*') };
+      return {
+        farm: glob(parts[0]),
+        cluster: glob(parts[1] ?? '*'),
+        node: glob(parts[2] ?? '*'),
+        parameter: glob(parts[3] ?? '*'),
+      };
     });
 }
 
@@ -130,12 +201,32 @@ export function tree(farm, cluster, node) {
   const tally = new Map();
   const exact = (text) => (text === undefined ? undefined : { test: (name) => name === text });
   for (const head of seriesOf(farm, { cluster: exact(cluster), node: exact(node) })) {
-    const name = cluster === undefined ? head.cluster : node === undefined ? head.node : head.path.split('/').slice(3).join('/').replace(/^.*?([a-z0-9_]+(\[.*\])?)$/, '$1');
-    const row = tally.get(name) ?? { name, series: 0, nodes: new Set(), live: 0, stale: 0, ended: 0, ...(node !== undefined ? { path: head.path } : {}) };
+    const name =
+      cluster === undefined
+        ? head.cluster
+        : node === undefined
+          ? head.node
+          : head.path
+              .split('/')
+              .slice(3)
+              .join('/')
+              .replace(/^.*?([a-z0-9_]+(\[.*\])?)$/, '$1');
+    const row = tally.get(name) ?? {
+      name,
+      series: 0,
+      nodes: new Set(),
+      live: 0,
+      stale: 0,
+      ended: 0,
+      ...(node !== undefined ? { path: head.path } : {}),
+    };
     row.series += 1;
     row[head.life] += 1;
     row.nodes.add(head.node);
     tally.set(name, row);
   }
-  return [...tally.values()].map((row) => ({ ...row, nodes: cluster === undefined ? row.nodes.size : undefined }));
+  return [...tally.values()].map((row) => ({
+    ...row,
+    nodes: cluster === undefined ? row.nodes.size : undefined,
+  }));
 }

@@ -6,7 +6,14 @@ import { matching, valueAt } from './series.mjs';
 const TICK = 250;
 const MOST = 100_000;
 
-export const full = (world) => ({ asked: world.farms.size, answered: world.farms.size, missing: [], lookups_missing: [], as_of: Date.now(), complete: true });
+export const full = (world) => ({
+  asked: world.farms.size,
+  answered: world.farms.size,
+  missing: [],
+  lookups_missing: [],
+  as_of: Date.now(),
+  complete: true,
+});
 
 function every(ms, run) {
   const timer = setInterval(run, ms);
@@ -19,10 +26,25 @@ export function template(text) {
   return (farm) =>
     terms.every((term) => {
       const found = /^([\w.]+)(!?=)(.*)$/.exec(term);
-      const like = (pattern, value) => new RegExp(`^${pattern.replace(/[.+^$()|[\]{}]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`).test(value ?? '');
+      const like = (pattern, value) =>
+        new RegExp(
+          `^${pattern
+            .replace(/[.+^$()|[\]{}]/g, '\\$&')
+            .replaceAll('*', '.*')
+            .replaceAll('?', '.')}$`,
+        ).test(value ?? '');
       if (!found) return term.startsWith('has:') ? term.slice(4) in farm.attributes : like(term, farm.name);
       const [, key, sign, value] = found;
-      const values = key === 'kind' ? ['farm'] : key === 'name' ? [farm.name] : key === 'group' ? farm.groups : key === 'version' ? [farm.version] : [farm.attributes[key]];
+      const values =
+        key === 'kind'
+          ? ['farm']
+          : key === 'name'
+            ? [farm.name]
+            : key === 'group'
+              ? farm.groups
+              : key === 'version'
+                ? [farm.version]
+                : [farm.attributes[key]];
       return values.some((one) => like(value, one)) === (sign === '=');
     });
 }
@@ -34,8 +56,19 @@ function mesh(spec, world, send, refuse) {
   }
   const fits = template(spec.template ?? '');
   let pending = { farms: new Map(), gone: new Map(), back: [], log: [] };
-  const head = () => ({ now: Date.now(), mesh: { name: 'meadow', id: '5f1d0c2a9be84f7e8d7c6b5a49382716' }, totals: world.totals(), lookups: world.lookups() });
-  send({ full: true, ...head(), farms: [...world.farms.values()].filter(fits), gone: [...world.gone.values()].filter((one) => fits(one.farm)), log: world.log.slice(-200) });
+  const head = () => ({
+    now: Date.now(),
+    mesh: { name: 'meadow', id: '5f1d0c2a9be84f7e8d7c6b5a49382716' },
+    totals: world.totals(),
+    lookups: world.lookups(),
+  });
+  send({
+    full: true,
+    ...head(),
+    farms: [...world.farms.values()].filter(fits),
+    gone: [...world.gone.values()].filter((one) => fits(one.farm)),
+    log: world.log.slice(-200),
+  });
   let dirty = false;
   const stop = world.listen((change) => {
     dirty = true;
@@ -53,14 +86,29 @@ function mesh(spec, world, send, refuse) {
   const timer = every(TICK, () => {
     if (!dirty) return;
     dirty = false;
-    send({ ...head(), farms: [...pending.farms.values()], gone: [...pending.gone.values()], back: pending.back, log: pending.log });
+    send({
+      ...head(),
+      farms: [...pending.farms.values()],
+      gone: [...pending.gone.values()],
+      back: pending.back,
+      log: pending.log,
+    });
     pending = { farms: new Map(), gone: new Map(), back: [], log: [] };
   });
   return () => (stop(), timer());
 }
 
 function alarms(spec, world, send) {
-  const state = () => ({ now: Date.now(), silences: world.silences, coverage: { ...full(world), answered: world.farms.size - 1, complete: false, missing: [{ farm: 'amsterdam-2', why: 'connection refused' }] } });
+  const state = () => ({
+    now: Date.now(),
+    silences: world.silences,
+    coverage: {
+      ...full(world),
+      answered: world.farms.size - 1,
+      complete: false,
+      missing: [{ farm: 'amsterdam-2', why: 'connection refused' }],
+    },
+  });
   const shown = (alarm) => spec.cleared || !alarm.cleared;
   send({ full: true, ...state(), alarms: [...world.alarms.values()].filter(shown) });
   let changed = new Map();
@@ -93,7 +141,11 @@ function lookups(_spec, world, send) {
 
 function latest(spec, world, send) {
   const { found, more } = matching(world, spec.predicate, Math.min(spec.limit ?? 2_000, MOST));
-  const values = (heads, t) => ({ s: heads.map((head) => head.s), t: heads.map(() => t), v: heads.map((head) => (head.life === 'stale' ? null : valueAt(head, t))) });
+  const values = (heads, t) => ({
+    s: heads.map((head) => head.s),
+    t: heads.map(() => t),
+    v: heads.map((head) => (head.life === 'stale' ? null : valueAt(head, t))),
+  });
   const now = Date.now();
   send({ full: true, now, series: found, values: values(found, now), coverage: full(world), more });
   return every(2_000, () => {

@@ -27,7 +27,10 @@ class Keys {
   #pressed(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = event.target as HTMLElement | null;
-    if (target?.matches?.('input, textarea, select, [contenteditable]') || document.querySelector('dialog[open]'))
+    if (
+      target?.matches?.('input, textarea, select, [contenteditable]') ||
+      document.querySelector('dialog[open]')
+    )
       return;
     const walk = Date.now() - this.#pending < PAUSE ? WALKS[event.key] : undefined;
     this.#pending = 0;

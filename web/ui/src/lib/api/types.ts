@@ -121,7 +121,15 @@ export interface SpreadFrame {
   count: number;
   edges: number[];
   counts: number[];
-  quantiles: { p01: number; p05: number; p25: number; p50: number; p75: number; p95: number; p99: number } | null;
+  quantiles: {
+    p01: number;
+    p05: number;
+    p25: number;
+    p50: number;
+    p75: number;
+    p95: number;
+    p99: number;
+  } | null;
   min: number | null;
   max: number | null;
   mean: number | null;
@@ -360,6 +368,18 @@ export interface FarmStatus {
   }[];
   lookups: { url: string; registered: boolean; lease_remaining_ms: number; last_error: string | null }[];
   config_error: string | null;
+  /** What runs there; absent where the farm does not say. */
+  filters?:
+    | {
+        name: string;
+        serial: number;
+        state: string;
+        reason?: string;
+        running_serial?: number;
+        since: number;
+        cost?: FilterCost;
+      }[]
+    | null;
 }
 
 export interface TreeChild {

@@ -59,7 +59,13 @@ export function joined<P extends Placed>(placed: P[], radius: number): Mark<P>[]
   return marks;
 }
 
-function nearest<P extends Placed>(cells: Map<string, Mark<P>[]>, one: P, cx: number, cy: number, radius: number): Mark<P> | null {
+function nearest<P extends Placed>(
+  cells: Map<string, Mark<P>[]>,
+  one: P,
+  cx: number,
+  cy: number,
+  radius: number,
+): Mark<P> | null {
   let best: Mark<P> | null = null;
   let distance = radius;
   for (let x = cx - 1; x <= cx + 1; x++)

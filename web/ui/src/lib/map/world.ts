@@ -21,14 +21,20 @@ const WIDTH = 1000;
 async function build(): Promise<World> {
   const response = await fetch(countriesUrl);
   if (!response.ok) throw new Error(`the map's data: ${response.status}`);
-  const topology = (await response.json()) as Topology<{ countries: GeometryCollection; land: GeometryCollection }>;
+  const topology = (await response.json()) as Topology<{
+    countries: GeometryCollection;
+    land: GeometryCollection;
+  }>;
   const projection = geoNaturalEarth1().precision(0.3);
   projection.fitWidth(WIDTH, { type: 'Sphere' });
   const rough = geoPath(projection).digits(1);
   const [[, top], [, bottom]] = rough.bounds({ type: 'Sphere' });
   const countries = topology.objects.countries;
   // Antarctica has no farms and takes a seventh of the picture.
-  const shown: GeometryCollection = { ...countries, geometries: countries.geometries.filter((one) => one.id !== '010') };
+  const shown: GeometryCollection = {
+    ...countries,
+    geometries: countries.geometries.filter((one) => one.id !== '010'),
+  };
   return {
     projection,
     width: WIDTH,

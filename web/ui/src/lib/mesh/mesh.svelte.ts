@@ -42,7 +42,12 @@ export class MeshStore {
       const text = `Lost: ${names.join(', ')}${more}. ${change.lost.length > 1 ? 'Their leases' : 'Its lease'} ran out.`;
       notices.announce(text, true);
     } else if (change.back.length > 0) {
-      notices.announce(`Back: ${change.back.map((farm) => clean(farm.name)).slice(0, 3).join(', ')}`);
+      notices.announce(
+        `Back: ${change.back
+          .map((farm) => clean(farm.name))
+          .slice(0, 3)
+          .join(', ')}`,
+      );
     }
   }
 }

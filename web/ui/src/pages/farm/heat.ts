@@ -7,7 +7,7 @@ export interface Grid {
   size: number;
 }
 
-const LARGEST = 30;
+const LARGEST = 84;
 const SMALLEST = 5;
 
 /** The largest cells with which all fit into the area; where none do, rows go on below it. */
@@ -65,7 +65,9 @@ export interface Summary {
 }
 
 export function summary(values: (number | null)[]): Summary {
-  const known = values.filter((value): value is number => value !== null && Number.isFinite(value)).sort((a, b) => a - b);
+  const known = values
+    .filter((value): value is number => value !== null && Number.isFinite(value))
+    .sort((a, b) => a - b);
   return {
     count: values.length,
     silent: values.length - known.length,

@@ -46,7 +46,16 @@ export function rowsOf(loaded: Map<string, Loaded>, open: Set<string>, word: str
     const branch = loaded.get(keyOf(at));
     if (!kind) return;
     const note = (text: string): void =>
-      void rows.push({ at, kind, child: NOTHING, key: `${keyOf(at)}#note`, depth, open: false, loading: false, note: text });
+      void rows.push({
+        at,
+        kind,
+        child: NOTHING,
+        key: `${keyOf(at)}#note`,
+        depth,
+        open: false,
+        loading: false,
+        note: text,
+      });
     if (!branch) return;
     if (branch.error) return note(branch.error);
     for (const child of branch.children ?? []) {

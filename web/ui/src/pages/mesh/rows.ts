@@ -12,7 +12,16 @@ export interface Row {
 }
 
 /** Narrowings by a click on a total. */
-export const NARROW = ['critical', 'warning', 'info', 'unknown', 'ok', 'doubtful', 'gone', 'noplace'] as const;
+export const NARROW = [
+  'critical',
+  'warning',
+  'info',
+  'unknown',
+  'ok',
+  'doubtful',
+  'gone',
+  'noplace',
+] as const;
 export type Narrow = (typeof NARROW)[number];
 
 export function rowsOf(state: MeshState): Row[] {
@@ -21,7 +30,10 @@ export function rowsOf(state: MeshState): Row[] {
   for (const gone of state.gone.values())
     if (gone.why !== 'unmatched') rows.push({ farm: gone.farm, gone, level: levelOfGone(gone) });
   return rows.sort(
-    (a, b) => bySeverity(a.level, b.level) || Number(b.gone !== null) - Number(a.gone !== null) || compare(a.farm.name, b.farm.name),
+    (a, b) =>
+      bySeverity(a.level, b.level) ||
+      Number(b.gone !== null) - Number(a.gone !== null) ||
+      compare(a.farm.name, b.farm.name),
   );
 }
 
@@ -34,7 +46,8 @@ function compare(a: string, b: string): number {
 export function fits(row: Row, words: string[]): boolean {
   if (words.length === 0) return true;
   const { farm } = row;
-  const text = `${farm.name} ${farm.id} ${farm.groups.join(' ')} ${Object.values(farm.attributes).join(' ')} ${farm.version}`.toLowerCase();
+  const text =
+    `${farm.name} ${farm.id} ${farm.groups.join(' ')} ${Object.values(farm.attributes).join(' ')} ${farm.version}`.toLowerCase();
   return words.every((word) => text.includes(word));
 }
 
