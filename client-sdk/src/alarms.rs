@@ -43,10 +43,11 @@ impl Mesh {
     /// (empty) of all.
     pub async fn alarms(&self, farms: &Template, cleared: bool, deployment: &str) -> MeshAlarms {
         let found = self.farms(farms).await;
-        let asking = found
+        let asking: Vec<_> = found
             .services
             .iter()
-            .map(|service| async move { (service, self.alarms_at(service, cleared, deployment).await) });
+            .map(|service| async move { (service, self.alarms_at(service, cleared, deployment).await) })
+            .collect();
         let answers: Vec<_> = stream::iter(asking).buffer_unordered(MAX_AT_ONCE).collect().await;
         let mut coverage =
             Coverage { asked: answers.len(), stale_since: found.stale_since, ..Coverage::default() };

@@ -12,7 +12,7 @@ mod merge;
 mod reader;
 
 pub use at_lookup::Taken;
-pub(crate) use at_lookup::standing_at;
+pub(crate) use at_lookup::{fetch, standing_at};
 pub use author::{DocumentAuthor, Draft, Published};
 pub use hedgerow_model::document::{Blob, Document, DocumentKey, Hash, Owner, Rank};
 pub use hedgerow_proto::signed::SignedDocument;

@@ -159,6 +159,17 @@ impl ClientError {
         Self::Call { tried, at: at.to_owned(), code: status.code(), why, retry_after }
     }
 
+    /// Why, without what was tried and what to do next.
+    pub fn brief(&self) -> String {
+        match self {
+            Self::Call { why, .. } => why.clone(),
+            Self::TimedOut { within, .. } => {
+                format!("no answer within {}", hedgerow_model::duration::print(*within))
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// When trying again may help, where the service said so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -11,7 +11,7 @@ pub use deployed::{Absent, AtFarm, Deployed, DeployedAt};
 pub use held::{Heard, Held, Hold, hold};
 
 use crate::channel::in_time;
-use crate::documents::{DocumentAuthor, Draft, Published};
+use crate::documents::{Blob, DocumentAuthor, Draft, Published, fetch};
 use crate::error::ClientError;
 use crate::identity::Identity;
 use crate::mesh::Mesh;
@@ -67,6 +67,22 @@ impl Mesh {
         author.publish(&draft).await
     }
 
+    /// The bytes of a component that is deployed, from the first lookup that has them.
+    ///
+    /// # Errors
+    /// Where none gives them: what the last one said.
+    pub async fn component(&self, component: Blob) -> Result<Bytes, ClientError> {
+        let mut refused = ClientError::NoLookup(Vec::new());
+        for url in self.directory().urls() {
+            let lookup = self.directory().caller().without_token().connect(&url)?;
+            match fetch(&lookup, component).await {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => refused = error,
+            }
+        }
+        Err(refused)
+    }
+
     /// Takes back what the author deployed under this name.
     ///
     /// # Errors
@@ -95,6 +111,17 @@ pub async fn logs(
     let mut client = farm.connection.filters();
     let call = client.read_logs(wire::ReadLogsRequest { name: name.to_owned(), last, follow });
     Ok(in_time("read the log of a filter", farm.connection.url(), FARM_PATIENCE, call).await?.into_inner())
+}
+
+/// What runs at a farm, and how, as it says.
+///
+/// # Errors
+/// Where the farm does not answer.
+pub async fn statuses(farm: &Farm) -> Result<Vec<wire::DeploymentStatus>, ClientError> {
+    let mut client = farm.connection.filters();
+    let call = client.list_deployments(wire::ListDeploymentsRequest::default());
+    let tried = "ask the farm for its filters";
+    Ok(in_time(tried, farm.connection.url(), FARM_PATIENCE, call).await?.into_inner().deployments)
 }
 
 /// Tries a quarantined deployment again at a farm.

@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
 }
 
 /// Who says something, where nothing else is said: the user.
-fn user() -> String {
+pub fn user() -> String {
     let said = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     let said = said.into_iter().find(|name| !name.is_empty());
     // Services and containers often have neither.

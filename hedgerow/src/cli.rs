@@ -3,7 +3,7 @@
 use crate::outcome::{CommandError, Outcome};
 use crate::{
     alarm, check_config, collect, completions, farm, filter, find, lookup, ls, profile, query, snmp, up,
-    watch,
+    watch, web,
 };
 use clap::{Parser, Subcommand};
 
@@ -28,6 +28,7 @@ enum Command {
     Up(up::Args),
     Lookup(lookup::Args),
     Farm(farm::Args),
+    Web(web::Args),
     Find(find::Args),
     Ls(ls::Args),
     Watch(watch::Args),
@@ -51,6 +52,7 @@ impl Cli {
             Command::Up(args) => up::run(args),
             Command::Lookup(args) => lookup::run(args),
             Command::Farm(args) => farm::run(args),
+            Command::Web(args) => web::run(args),
             Command::Find(args) => find::run(&args),
             Command::Ls(args) => ls::run(&args),
             Command::Watch(args) => watch::run(&args),

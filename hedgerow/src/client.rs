@@ -222,11 +222,5 @@ pub fn unanswered(url: &str, error: &ClientError) -> String {
 
 /// Why, without what was tried and what to do next.
 pub fn brief(error: &ClientError) -> String {
-    match error {
-        ClientError::Call { why, .. } => why.clone(),
-        ClientError::TimedOut { within, .. } => {
-            format!("no answer within {}", hedgerow_model::duration::print(*within))
-        }
-        other => other.to_string(),
-    }
+    error.brief()
 }

@@ -15,12 +15,12 @@ mod parameters;
 mod remove;
 mod retry;
 mod run;
-mod shipped;
 mod shown;
 mod status;
 mod test;
 
 pub use deploy::until;
+pub use owner::identity;
 
 use crate::outcome::{CommandError, Outcome};
 

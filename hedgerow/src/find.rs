@@ -12,12 +12,10 @@ use crate::output::table::{Align, Table};
 use crate::output::{Out, amount, json, say};
 use crate::question::wrong;
 use hedgerow_client::directory::FIND_PATIENCE;
-use hedgerow_client::directory::{Found, Rival, Service};
+use hedgerow_client::directory::{Found, Service};
 use hedgerow_model::Template;
-use hedgerow_model::registration::{Id, Registration};
-use serde::Serialize;
+use hedgerow_shown::services::{ServiceLine as Line, urls};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 const AFTER: &str = "\
 Examples:
@@ -175,89 +173,6 @@ fn quoted(value: &str) -> Cow<'_, str> {
 fn state(service: &Service) -> String {
     let word = service.state.as_str();
     if service.copy.is_some() { format!("{word}, copied") } else { word.to_owned() }
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    id: String,
-    kind: &'a str,
-    name: &'a str,
-    groups: &'a [String],
-    attributes: &'a BTreeMap<String, String>,
-    endpoints: Vec<&'a str>,
-    version: &'a str,
-    lease_remaining_ms: u64,
-    state: &'static str,
-    lookups: Vec<String>,
-    /// `name~id8` while several services have the name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shown: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    rivals: Vec<RivalLine<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    copy: Option<CopyLine<'a>>,
-}
-
-/// Another process that runs with the identity of a service.
-#[derive(Serialize)]
-struct CopyLine<'a> {
-    endpoints: &'a [String],
-}
-
-/// What other lookups hold under the id of a service, signed with another key.
-#[derive(Serialize)]
-struct RivalLine<'a> {
-    name: &'a str,
-    endpoints: Vec<&'a str>,
-    lookups: Vec<String>,
-}
-
-impl<'a> Line<'a> {
-    fn of(service: &'a Service) -> Self {
-        let said = &*service.registration;
-        Self {
-            id: said.id.to_string(),
-            kind: &said.kind,
-            name: &said.name,
-            groups: &said.groups,
-            attributes: &said.attributes,
-            endpoints: urls(said),
-            version: &said.version,
-            lease_remaining_ms: u64::try_from(service.remaining.as_millis()).unwrap_or(u64::MAX),
-            state: service.state.as_str(),
-            lookups: ids(&service.lookups),
-            shown: Some(&*service.shown).filter(|shown| **shown != *said.name),
-            rivals: service.rivals.iter().map(RivalLine::of).collect(),
-            copy: service.copy.as_deref().map(|endpoints| CopyLine { endpoints }),
-        }
-    }
-
-    /// Of one that is gone: nobody holds it.
-    fn of_gone(service: &'a Service) -> Self {
-        Self {
-            state: "gone",
-            lease_remaining_ms: 0,
-            lookups: Vec::new(),
-            rivals: Vec::new(),
-            copy: None,
-            ..Self::of(service)
-        }
-    }
-}
-
-impl<'a> RivalLine<'a> {
-    fn of(rival: &'a Rival) -> Self {
-        let said = &*rival.registration;
-        Self { name: &said.name, endpoints: urls(said), lookups: ids(&rival.lookups) }
-    }
-}
-
-fn urls(said: &Registration) -> Vec<&str> {
-    said.endpoints.iter().map(|endpoint| endpoint.url.as_str()).collect()
-}
-
-fn ids(lookups: &[Id]) -> Vec<String> {
-    lookups.iter().map(ToString::to_string).collect()
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod runtime;
 mod snmp;
 mod up;
 mod watch;
+mod web;
 
 use clap::Parser as _;
 use std::process::ExitCode;

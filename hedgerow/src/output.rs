@@ -1,13 +1,11 @@
 //! What is printed: results on standard output, everything about them on standard error.
 
 pub mod amount;
-pub mod bins;
 pub mod clock;
-pub mod events;
-pub mod json;
 pub mod lines;
-pub mod safe;
 pub mod table;
+
+pub use hedgerow_shown::{bins, events, json, safe};
 
 use std::io::{self, StdoutLock, Write};
 

@@ -1,4 +1,4 @@
-//! `up`: a whole mesh on this machine in one process: two lookups, and a farm that watches this host.
+//! `up`: a whole mesh on this machine in one process: two lookups, a farm that watches this host, and the page.
 
 mod welcome;
 
@@ -6,8 +6,10 @@ use crate::hosting::{self, KnownMesh, RoleOptions};
 use crate::lookup::{self, Place, Running};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::Out;
+use crate::web;
 use hedgerow_client::channel::Caller;
 use hedgerow_client::discovery::Sources;
+use hedgerow_client::mesh::MeshOptions;
 use hedgerow_farm_monitor::farm::{Farm, FarmOptions};
 use hedgerow_lookup::Bounds;
 use hedgerow_model::registration::Mesh;
@@ -23,6 +25,7 @@ pub const BASE_PORT: u16 = 7400;
 const HIGHEST_BASE: i64 = 65_525;
 const LOOKUPS: [(&str, u16); 2] = [("lookup-1", 1), ("lookup-2", 2)];
 const FARM: (&str, u16) = ("farm", 3);
+const WEB: u16 = 0;
 
 const AFTER: &str = "\
 Everything it keeps is in the data folder, and is there again after a restart.
@@ -33,7 +36,7 @@ Examples:
   hedgerow up
   hedgerow up --data ./mesh --base-port 17400";
 
-/// Run a whole mesh on this machine: two lookups, and a farm that watches this host
+/// Run a whole mesh on this machine: two lookups, a farm that watches this host, and the page
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub struct Args {
@@ -41,10 +44,12 @@ pub struct Args {
     /// ~/.local/state/hedgerow/up for others]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Ports: lookups N+1 and N+2, farm N+3
+    /// Ports: page N, lookups N+1 and N+2, farm N+3
     #[arg(long, value_name = "N", default_value_t = BASE_PORT,
           value_parser = clap::value_parser!(u16).range(1..=HIGHEST_BASE))]
     base_port: u16,
+    #[command(flatten)]
+    names: web::Names,
     #[command(flatten)]
     role: RoleOptions,
 }
@@ -85,7 +90,7 @@ async fn serve(args: Args) -> Result<Outcome, CommandError> {
         host: hosting::host_name(),
         listener: ports.farm,
         access,
-        token: Some(token),
+        token: Some(token.clone()),
         mesh: Some(mesh.clone()),
         lookups: urls.clone(),
         keeper: hosting::keeper(),
@@ -94,7 +99,12 @@ async fn serve(args: Args) -> Result<Outcome, CommandError> {
     })
     .await
     .map_err(|error| crate::farm::not_started(&error))?;
+    let web_folder =
+        Folder::open(&data.join(web::FOLDER), web::FOLDER).map_err(|error| CommandError::failed(&error))?;
+    let found = MeshOptions { mesh: Some(mesh.clone()), ..MeshOptions::at(urls) };
+    let page = web::open(&args.names, ports.web, web_folder.path(), found, token, ending.clone())?;
     welcome(&welcome::Welcome {
+        page: page.link(),
         mesh: &mesh.name,
         farm: farm.name(),
         lookups: lookups.iter().zip(LOOKUPS).map(|(lookup, (name, _))| (name, lookup.url())).collect(),
@@ -106,7 +116,7 @@ async fn serve(args: Args) -> Result<Outcome, CommandError> {
     let broken = lookup::broken(&lookups);
     let stopped = hosting::stop(ending, async move {
         // The farm goes while the lookups still listen: who watches hears of it at once.
-        farm.drained().await;
+        tokio::join!(farm.drained(), page.drained());
         lookup::cancel(leases).await;
         for running in &lookups {
             running.lookup.close().await;
@@ -120,12 +130,13 @@ async fn serve(args: Args) -> Result<Outcome, CommandError> {
         stopped = stopped => stopped?,
         error = broken => return Err(error),
     }
-    drop((farm_folder, folder));
+    drop((web_folder, farm_folder, folder));
     Ok(Outcome::Done)
 }
 
 /// All ports, opened before anything else is done: the start fails as a whole, or not for them.
 struct Ports {
+    web: TcpListener,
     lookups: Vec<TcpListener>,
     farm: TcpListener,
 }
@@ -137,7 +148,7 @@ impl Ports {
             args.role.bind(address, "--base-port")
         };
         let lookups = LOOKUPS.iter().map(|(_, above)| open(*above)).collect::<Result<_, _>>()?;
-        Ok(Self { lookups, farm: open(FARM.1)? })
+        Ok(Self { web: open(WEB)?, lookups, farm: open(FARM.1)? })
     }
 }
 

@@ -301,7 +301,7 @@ impl Teller {
                     }
                     _ => None,
                 };
-                match Event::of(farm, other, series.as_deref(), &self.zone) {
+                match Event::of(farm, other, series.as_deref(), &|at| self.zone.print(at)) {
                     Some(event) => self.event(&event, quiet || event.is_end()),
                     None => Ok(()),
                 }

@@ -13,6 +13,7 @@
 
 mod access;
 mod binary;
+mod browser;
 mod foreign;
 mod http;
 mod net;
@@ -35,6 +36,7 @@ mod tutorial;
 mod witness;
 
 pub use access::{Access, USERS, User};
+pub use browser::{Answer, Browser, Socket};
 pub use binary::{binary, root};
 pub use foreign::{Foreign, ForeignRun, python};
 pub use http::{http_get, percent_encoded};

@@ -265,7 +265,7 @@ fn a_lookup_of_another_mesh_is_refused_and_both_meshes_are_named() {
     assert_eq!(json_lines(&mixed.stdout).len(), 3, "one mesh: {}", mixed.told());
     assert!(mixed.stderr.contains(&ours) && mixed.stderr.contains(&theirs), "{}", mixed.told());
 
-    let address = format!("127.0.0.1:{}", sandbox.base_port());
+    let address = format!("127.0.0.1:{}", sandbox.base_port() + 9);
     let (known, foreign) = (sandbox.url(1), sandbox.url(6));
     // It goes on with what it knows of its mesh.
     fs::create_dir(sandbox.path("third")).unwrap();

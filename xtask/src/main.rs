@@ -11,6 +11,7 @@ mod setup;
 mod test;
 mod tidy;
 mod up;
+mod web;
 mod workspace;
 
 use std::process::ExitCode;
@@ -35,7 +36,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "up",
         usage: "[ARGS…]",
-        about: "build the release binary and run `hedgerow up ARGS…`",
+        about: "build the page and the release binary, and run `hedgerow up ARGS…`",
         run: up::run,
     },
     Command {
@@ -61,6 +62,12 @@ const COMMANDS: &[Command] = &[
         usage: "[--check|--bindings]",
         about: "build the shipped filters as WASM; --check: whether what is committed is that",
         run: filters::run,
+    },
+    Command {
+        name: "web",
+        usage: "",
+        about: "build the page (web/ui, with node and npm), where its sources changed",
+        run: web::run,
     },
     Command {
         name: "tidy",

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::setup::{self, Purpose};
 use crate::workspace::{self, Source};
-use crate::{Outcome, filters, process, tidy};
+use crate::{Outcome, filters, process, tidy, web};
 
 /// How a stage ended, when it did not fail.
 enum Stage {
@@ -28,6 +28,8 @@ pub fn run(filter: &[String]) -> Outcome {
         endings.push(("docs", docs(&sources)));
         endings.push(("filters", filters::test().map(|()| Stage::Passed)));
     }
+    // Before the build: the binary that is tested has the page.
+    endings.push(("web", page()));
     // What does not build fails here once, with the compiler's words at the end of the output.
     let built = build();
     let tested = if built.is_ok() { tests(filter) } else { Err("not run, the build failed".into()) };
@@ -61,6 +63,14 @@ fn deny() -> Ending {
         return Ok(Stage::Skipped("cargo-deny is not installed"));
     };
     pass(process::at_root(deny).args(["check", "bans", "licenses", "sources"]))
+}
+
+/// The page, where it can be built.
+fn page() -> Ending {
+    if !web::can_be_built() {
+        return Ok(Stage::Skipped("node and npm are not installed"));
+    }
+    web::run(&[]).map(|()| Stage::Passed)
 }
 
 /// The golden vectors, decoded by a second implementation.

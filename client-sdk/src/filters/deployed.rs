@@ -104,7 +104,7 @@ impl Mesh {
         };
         let meant: Vec<&Service> =
             found.services.iter().filter(|s| deployments.iter().any(|(d, _)| means(s, d))).collect();
-        let asking = meant.iter().map(|service| self.statuses_at(service, names));
+        let asking: Vec<_> = meant.iter().map(|service| self.statuses_at(service, names)).collect();
         let answers: HashMap<Id, _> = stream::iter(asking).buffer_unordered(MAX_AT_ONCE).collect().await;
         let at = |service: &Service, document: &SignedDocument| AtFarm {
             farm: Arc::clone(&service.shown),

@@ -16,6 +16,8 @@ pub mod guest;
 mod instance;
 mod program;
 pub mod run;
+pub mod shipped;
+pub mod taken;
 
 pub use artefacts::Digest;
 pub use engine::{Engine, EngineError, EngineOptions, GUEST_STACK_BYTES, LoadError, MAX_INSTANCES};

@@ -13,9 +13,9 @@ use hedgerow_client::alarms::{self, FarmAlarms, MeshAlarms};
 use hedgerow_client::mesh::{FARM_PATIENCE, Mesh};
 use hedgerow_model::Glob;
 use hedgerow_model::predicate::PathPattern;
-use hedgerow_proto::convert::predicate::{pattern_from_wire, pattern_to_wire};
+use hedgerow_proto::convert::predicate::{pattern_to_wire};
 use hedgerow_proto::filter::Silence;
-use serde::Serialize;
+use hedgerow_shown::alarms::{SilenceLine, path_of};
 
 /// Silence alarms for a time: they are kept and shown, and marked
 #[derive(Debug, clap::Args)]
@@ -173,40 +173,6 @@ async fn at_one(args: &Args, mesh: &Mesh, at: &FarmAlarms, until: Option<i64>) -
             format!("{}: silence {id} until {until}; it covers {covered} open alarm{s} now", at.farm)
         }
     })
-}
-
-#[derive(Serialize)]
-struct SilenceLine<'a> {
-    farm: &'a str,
-    id: u64,
-    deployment: &'a str,
-    key: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
-    by: &'a str,
-    comment: &'a str,
-    from: i64,
-    until: i64,
-}
-
-impl<'a> SilenceLine<'a> {
-    fn of(farm: &'a str, silence: &'a Silence) -> Self {
-        Self {
-            farm,
-            id: silence.id,
-            deployment: &silence.deployment,
-            key: &silence.key,
-            path: path_of(silence),
-            by: &silence.by,
-            comment: &silence.comment,
-            from: silence.from_ms,
-            until: silence.until_ms,
-        }
-    }
-}
-
-fn path_of(silence: &Silence) -> Option<String> {
-    Some(pattern_from_wire(silence.path.clone()?).ok()?.to_string())
 }
 
 fn list(args: &ListArgs) -> Result<Outcome, CommandError> {

@@ -1,7 +1,7 @@
 //! `alarm why`: an alarm, its steps, the filter behind it, and the samples that led to it.
 
 use super::find::find;
-use super::line::{self, AlarmLine};
+use super::line;
 use super::show;
 use crate::client::{ClientOptions, as_known, say_coverage};
 use crate::outcome::{CommandError, Outcome};
@@ -15,8 +15,8 @@ use hedgerow_client::{Predicate, alarms};
 use hedgerow_model::SeriesPath;
 use hedgerow_model::predicate::{PathPattern, When, Window};
 use hedgerow_proto::convert::series::key_from_wire;
-use hedgerow_proto::filter::{Alarm, ExplainAlarmResponse, Transition};
-use serde::Serialize;
+use hedgerow_proto::filter::{Alarm, ExplainAlarmResponse};
+use hedgerow_shown::alarms::WhyLine;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How long before an alarm was raised samples are looked for.
@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         let mut out = Out::new();
         let zone = args.client.zone();
         if args.client.json {
-            out.line(json::line(&Why::of(&found.farm, &alarm, &explained))?)?;
+            out.line(json::line(&WhyLine::of(&found.farm, &alarm, &explained))?)?;
             for sample in samples.values().flatten() {
                 out.line(json::sample(sample, false)?)?;
             }
@@ -120,44 +120,4 @@ async fn samples(mesh: &Mesh, farm: &str, alarm: &Alarm) -> (BTreeMap<String, Ve
     }
     let outcome = answer.coverage().map_or(Outcome::Done, say_coverage);
     (samples, outcome)
-}
-
-#[derive(Serialize)]
-struct Why<'a> {
-    #[serde(flatten)]
-    alarm: AlarmLine<'a>,
-    filter: &'a str,
-    filter_version: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parameters: Option<serde_json::Value>,
-    steps: Vec<Step<'a>>,
-}
-
-#[derive(Serialize)]
-struct Step<'a> {
-    time: i64,
-    from: &'static str,
-    to: &'static str,
-    text: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<f64>,
-}
-
-impl<'a> Why<'a> {
-    fn of(farm: &'a str, alarm: &'a Alarm, explained: &'a ExplainAlarmResponse) -> Self {
-        let step = |step: &'a Transition| Step {
-            time: step.time_ms,
-            from: line::level(step.from()),
-            to: line::level(step.to()),
-            text: &step.text,
-            value: step.value.filter(|value| value.is_finite()),
-        };
-        Self {
-            alarm: AlarmLine::of(farm, alarm),
-            filter: &explained.component_name,
-            filter_version: &explained.component_version,
-            parameters: serde_json::from_str(&explained.parameters).ok(),
-            steps: explained.transitions.iter().map(step).collect(),
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! The component that a user names: one that is shipped, or a file.
 
-use super::shipped;
 use crate::near;
 use crate::outcome::CommandError;
+use hedgerow_filter_host::shipped;
 use hedgerow_model::document::MAX_BLOB_BYTES;
 use std::fs::File;
 use std::io::Read as _;

@@ -3,13 +3,13 @@
 use super::component::Component;
 use super::local;
 use super::parameters::ParameterArgs;
-use super::shipped::{self, SHIPPED, Shipped};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::table::{Align, Table};
 use crate::output::{Out, json};
 use hedgerow_filter_host::guest::{Description, Reading};
+use hedgerow_filter_host::shipped::{self, SHIPPED};
 use hedgerow_model::duration;
-use serde::Serialize;
+use hedgerow_shown::filters::{DescriptionLine, ShippedLine};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -33,27 +33,6 @@ pub struct Args {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct ShippedLine {
-    name: &'static str,
-    description: &'static str,
-    bytes: usize,
-}
-
-#[derive(Serialize)]
-struct DescriptionLine<'a> {
-    name: &'a str,
-    version: &'a str,
-    description: &'a str,
-    predicates: &'a [String],
-    reading: &'static str,
-    look_back_ms: u64,
-    tick_ms: u64,
-    capabilities: Vec<&'static str>,
-    bytes: usize,
-    schema: Value,
-}
-
 /// Says it.
 ///
 /// # Errors
@@ -70,8 +49,8 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
 
 fn list(args: &Args, out: &mut Out) -> Result<(), CommandError> {
     if args.json {
-        for Shipped { name, about: description, bytes, .. } in SHIPPED {
-            out.line(json::line(&ShippedLine { name, description, bytes: bytes.len() })?)?;
+        for shipped in SHIPPED {
+            out.line(json::line(&ShippedLine::of(shipped))?)?;
         }
         return Ok(());
     }
@@ -91,18 +70,8 @@ fn describe(what: &str, args: &Args, out: &mut Out) -> Result<(), CommandError> 
     let (_, said) = local::taken(&component, &parameters)?;
     let schema: Value = serde_json::from_str(&said.schema).unwrap_or(Value::Null);
     if args.json {
-        return Ok(out.line(json::line(&DescriptionLine {
-            name: &said.name,
-            version: &said.version,
-            description: &said.description,
-            predicates: &said.predicates,
-            reading: reading(said.reading),
-            look_back_ms: said.look_back_ms,
-            tick_ms: said.tick_ms,
-            capabilities: said.capabilities.iter().map(|wanted| wanted.as_str()).collect(),
-            bytes: component.bytes.len(),
-            schema,
-        })?)?);
+        let line = json::line(&DescriptionLine::of(&said, component.bytes.len()))?;
+        return Ok(out.line(line)?);
     }
     for line in about(&said) {
         out.line(line)?;
@@ -136,14 +105,6 @@ fn about(said: &Description) -> Vec<String> {
         lines.push(format!("  has to be granted {}", wanted.join(", ")));
     }
     lines
-}
-
-fn reading(reading: Reading) -> &'static str {
-    match reading {
-        Reading::Rate => "rate",
-        Reading::Raw => "raw",
-        Reading::Delta => "delta",
-    }
 }
 
 /// The parameters that a schema has.

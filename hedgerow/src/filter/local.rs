@@ -1,48 +1,13 @@
-//! A filter taken here as a farm takes it: compiled in a child with bounds, asked what it is. Nothing is signed or sent.
+//! A filter taken here as a farm takes it.
 
 use super::component::Component;
 use crate::hosting;
 use crate::outcome::CommandError;
-use hedgerow_filter_host::compile::CompileError;
-use hedgerow_filter_host::guest::{Description, Fault, Limits};
-use hedgerow_filter_host::{Engine, EngineError, EngineOptions, LoadError, Program};
+use hedgerow_filter_host::Program;
+use hedgerow_filter_host::guest::Description;
+use hedgerow_filter_host::taken::{self, NotTaken};
 
-/// Why a filter was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum NotTaken {
-    /// This machine runs none.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// It is none, or could not be compiled.
-    #[error("{name}: {error}")]
-    Load {
-        /// What it is called.
-        name: String,
-        /// Why not.
-        error: LoadError,
-    },
-    /// It does not take the parameters, or failed.
-    #[error("{name}: {fault}")]
-    Describe {
-        /// What it is called.
-        name: String,
-        /// What it did.
-        fault: Fault,
-    },
-}
-
-impl NotTaken {
-    /// Whether it may be this machine that is to blame, and not the filter.
-    pub fn is_of_this_machine(&self) -> bool {
-        match self {
-            Self::Engine(_) => true,
-            Self::Load { error, .. } => {
-                matches!(error, LoadError::Compile(CompileError::Start { .. } | CompileError::TooMuch { .. }))
-            }
-            Self::Describe { fault, .. } => matches!(fault, Fault::Host(_) | Fault::Overrun { .. }),
-        }
-    }
-}
+pub use hedgerow_filter_host::taken::or_none;
 
 impl From<NotTaken> for CommandError {
     fn from(error: NotTaken) -> Self {
@@ -55,16 +20,5 @@ impl From<NotTaken> for CommandError {
 /// # Errors
 /// What is wrong with it, or with the parameters.
 pub fn taken(component: &Component, parameters: &str) -> Result<(Program, Description), NotTaken> {
-    let engine = Engine::new(EngineOptions::new(hosting::filter_compiler()))?;
-    let name = || component.name.clone();
-    let program = engine.load(&component.bytes).map_err(|error| NotTaken::Load { name: name(), error })?;
-    let description = program
-        .describe(or_none(parameters), &Limits::default())
-        .map_err(|fault| NotTaken::Describe { name: name(), fault })?;
-    Ok((program, description))
-}
-
-/// Parameters as a filter gets them.
-pub fn or_none(parameters: &str) -> &str {
-    if parameters.is_empty() { "{}" } else { parameters }
+    taken::taken(hosting::filter_compiler(), &component.name, &component.bytes, parameters)
 }

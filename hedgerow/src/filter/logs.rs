@@ -10,8 +10,8 @@ use futures_util::stream::{self, StreamExt as _};
 use hedgerow_client::filters;
 use hedgerow_client::mesh::{FARM_PATIENCE, Mesh};
 use hedgerow_client::subscription::Farm;
-use hedgerow_proto::filter::{LogLevel, LogLine};
-use serde::Serialize;
+use hedgerow_proto::filter::LogLine;
+use hedgerow_shown::deployments::{LoggedLine, log_level};
 
 /// Show what a deployment logged
 #[derive(Debug, clap::Args)]
@@ -63,7 +63,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
                     }
                     for line in &told.lines {
                         if args.client.json {
-                            out.line(json::line(&Line::of(&farm, line))?)?;
+                            out.line(json::line(&LoggedLine::of(&farm, line))?)?;
                         } else {
                             out.line(text(&farm, line, &zone))?;
                         }
@@ -99,33 +99,8 @@ async fn farms(mesh: &Mesh, args: &Args) -> Result<(Vec<Farm>, Outcome), Command
     Ok((farms, outcome))
 }
 
-fn word(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Debug => "debug",
-        LogLevel::Unspecified | LogLevel::Info => "info",
-        LogLevel::Warning => "warning",
-        LogLevel::Error => "error",
-    }
-}
-
 fn text(farm: &str, line: &LogLine, zone: &Zone) -> String {
     let of_farm = if line.of_farm { "farm: " } else { "" };
     let time = zone.print(line.time);
-    format!("{time}  {}  {}  {of_farm}{}", clean(farm), word(line.level()), clean(&line.text))
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    farm: &'a str,
-    time: i64,
-    level: &'static str,
-    text: &'a str,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    of_farm: bool,
-}
-
-impl<'a> Line<'a> {
-    fn of(farm: &'a str, line: &'a LogLine) -> Self {
-        Self { farm, time: line.time, level: word(line.level()), text: &line.text, of_farm: line.of_farm }
-    }
+    format!("{time}  {}  {}  {of_farm}{}", clean(farm), log_level(line.level()), clean(&line.text))
 }

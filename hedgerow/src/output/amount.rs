@@ -1,6 +1,7 @@
 //! Values as people read them: bytes in powers of 1024, ratios in percent, seconds as durations. JSON never comes here.
 
 use hedgerow_model::{Kind, SeriesDef, Value};
+use hedgerow_shown::special;
 
 /// The last value of a series, or one of its samples.
 pub fn of_series(value: &Value, series: &SeriesDef) -> String {
@@ -154,17 +155,6 @@ pub fn number(value: f64) -> String {
         _ => format!("{value:.5}"),
     };
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-/// The word for a number that is none.
-pub fn special(value: f64) -> &'static str {
-    if value.is_nan() {
-        "NaN"
-    } else if value > 0.0 {
-        "+Inf"
-    } else {
-        "-Inf"
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::table::WIDEST;
 use super::{Out, amount, bins};
 use hedgerow_client::sample::{BinSet, Sample};
 use hedgerow_model::{Kind, SeriesKey};
+pub use hedgerow_shown::path;
 use std::io;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -77,13 +78,5 @@ impl Lines {
             out.line(format!("{time}  {path}{padding}  {value}"))?;
         }
         Ok(())
-    }
-}
-
-/// A series' path, as it can be read back. A farm that is no name (`name~id8` may be longer) is shown as it is.
-pub fn path(farm: &str, key: &SeriesKey) -> String {
-    match hedgerow_model::Name::new(farm) {
-        Ok(farm) => hedgerow_model::SeriesPath { farm, key: key.clone() }.to_string(),
-        Err(_) => format!("{farm}/{key}"),
     }
 }

@@ -7,6 +7,8 @@ const WIDEST: usize = 80;
 
 /// What is running.
 pub struct Welcome<'a> {
+    /// The page's link, with the session's token.
+    pub page: &'a str,
     /// The mesh's name.
     pub mesh: &'a str,
     /// The farm's name.
@@ -31,6 +33,7 @@ impl Welcome<'_> {
             String::new(),
         ];
         let mut row = |name: &str, what: &str| lines.push(format!("  {name:<10}{what}"));
+        row("page", self.page);
         for (name, url) in &self.lookups {
             row(name, url);
         }
@@ -86,6 +89,7 @@ mod tests {
     #[test]
     fn it_fits_a_terminal_and_can_be_copied() {
         let mut welcome = Welcome {
+            page: "http://127.0.0.1:17400/#session=0123456789abcdef0123456789abcdef01234567",
             mesh: "desk",
             farm: "desk",
             lookups: vec![

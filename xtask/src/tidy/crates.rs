@@ -49,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hedgerow-traps",
         ],
     ),
+    ("hedgerow-shown", &["hedgerow-model", "hedgerow-proto", "hedgerow-client", "hedgerow-filter-host"]),
     ("hedgerow-promql", &["hedgerow-model"]),
     ("hedgerow-views", &["hedgerow-model", "hedgerow-proto", "hedgerow-client"]),
     (
@@ -60,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hedgerow-service",
             "hedgerow-filter-host",
             "hedgerow-promql",
+            "hedgerow-shown",
             "hedgerow-views",
         ],
     ),
@@ -90,6 +92,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "hedgerow-farm-monitor",
             "hedgerow-filter-host",
             "hedgerow-collect",
+            "hedgerow-shown",
             "hedgerow-snmp",
             "hedgerow-snmp-profile",
             "hedgerow-views",
@@ -118,7 +121,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tonic-health", &["hedgerow-service", "hedgerow-client"]),
     ("tonic-prost-build", &["hedgerow-codegen"]),
     ("tonic-reflection", &["hedgerow-service"]),
-    ("utoipa*", &["hedgerow-web", "hedgerow-views"]),
+    ("utoipa*", &["hedgerow-shown", "hedgerow-web", "hedgerow-views"]),
     ("wasmtime*", &["hedgerow-filter-host"]),
 ];
 

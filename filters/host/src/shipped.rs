@@ -1,4 +1,4 @@
-//! The filters that come with this program, by name. They are data here: run they are at farms, or by `filter test`.
+//! The filters that come with this program, by name: data, as others are that users bring.
 
 /// A filter that is shipped.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ macro_rules! shipped {
             name: $name,
             about: $about,
             example: $example,
-            bytes: include_bytes!(concat!("../../../filters/prebuilt/", $name, ".wasm")),
+            bytes: include_bytes!(concat!("../../prebuilt/", $name, ".wasm")),
         }),*]
     };
 }
@@ -51,9 +51,9 @@ pub fn named(name: &str) -> Option<&'static Shipped> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use hedgerow_filter_host::compile::Compiler;
-    use hedgerow_filter_host::guest::Limits;
-    use hedgerow_filter_host::{Engine, EngineOptions};
+    use crate::compile::Compiler;
+    use crate::guest::Limits;
+    use crate::{Engine, EngineOptions};
     use std::path::Path;
     use std::time::Duration;
 
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn every_prebuilt_filter_is_here_and_together_they_are_small() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../filters/prebuilt");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prebuilt");
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let mut names: Vec<String> = files
             .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))

@@ -2,8 +2,9 @@
 //!
 //! Strings are as given, but what could act on a terminal is escaped (`\u009b`): the same text to every JSON reader.
 
-use super::amount::special;
-use super::safe::is_unsafe;
+use crate::bins::rows;
+use crate::safe::is_unsafe;
+use crate::special;
 use hedgerow_client::mesh::Coverage;
 use hedgerow_client::sample::{BinSet, Sample};
 use hedgerow_model::{Kind, Labels, SeriesKey, Value};
@@ -11,6 +12,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter};
 use std::io::{self, Write};
+use utoipa::ToSchema;
 
 /// One object as one line, without its end.
 pub fn line(object: &impl Serialize) -> io::Result<Vec<u8>> {
@@ -37,12 +39,13 @@ impl Formatter for TerminalSafe {
 }
 
 /// A series' identity, as fields.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Key<'a> {
     cluster: &'a str,
     node: &'a str,
     parameter: &'a str,
     #[serde(skip_serializing_if = "no_labels", serialize_with = "labels")]
+    #[schema(value_type = Option<std::collections::HashMap<String, String>>)]
     labels: &'a Labels,
 }
 
@@ -61,8 +64,10 @@ fn labels<S: Serializer>(labels: &&Labels, serializer: S) -> Result<S::Ok, S::Er
 }
 
 /// A value, as the fields `value`, `text` and `special`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Fields<'a> {
+    /// A number, or a text; null: no number that JSON has, see `special`.
+    #[schema(value_type = serde_json::Value)]
     value: Plain<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
@@ -73,7 +78,7 @@ pub struct Fields<'a> {
 /// A value as a JSON value.
 #[derive(Serialize)]
 #[serde(untagged)]
-pub enum Plain<'a> {
+enum Plain<'a> {
     Float(f64),
     Integer(i64),
     Counter(u64),
@@ -102,8 +107,9 @@ impl<'a> Fields<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct SampleLine<'a> {
+/// A sample, for programs.
+#[derive(Serialize, ToSchema)]
+pub struct SampleLine<'a> {
     farm: &'a str,
     #[serde(flatten)]
     key: Key<'a>,
@@ -124,18 +130,25 @@ struct SampleLine<'a> {
 
 /// A sample as a line.
 pub fn sample(sample: &Sample, numbers: bool) -> io::Result<Vec<u8>> {
-    let number = sample.number.filter(|_| numbers);
-    line(&SampleLine {
-        farm: &sample.farm,
-        key: (&sample.series.key).into(),
-        unit: &sample.series.unit,
-        time: sample.time,
-        fields: Fields::new(&sample.value, sample.series.kind),
-        mark: sample.mark.map(hedgerow_model::Mark::as_str),
-        late: sample.late,
-        epoch: number.map(|_| sample.epoch.to_string()),
-        number,
-    })
+    line(&SampleLine::of(sample, numbers))
+}
+
+impl<'a> SampleLine<'a> {
+    /// A sample, with its epoch and number if those are wanted.
+    pub fn of(sample: &'a Sample, numbers: bool) -> Self {
+        let number = sample.number.filter(|_| numbers);
+        Self {
+            farm: &sample.farm,
+            key: (&sample.series.key).into(),
+            unit: &sample.series.unit,
+            time: sample.time,
+            fields: Fields::new(&sample.value, sample.series.kind),
+            mark: sample.mark.map(hedgerow_model::Mark::as_str),
+            late: sample.late,
+            epoch: number.map(|_| sample.epoch.to_string()),
+            number,
+        }
+    }
 }
 
 /// One bin of one series: the aggregates asked for, by name.
@@ -195,7 +208,7 @@ impl Serialize for Named<'_> {
 /// The bins of one start, a line a series.
 pub fn bins(bins: &BinSet) -> io::Result<Vec<Vec<u8>>> {
     let every_ms = u64::try_from(bins.width.as_millis()).unwrap_or(u64::MAX);
-    super::bins::rows(bins)
+    rows(bins)
         .map(|(series, aggregates)| {
             line(&BinLine {
                 farm: &bins.farm,

@@ -1,12 +1,10 @@
 //! What a stream says beside samples: gaps, lags, lives, ends. For people on standard error; with `--events` as objects with
 //! an `event` field, among the samples, in their place.
 
-use super::clock::Zone;
-use super::json::{Key, line};
-use super::lines::path;
-use crate::client::brief;
+use crate::json::{Key, line};
+use crate::path;
 use hedgerow_client::subscription::Update;
-use hedgerow_model::{Gap, GapScope, Life, NumberRange, SeriesDef};
+use hedgerow_model::{Gap, GapScope, Life, NumberRange, SeriesDef, UnixMillis};
 use serde::Serialize;
 use std::io;
 
@@ -66,8 +64,8 @@ impl<'a> Event<'a> {
     }
 
     /// The notice in an update, if it is one. Samples, bins, series and progress are none. `series` is what a gap is about,
-    /// where it is about one series and that is known.
-    pub fn of(farm: &'a str, update: &'a Update, series: Option<&'a SeriesDef>, zone: &Zone) -> Option<Self> {
+    /// where it is about one series and that is known; `print` says times to people.
+    pub fn of(farm: &'a str, update: &'a Update, series: Option<&'a SeriesDef>, print: &dyn Fn(UnixMillis) -> String) -> Option<Self> {
         let event = |name, text: String| Self::new(name, Some(farm), format!("{farm}: {text}"));
         match update {
             Update::Gap { gap, .. } => Some(gap_event(farm, gap, series)),
@@ -101,7 +99,7 @@ impl<'a> Event<'a> {
                 Some(event)
             }
             Update::Life { def, life, time, reason, .. } => {
-                let since = zone.print(*time);
+                let since = print(*time);
                 let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
                 let mut event = Self::new(
                     life_word(*life),
@@ -114,7 +112,7 @@ impl<'a> Event<'a> {
                 Some(event)
             }
             Update::Disconnected { error, retry_in } => {
-                let (why, wait) = (brief(error), hedgerow_model::duration::print(*retry_in));
+                let (why, wait) = (error.brief(), hedgerow_model::duration::print(*retry_in));
                 let text = format!("connection lost ({why}), trying again in {wait}");
                 let mut event = event("disconnected", text);
                 event.reason = Some(error.to_string());
@@ -151,6 +149,11 @@ impl<'a> Event<'a> {
     pub fn of_lookup(mut self, url: &'a str) -> Self {
         self.lookup = Some(url);
         self
+    }
+
+    /// Its word.
+    pub fn name(&self) -> &'static str {
+        self.event
     }
 
     /// For people.
@@ -223,7 +226,7 @@ mod tests {
     use std::time::Duration;
 
     fn told(update: &Update, series: Option<&SeriesDef>) -> String {
-        let event = Event::of("cern", update, series, &Zone::new(true)).unwrap();
+        let event = Event::of("cern", update, series, &hedgerow_model::moment::print).unwrap();
         format!("{}\n{}", event.text(), String::from_utf8(event.json().unwrap()).unwrap())
     }
 
