@@ -72,12 +72,16 @@ export class Plot {
   /** The time the cursor was put at by others: not to be told back. */
   #quiet = false;
 
-  constructor(host: HTMLElement, size: { width: number; height: number; small: boolean }, content: Content, look: Look, told: Told) {
+  constructor(host: HTMLElement, size: { width: number; height: number; small: boolean; bare?: boolean }, content: Content, look: Look, told: Told) {
     this.#small = size.small;
     this.#look = look;
     this.#content = content;
     this.#measure();
-    this.#u = new uPlot(this.#options(size, told), this.#data(), host);
+    this.#u = size.small ? inMemory(() => this.#make(host, size, told)) : this.#make(host, size, told);
+  }
+
+  #make(host: HTMLElement, size: { width: number; height: number; bare?: boolean }, told: Told): uPlot {
+    return new uPlot(this.#options(size, told), this.#data(), host);
   }
 
   /** The canvas as it is, for pictures. */
@@ -133,7 +137,7 @@ export class Plot {
     this.#scale = scaleFor(unit, Math.max(Math.abs(this.#low), Math.abs(this.#high)));
   }
 
-  #options(size: { width: number; height: number }, told: Told): uPlot.Options {
+  #options(size: { width: number; height: number; bare?: boolean }, told: Told): uPlot.Options {
     const font = () => `${this.#small ? 10 : 11}px ${this.#look.font}`;
     const axis = {
       stroke: () => this.#look.text,
@@ -146,7 +150,7 @@ export class Plot {
       width: size.width,
       height: size.height,
       ms: 1,
-      padding: [this.#small ? 6 : 10, this.#small ? 8 : 14, 0, 0],
+      padding: [this.#small ? 6 : 10, this.#small ? 8 : 14, size.bare ? 4 : 0, 0],
       legend: { show: false },
       scales: {
         x: { time: true, range: () => this.#content.window },
@@ -156,6 +160,7 @@ export class Plot {
       axes: [
         {
           ...axis,
+          show: !size.bare,
           size: this.#small ? 18 : 24,
           space: this.#small ? 56 : 76,
           values: (_u, ticks, _i, _space, step) => timeTexts(ticks, step),
@@ -285,6 +290,23 @@ function longest(texts: string[] | null): number {
 
 function shortened(text: string): string {
   return text.length > 16 ? `${text.slice(0, 15)}…` : text;
+}
+
+/**
+ * Makes a plot whose canvas is kept in memory and is part of the page's own layer. By default each canvas becomes a layer, and
+ * where there are hundreds the browser is busy with layers alone (eight times as long for each frame with 126 of them). uPlot
+ * asks for its context itself, and has no option for it.
+ */
+function inMemory<T>(make: () => T): T {
+  const plain = HTMLCanvasElement.prototype.getContext;
+  HTMLCanvasElement.prototype.getContext = function (this: HTMLCanvasElement, kind: string, options?: object) {
+    return plain.call(this, kind, { ...options, willReadFrequently: true });
+  } as typeof plain;
+  try {
+    return make();
+  } finally {
+    HTMLCanvasElement.prototype.getContext = plain;
+  }
 }
 
 const patterns = new Map<string, CanvasPattern>();
