@@ -91,7 +91,9 @@ describe(
         mesh.mock.world.change(alarm, { text: 'raised while looked at' });
         await page.getByRole('button', { name: 'raised while looked at', exact: true }).waitFor(PATIENCE);
         mesh.mock.world.clear(mesh.mock.world.alarms.get(alarm.key));
-        await page.getByRole('button', { name: 'raised while looked at', exact: true }).waitFor({ state: 'detached', ...PATIENCE });
+        await page
+          .getByRole('button', { name: 'raised while looked at', exact: true })
+          .waitFor({ state: 'detached', ...PATIENCE });
         await close();
       },
     );

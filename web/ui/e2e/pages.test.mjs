@@ -49,7 +49,8 @@ describe('pages', () => {
           if (title) await page.getByRole('heading', { level: 1, name: title }).waitFor({ timeout: 15_000 });
           await page.waitForTimeout(800);
           // Colours of the dark phone are those of the dark desk.
-          if (size === 'desktop' || colorScheme === 'light') wrong.push(...(await axe(page)).map((line) => `${path}: ${line}`));
+          if (size === 'desktop' || colorScheme === 'light')
+            wrong.push(...(await axe(page)).map((line) => `${path}: ${line}`));
           const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
           if (wide > 0) wrong.push(`${path}: ${wide} px wider than the screen`);
           if (keep)

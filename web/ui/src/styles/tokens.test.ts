@@ -5,7 +5,9 @@ const css = readFileSync(new URL('./tokens.css', import.meta.url), 'utf8');
 const block = (selector: string): Map<string, string> => {
   const found = css.slice(css.lastIndexOf(selector));
   const body = found.slice(found.indexOf('{') + 1, found.indexOf('}'));
-  return new Map([...body.matchAll(/(--[\w-]+):\s*([^;]+);/g)].map((match) => [match[1] ?? '', match[2] ?? '']));
+  return new Map(
+    [...body.matchAll(/(--[\w-]+):\s*([^;]+);/g)].map((match) => [match[1] ?? '', match[2] ?? '']),
+  );
 };
 const light = block(":root[data-theme='light'] {");
 const dark = block(":root[data-theme='dark'] {");
@@ -29,13 +31,35 @@ describe('colours', () => {
   it('can be read on every ground', () => {
     for (const theme of [light, dark]) {
       for (const ground of ['--paper', '--surface', '--raised', '--hover'])
-        for (const ink of ['--ink', '--ink-2', '--ink-3', '--accent', '--ok-ink', '--info-ink', '--warning-ink', '--critical-ink', '--unknown-ink'])
-          expect(contrast(theme.get(ink) ?? '', theme.get(ground) ?? ''), `${ink} on ${ground}`).toBeGreaterThanOrEqual(4.5);
+        for (const ink of [
+          '--ink',
+          '--ink-2',
+          '--ink-3',
+          '--accent',
+          '--ok-ink',
+          '--info-ink',
+          '--warning-ink',
+          '--critical-ink',
+          '--unknown-ink',
+        ])
+          expect(
+            contrast(theme.get(ink) ?? '', theme.get(ground) ?? ''),
+            `${ink} on ${ground}`,
+          ).toBeGreaterThanOrEqual(4.5);
       for (const level of ['ok', 'info', 'warning', 'critical', 'unknown']) {
-        expect(contrast(theme.get(`--${level}-ink`) ?? '', theme.get(`--${level}-soft`) ?? ''), `${level} on its own`).toBeGreaterThanOrEqual(4.5);
-        if (level !== 'warning') expect(contrast(theme.get(`--${level}`) ?? '', theme.get('--surface') ?? ''), level).toBeGreaterThanOrEqual(3);
+        expect(
+          contrast(theme.get(`--${level}-ink`) ?? '', theme.get(`--${level}-soft`) ?? ''),
+          `${level} on its own`,
+        ).toBeGreaterThanOrEqual(4.5);
+        if (level !== 'warning')
+          expect(
+            contrast(theme.get(`--${level}`) ?? '', theme.get('--surface') ?? ''),
+            level,
+          ).toBeGreaterThanOrEqual(3);
       }
-      expect(contrast(theme.get('--on-accent') ?? '', theme.get('--accent') ?? '')).toBeGreaterThanOrEqual(4.5);
+      expect(contrast(theme.get('--on-accent') ?? '', theme.get('--accent') ?? '')).toBeGreaterThanOrEqual(
+        4.5,
+      );
     }
   });
   it('of the heat map go evenly from light to dark, or from dark to light', () => {
