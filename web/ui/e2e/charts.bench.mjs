@@ -9,7 +9,13 @@ import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 import { start } from '../dev/mock.mjs';
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '15' }, json: { type: 'boolean', default: false }, shot: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '15' },
+    json: { type: 'boolean', default: false },
+    shot: { type: 'string' },
+  },
+});
 const SECONDS = Number(values.seconds);
 const PAGE = '/explore?p=' + encodeURIComponent('big-10k/hosts/*/cpu_busy') + '&layout=each&from=-15m';
 const CASES = [
@@ -57,7 +63,10 @@ function cpuOf(pids) {
 
 const mock = await start({ port: 0, still: true });
 mock.world.quick = true;
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+});
 const session = await browser.newBrowserCDPSession();
 const results = [];
 for (const [name, viewport] of CASES) {
@@ -66,20 +75,43 @@ for (const [name, viewport] of CASES) {
   await page.addInitScript(count);
   const begun = Date.now();
   await page.goto(mock.url + PAGE);
-  await page.waitForFunction(() => document.querySelectorAll('section.panel').length >= 500, null, { timeout: 60_000 });
-  await page.waitForFunction(() => document.querySelectorAll('.uplot').length > 10, null, { timeout: 60_000 });
+  await page.waitForFunction(() => document.querySelectorAll('section.panel').length >= 500, null, {
+    timeout: 60_000,
+  });
+  await page.waitForFunction(() => document.querySelectorAll('.uplot').length > 10, null, {
+    timeout: 60_000,
+  });
   const shown = Date.now() - begun;
   // The first painting is not what is measured.
   await page.waitForTimeout(5_000);
-  const painted = await page.evaluate(() => [...document.querySelectorAll('.uplot')].filter((one) => one.getBoundingClientRect().top < innerHeight && one.getBoundingClientRect().bottom > 0).length);
+  const painted = await page.evaluate(
+    () =>
+      [...document.querySelectorAll('.uplot')].filter(
+        (one) => one.getBoundingClientRect().top < innerHeight && one.getBoundingClientRect().bottom > 0,
+      ).length,
+  );
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
   const pids = processInfo.map((one) => one.id);
-  const [cpu, from, before] = [cpuOf(pids), Date.now(), await page.evaluate(() => ({ ...Object.assign(window.seen, { slowest: 0 }) }))];
+  const [cpu, from, before] = [
+    cpuOf(pids),
+    Date.now(),
+    await page.evaluate(() => ({ ...Object.assign(window.seen, { slowest: 0 }) })),
+  ];
   await page.waitForTimeout(SECONDS * 1000);
   const after = await page.evaluate(() => ({ ...window.seen }));
   const seconds = (Date.now() - from) / 1000;
   const per = (of) => (after[of] - before[of]) / seconds;
-  results.push({ name, charts_on_screen: painted, all_there_ms: shown, frames_per_second: per('frames'), charts_painted_per_second: per('charts'), slowest_frame_ms: after.slowest, long_tasks_per_second: per('long'), main_thread_blocked: per('blocked') / 1000, browser_cores: (cpuOf(pids) - cpu) / seconds });
+  results.push({
+    name,
+    charts_on_screen: painted,
+    all_there_ms: shown,
+    frames_per_second: per('frames'),
+    charts_painted_per_second: per('charts'),
+    slowest_frame_ms: after.slowest,
+    long_tasks_per_second: per('long'),
+    main_thread_blocked: per('blocked') / 1000,
+    browser_cores: (cpuOf(pids) - cpu) / seconds,
+  });
   if (values.shot) await page.screenshot({ path: `${values.shot}-${viewport.width}.png` });
   await context.close();
 }

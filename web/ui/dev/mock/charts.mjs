@@ -3,14 +3,18 @@
 import { matching, valueAt } from './series.mjs';
 import { full } from './views.mjs';
 
-const LADDER = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400].map((s) => s * 1000);
+const LADDER = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400,
+].map((s) => s * 1000);
 const STATES = { up: 1, down: 2 };
 /** A farm named so was down for a while, now and then. */
 const GAPPY = 'geneva-2';
 
 function bad(predicate) {
   const at = predicate.search(/[()<>]|\{\s*$/);
-  return at < 0 || / where /.test(predicate) ? null : `at byte ${at}: \`${predicate[at]}\`; expected a pattern, such as \`*/hosts/*/load1\``;
+  return at < 0 || / where /.test(predicate)
+    ? null
+    : `at byte ${at}: \`${predicate[at]}\`; expected a pattern, such as \`*/hosts/*/load1\``;
 }
 
 /** The bins of a series that begin in [from, to). */
@@ -26,7 +30,8 @@ function bins(head, from, to, bin) {
     points.t.push(t);
     points.count.push(Math.max(1, Math.round(bin / head.interval)));
     if (texts) {
-      const text = head.kind === 'state' && head.labels && Math.floor(t / 400_000) % 9 === head.s % 9 ? 'down' : value;
+      const text =
+        head.kind === 'state' && head.labels && Math.floor(t / 400_000) % 9 === head.s % 9 ? 'down' : value;
       points.text.push(text);
       points.last.push(STATES[text] ?? 0);
       continue;
@@ -37,7 +42,7 @@ function bins(head, from, to, bin) {
     points.max.push(head.unit === '1' && head.as === 'value' ? Math.min(1, value + spread) : value + spread);
     points.last.push(value);
   }
-  if (texts) delete points.min, delete points.max, delete points.mean;
+  if (texts) (delete points.min, delete points.max, delete points.mean);
   return points;
 }
 
@@ -70,8 +75,26 @@ export function chart(spec, world, send, refuse) {
   const history = setTimeout(() => {
     const now = Date.now();
     told = Math.floor((spec.to ?? now) / bin) * bin;
-    const coverage = { ...full(world), ...(spec.predicate.startsWith('lyon') ? { complete: false, answered: world.farms.size - 1, missing: [{ farm: 'lyon-2', why: 'connection refused' }] } : {}) };
-    send({ full: true, ...frame(now), series: heads, points: heads.map((head) => bins(head, from, spec.to ?? now, bin)), gaps: gaps(heads, from, to), coverage, loading: false, more });
+    const coverage = {
+      ...full(world),
+      ...(spec.predicate.startsWith('lyon')
+        ? {
+            complete: false,
+            answered: world.farms.size - 1,
+            missing: [{ farm: 'lyon-2', why: 'connection refused' }],
+          }
+        : {}),
+    };
+    send({
+      full: true,
+      ...frame(now),
+      series: heads,
+      points: heads.map((head) => bins(head, from, spec.to ?? now, bin)),
+      gaps: gaps(heads, from, to),
+      coverage,
+      loading: false,
+      more,
+    });
   }, 120);
   if (spec.to !== undefined) return () => clearTimeout(history);
   const timer = setInterval(() => {
@@ -84,7 +107,8 @@ export function chart(spec, world, send, refuse) {
   return () => (clearTimeout(history), clearInterval(timer));
 }
 
-const live = (heads) => heads.filter((head) => head.life === 'live' && head.kind !== 'state' && head.kind !== 'text');
+const live = (heads) =>
+  heads.filter((head) => head.life === 'live' && head.kind !== 'state' && head.kind !== 'text');
 
 export function top(spec, world, send) {
   const { found, more } = matching(world, spec.predicate, 20_000);
@@ -94,7 +118,14 @@ export function top(spec, world, send) {
       .map((head) => ({ ...head, t: now - 2_000, v: valueAt(head, now) }))
       .sort((a, b) => (spec.ascending ? a.v - b.v : b.v - a.v))
       .slice(0, spec.n);
-    send({ full: true, now, rows, matched: found.length + more, unit: found[0]?.unit ?? null, coverage: full(world) });
+    send({
+      full: true,
+      now,
+      rows,
+      matched: found.length + more,
+      unit: found[0]?.unit ?? null,
+      coverage: full(world),
+    });
   };
   tell();
   const timer = setInterval(tell, 1_000);
@@ -106,7 +137,9 @@ export function spread(spec, world, send, refuse) {
   const heads = live(found);
   const units = [...new Set(heads.map((head) => (head.unit ?? '') + (head.as === 'rate' ? '/s' : '')))];
   if (units.length > 1) {
-    refuse(`these series have several units (${units.map((unit) => unit || 'none').join(', ')}): a distribution is of one; narrow the predicate`);
+    refuse(
+      `these series have several units (${units.map((unit) => unit || 'none').join(', ')}): a distribution is of one; narrow the predicate`,
+    );
     return () => {};
   }
   const tell = () => {
@@ -120,9 +153,27 @@ export function spread(spec, world, send, refuse) {
     const counts = Array.from({ length: bars }, () => 0);
     for (const value of values) counts[Math.min(bars - 1, Math.floor((value - low) / width))]++;
     send({
-      full: true, now, unit: heads[0]?.unit ?? null, count: n, edges: Array.from({ length: bars + 1 }, (_, index) => low + index * width), counts,
-      quantiles: n ? { p01: at(0.01), p05: at(0.05), p25: at(0.25), p50: at(0.5), p75: at(0.75), p95: at(0.95), p99: at(0.99) } : null,
-      min: n ? low : null, max: n ? high : null, mean: n ? values.reduce((sum, value) => sum + value, 0) / n : null, coverage: full(world),
+      full: true,
+      now,
+      unit: heads[0]?.unit ?? null,
+      count: n,
+      edges: Array.from({ length: bars + 1 }, (_, index) => low + index * width),
+      counts,
+      quantiles: n
+        ? {
+            p01: at(0.01),
+            p05: at(0.05),
+            p25: at(0.25),
+            p50: at(0.5),
+            p75: at(0.75),
+            p95: at(0.95),
+            p99: at(0.99),
+          }
+        : null,
+      min: n ? low : null,
+      max: n ? high : null,
+      mean: n ? values.reduce((sum, value) => sum + value, 0) / n : null,
+      coverage: full(world),
     });
   };
   tell();

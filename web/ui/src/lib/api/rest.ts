@@ -6,7 +6,6 @@ import type {
   CompleteAnswer,
   ErrorBody,
   FarmStatus,
-  FiltersAnswer,
   MeshAnswer,
   SeriesAnswer,
   TreeAnswer,
@@ -109,7 +108,6 @@ export const api = {
     call<SeriesAnswer>(`/series${parameters(at)}`, { signal }),
   complete: (text: string, signal?: AbortSignal) =>
     call<CompleteAnswer>(`/complete${parameters({ text })}`, { signal }),
-  filters: (signal?: AbortSignal) => call<FiltersAnswer>('/filters', { signal }),
   alarmWhy: (farm: string, id: string, signal?: AbortSignal) =>
     call<AlarmWhy>(`/alarms/${part(farm)}/${part(id)}`, { signal }),
   acknowledge: (farm: string, id: string, body: { comment: string; until?: number }) =>

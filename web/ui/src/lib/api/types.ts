@@ -463,12 +463,6 @@ export interface ShippedFilter {
   wants?: string[];
 }
 
-export interface FiltersAnswer {
-  deployments: Deployment[];
-  shipped: ShippedFilter[];
-  coverage: Coverage;
-}
-
 export interface ComponentAnswer {
   digest: string;
   bytes: number;

@@ -18,7 +18,10 @@ export function joined(bin: number, interval: number | null | undefined): number
 /** The gaps that concern a track, in order of time. */
 export function gapsOf(track: Track, gaps: readonly ChartGap[]): ChartGap[] {
   return gaps
-    .filter((gap) => gap.farm === track.head.farm && (gap.s === undefined || gap.s === null || gap.s === track.head.s))
+    .filter(
+      (gap) =>
+        gap.farm === track.head.farm && (gap.s === undefined || gap.s === null || gap.s === track.head.s),
+    )
     .sort((a, b) => a.from - b.from);
 }
 
@@ -28,7 +31,12 @@ export function endOf(gap: ChartGap): number {
 }
 
 /** The runs of a track: broken where neighbours are too far apart, where a gap lies between, and at what is no number. */
-export function runsOf(track: Track, bin: number, gaps: readonly ChartGap[], values: readonly number[] = track.mean): Run[] {
+export function runsOf(
+  track: Track,
+  bin: number,
+  gaps: readonly ChartGap[],
+  values: readonly number[] = track.mean,
+): Run[] {
   const runs: Run[] = [];
   const reach = joined(bin, track.head.interval);
   const holes = gaps.length ? gapsOf(track, gaps) : [];

@@ -28,13 +28,18 @@ export function namesOf(heads: readonly SeriesHead[]): Named {
   const same = (part: Part) => heads.every((head) => head[part] === first[part]);
   const labels = heads.map((head) => labelText(head.labels));
   const sameLabels = labels.every((label) => label === labels[0]);
-  if (heads.length === 1) return { common: `${first.farm} / ${first.cluster} / ${first.node}`, names: [clean(first.parameter + labels[0])] };
+  if (heads.length === 1)
+    return {
+      common: `${first.farm} / ${first.cluster} / ${first.node}`,
+      names: [clean(first.parameter + labels[0])],
+    };
   const apart = PARTS.filter((part) => !same(part));
   const common = PARTS.filter(same).map((part) => first[part]);
   const names = heads.map((head, index) => {
     const label = sameLabels ? '' : (labels[index] ?? '');
     const parts = apart.map((part) => head[part]);
-    if (label && !apart.includes('parameter')) return parts.length ? `${parts.join(' / ')} ${label}` : label.slice(1, -1);
+    if (label && !apart.includes('parameter'))
+      return parts.length ? `${parts.join(' / ')} ${label}` : label.slice(1, -1);
     return parts.join(' / ') + label || head.parameter;
   });
   return { common: clean(common.join(' / ') + (sameLabels ? labels[0] : '')), names: names.map(clean) };

@@ -30,7 +30,16 @@ const place = { x: (t: number) => t, y: (value: number) => 100 - value };
 describe('paths', () => {
   it('a line is joined within runs and never between them', () => {
     const pen = new Written();
-    line(pen, track([0, 10, 40, 50], [1, 2, 3, 4]), [{ begin: 0, end: 2 }, { begin: 2, end: 4 }], place, 2);
+    line(
+      pen,
+      track([0, 10, 40, 50], [1, 2, 3, 4]),
+      [
+        { begin: 0, end: 2 },
+        { begin: 2, end: 4 },
+      ],
+      place,
+      2,
+    );
     expect(pen.text).toEqual(['M0,99', 'L10,98', 'M40,97', 'L50,96']);
   });
 

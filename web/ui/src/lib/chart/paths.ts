@@ -43,7 +43,14 @@ export function line(pen: Pen, track: Track, runs: readonly Run[], place: Place,
 }
 
 /** Each value held until the next bin of its run, and the last one for the width of a bin. */
-export function steps(pen: Pen, track: Track, runs: readonly Run[], place: Place, bin: number, until: number): void {
+export function steps(
+  pen: Pen,
+  track: Track,
+  runs: readonly Run[],
+  place: Place,
+  bin: number,
+  until: number,
+): void {
   for (const { begin, end } of runs) {
     let y = place.y(track.last[begin]!);
     pen.moveTo(place.x(track.t[begin]!), y);

@@ -11,12 +11,17 @@ export interface PictureText {
 const MOST = 40;
 
 /** Draws it. Texts have to be clean already. */
-export async function picture(canvases: HTMLCanvasElement[], text: PictureText, look: Look): Promise<Blob | null> {
+export async function picture(
+  canvases: HTMLCanvasElement[],
+  text: PictureText,
+  look: Look,
+): Promise<Blob | null> {
   const ratio = devicePixelRatio || 1;
   const [pad, row] = [16 * ratio, 18 * ratio];
   const width = Math.max(...canvases.map((canvas) => canvas.width), 320 * ratio) + 2 * pad;
   const legend = text.legend.slice(0, MOST);
-  if (text.legend.length > MOST) legend.push({ color: 'transparent', text: `and ${text.legend.length - MOST} more` });
+  if (text.legend.length > MOST)
+    legend.push({ color: 'transparent', text: `and ${text.legend.length - MOST} more` });
   const columns = Math.max(1, Math.floor(width / (340 * ratio)));
   const rows = Math.ceil(legend.length / columns);
   const plots = canvases.reduce((sum, canvas) => sum + canvas.height + row / 2, 0);

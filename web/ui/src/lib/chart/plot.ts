@@ -72,7 +72,13 @@ export class Plot {
   /** The time the cursor was put at by others: not to be told back. */
   #quiet = false;
 
-  constructor(host: HTMLElement, size: { width: number; height: number; small: boolean; bare?: boolean }, content: Content, look: Look, told: Told) {
+  constructor(
+    host: HTMLElement,
+    size: { width: number; height: number; small: boolean; bare?: boolean },
+    content: Content,
+    look: Look,
+    told: Told,
+  ) {
     this.#small = size.small;
     this.#look = look;
     this.#content = content;
@@ -168,11 +174,14 @@ export class Plot {
         {
           ...axis,
           space: this.#small ? 22 : 32,
-          size: (_u, texts) => Math.max(this.#small ? 30 : 44, longest(texts) * (this.#small ? 5.6 : 6.3) + 12),
+          size: (_u, texts) =>
+            Math.max(this.#small ? 30 : 44, longest(texts) * (this.#small ? 5.6 : 6.3) + 12),
           incrs: () => (this.#content.stepped ? [1] : increments(this.#content.unit, this.#scale)),
           ...(this.#content.stepped ? { splits: () => [...this.#codes.keys()].sort((a, b) => a - b) } : {}),
           values: (_u, ticks) =>
-            this.#content.stepped ? ticks.map((tick) => shortened(clean(this.#codes.get(tick)))) : tickTexts(ticks, this.#scale),
+            this.#content.stepped
+              ? ticks.map((tick) => shortened(clean(this.#codes.get(tick))))
+              : tickTexts(ticks, this.#scale),
         },
       ],
       cursor: {
@@ -222,8 +231,13 @@ export class Plot {
     ctx.lineJoin = 'round';
     lines.forEach(({ track, color, dash }, index) => {
       // States of several series would lie on one another.
-      const aside = stepped ? (index - (lines.length - 1) / 2) * Math.min(3 * ratio, (perValue * 0.6) / lines.length) : 0;
-      const place: Place = { x: (t) => bbox.left + (t - from) * perTime, y: (value) => bottom - (value - low) * perValue + aside };
+      const aside = stepped
+        ? (index - (lines.length - 1) / 2) * Math.min(3 * ratio, (perValue * 0.6) / lines.length)
+        : 0;
+      const place: Place = {
+        x: (t) => bbox.left + (t - from) * perTime,
+        y: (value) => bottom - (value - low) * perValue + aside,
+      };
       const runs = runsOf(track, bin, gaps, stepped ? track.last : track.mean);
       const back = focus !== null && focus !== track;
       ctx.strokeStyle = ctx.fillStyle = color;
@@ -249,7 +263,8 @@ export class Plot {
     const { lines, gaps, window } = this.#content;
     if (gaps.length === 0) return;
     const shown = new Map<string, ChartGap>();
-    for (const { track } of lines) for (const gap of gapsOf(track, gaps)) shown.set(`${gap.from} ${gap.to} ${gap.reason}`, gap);
+    for (const { track } of lines)
+      for (const gap of gapsOf(track, gaps)) shown.set(`${gap.from} ${gap.to} ${gap.reason}`, gap);
     const ratio = uPlot.pxRatio;
     ctx.font = `${10 * ratio}px ${this.#look.font}`;
     ctx.textBaseline = 'top';
@@ -299,7 +314,11 @@ function shortened(text: string): string {
  */
 function inMemory<T>(make: () => T): T {
   const plain = HTMLCanvasElement.prototype.getContext;
-  HTMLCanvasElement.prototype.getContext = function (this: HTMLCanvasElement, kind: string, options?: object) {
+  HTMLCanvasElement.prototype.getContext = function (
+    this: HTMLCanvasElement,
+    kind: string,
+    options?: object,
+  ) {
     return plain.call(this, kind, { ...options, willReadFrequently: true });
   } as typeof plain;
   try {

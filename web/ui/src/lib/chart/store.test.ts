@@ -26,8 +26,15 @@ const points = (s: number, t: number[], mean: (number | null)[] = t.map((at) => 
 });
 const NOW = 1_700_000_100_000;
 const at = (...seconds: number[]) => seconds.map((second) => NOW + second * 1000);
-const frame = (more: Partial<ChartFrame>): ChartFrame => ({ now: NOW, bin: 1000, from: NOW - 60_000, to: null, ...more });
-const full = (more: Partial<ChartFrame> = {}) => frame({ full: true, series: [head(0)], points: [points(0, at(-3, -2, -1))], ...more });
+const frame = (more: Partial<ChartFrame>): ChartFrame => ({
+  now: NOW,
+  bin: 1000,
+  from: NOW - 60_000,
+  to: null,
+  ...more,
+});
+const full = (more: Partial<ChartFrame> = {}) =>
+  frame({ full: true, series: [head(0)], points: [points(0, at(-3, -2, -1))], ...more });
 
 describe('frames', () => {
   it('a full frame replaces everything that was there', () => {
@@ -74,7 +81,11 @@ describe('frames', () => {
     store.apply(full({ points: [{ s: 0, t: at(-2, -1), last: [1] }] }));
     const track = store.tracks.get(0)!;
     expect(track.mean).toEqual([1, NaN]);
-    expect(new Set([track.t, track.min, track.max, track.mean, track.last, track.count, track.text].map((c) => c.length))).toEqual(new Set([2]));
+    expect(
+      new Set(
+        [track.t, track.min, track.max, track.mean, track.last, track.count, track.text].map((c) => c.length),
+      ),
+    ).toEqual(new Set([2]));
   });
 
   it('a live window moves, and drops what left it', () => {
@@ -134,26 +145,52 @@ describe('breaks', () => {
 
   it('neighbours within two and a half bins are joined', () => {
     expect(cut(track(at(-10, -9, -7, -5)), 1000, [])).toEqual([[0, 4]]);
-    expect(cut(track(at(-10, -9, -6, -5)), 1000, [])).toEqual([[0, 2], [2, 4]]);
+    expect(cut(track(at(-10, -9, -6, -5)), 1000, [])).toEqual([
+      [0, 2],
+      [2, 4],
+    ]);
   });
 
   it('a series that comes rarely is joined over three of its intervals', () => {
     expect(cut(track(at(-50, -40, -10), { interval: 10_000 }), 1000, [])).toEqual([[0, 3]]);
-    expect(cut(track(at(-50, -40, -9), { interval: 10_000 }), 1000, [])).toEqual([[0, 2], [2, 3]]);
+    expect(cut(track(at(-50, -40, -9), { interval: 10_000 }), 1000, [])).toEqual([
+      [0, 2],
+      [2, 3],
+    ]);
   });
 
   it('a gap record breaks a line however near the neighbours are', () => {
-    const gap = (from: number, to: number | null, more = {}) => ({ farm: 'oak', from: NOW + from, to: to === null ? null : NOW + to, reason: 'crash', ...more });
+    const gap = (from: number, to: number | null, more = {}) => ({
+      farm: 'oak',
+      from: NOW + from,
+      to: to === null ? null : NOW + to,
+      reason: 'crash',
+      ...more,
+    });
     const near = track(at(-4, -3, -2, -1));
-    expect(cut(near, 1000, [gap(-2900, -2100)])).toEqual([[0, 2], [2, 4]]);
-    expect(cut(near, 1000, [gap(-2900, null)])).toEqual([[0, 2], [2, 3], [3, 4]]);
+    expect(cut(near, 1000, [gap(-2900, -2100)])).toEqual([
+      [0, 2],
+      [2, 4],
+    ]);
+    expect(cut(near, 1000, [gap(-2900, null)])).toEqual([
+      [0, 2],
+      [2, 3],
+      [3, 4],
+    ]);
     expect(cut(near, 1000, [gap(-2900, -2100, { farm: 'elm' })])).toEqual([[0, 4]]);
     expect(cut(near, 1000, [gap(-2900, -2100, { s: 5 })])).toEqual([[0, 4]]);
-    expect(cut(near, 1000, [gap(-60_000, -50_000), gap(-1900, -1100), gap(-3900, -3100)])).toEqual([[0, 1], [1, 3], [3, 4]]);
+    expect(cut(near, 1000, [gap(-60_000, -50_000), gap(-1900, -1100), gap(-3900, -3100)])).toEqual([
+      [0, 1],
+      [1, 3],
+      [3, 4],
+    ]);
   });
 
   it('what is no number breaks a line', () => {
-    expect(cut(track(at(-4, -3, -2, -1), {}, [1, null, 3, 4]), 1000, [])).toEqual([[0, 1], [2, 4]]);
+    expect(cut(track(at(-4, -3, -2, -1), {}, [1, null, 3, 4]), 1000, [])).toEqual([
+      [0, 1],
+      [2, 4],
+    ]);
     expect(cut(track(at(-1), {}, [null]), 1000, [])).toEqual([]);
   });
 });

@@ -130,7 +130,9 @@ export class ChartStore {
   }
 
   #gap(gap: ChartGap): void {
-    const same = this.gaps.findIndex((g) => g.farm === gap.farm && g.s === gap.s && g.from === gap.from && g.reason === gap.reason);
+    const same = this.gaps.findIndex(
+      (g) => g.farm === gap.farm && g.s === gap.s && g.from === gap.from && g.reason === gap.reason,
+    );
     if (same >= 0) this.gaps[same] = gap;
     else this.gaps.push(gap);
   }
@@ -142,7 +144,8 @@ export class ChartStore {
     for (const track of this.tracks.values()) {
       const first = place(track.t, from) - 1;
       if (first <= SLACK) continue;
-      for (const column of [track.t, track.min, track.max, track.mean, track.last, track.count, track.text]) column.splice(0, first);
+      for (const column of [track.t, track.min, track.max, track.mean, track.last, track.count, track.text])
+        column.splice(0, first);
     }
     this.gaps = this.gaps.filter((gap) => (gap.to ?? Infinity) > from);
   }

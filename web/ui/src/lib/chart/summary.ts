@@ -35,7 +35,11 @@ export function summary(track: Track, from: number, to: number): Summary {
 }
 
 /** The value of a track at a time; null where there is none near enough. */
-export function valueAt(track: Track, t: number, bin: number): { t: number; value: number; text: string | null } | null {
+export function valueAt(
+  track: Track,
+  t: number,
+  bin: number,
+): { t: number; value: number; text: string | null } | null {
   const at = nearest(track, t, Math.max(1.5 * bin, 1.5 * (track.head.interval ?? 0)));
   if (at < 0) return null;
   return { t: track.t[at]!, value: track.mean[at]!, text: track.text[at] ?? null };

@@ -80,7 +80,11 @@ describe('times of an axis', () => {
   const at = (year: number, month: number, day: number) => new Date(year, month, day).getTime();
   it('say the day where one begins', () => {
     const midnight = new Date(2026, 10, 22, 0, 0, 0).getTime();
-    expect(timeTexts([midnight - 3_600_000, midnight, midnight + 3_600_000], 3_600_000)).toEqual(['23:00', '22 Nov', '01:00']);
+    expect(timeTexts([midnight - 3_600_000, midnight, midnight + 3_600_000], 3_600_000)).toEqual([
+      '23:00',
+      '22 Nov',
+      '01:00',
+    ]);
   });
 
   it('are as fine as their steps', () => {

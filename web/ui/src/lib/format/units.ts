@@ -58,7 +58,25 @@ const PRINTED: Record<string, string> = {
 };
 
 /** Units that take decimal prefixes. Everything else unknown is printed as it is. */
-const PREFIXED = new Set(['Hz', 'W', 'V', 'A', 'J', 'Pa', 'bit', 'W.h', 'VA', 'var', 'Ohm', 'F', 'm', 'g', 'lm', 'lx', 'N']);
+const PREFIXED = new Set([
+  'Hz',
+  'W',
+  'V',
+  'A',
+  'J',
+  'Pa',
+  'bit',
+  'W.h',
+  'VA',
+  'var',
+  'Ohm',
+  'F',
+  'm',
+  'g',
+  'lm',
+  'lx',
+  'N',
+]);
 
 /** Units that are printed as they are, whatever the size of the number. */
 const PLAIN = new Set(['Cel', '[degF]', 'K', 'deg', 'dB', 'dB[mW]', '%', 'mo', 'a', 'wk']);
@@ -91,10 +109,18 @@ export function scaleFor(unit: string, largest: number): Scale {
   if (PREFIXED.has(base)) return ofSteps(base === 'bit' ? UP : DECIMAL, size, 1, printed + tail);
   // Of a unit that nobody here knows a prefix might make another one ("m" + "in"): the number alone is shortened.
   const scale = ofSteps(UP, size < 1e4 ? 0 : size, 1, '');
-  return { factor: scale.factor, suffix: scale.factor === 1 ? printed + tail : `${scale.suffix} ${printed}${tail}` };
+  return {
+    factor: scale.factor,
+    suffix: scale.factor === 1 ? printed + tail : `${scale.suffix} ${printed}${tail}`,
+  };
 }
 
-function ofSteps(steps: readonly (readonly [number, string])[], size: number, unitFactor: number, tail: string): Scale {
+function ofSteps(
+  steps: readonly (readonly [number, string])[],
+  size: number,
+  unitFactor: number,
+  tail: string,
+): Scale {
   let best = steps.find(([factor]) => factor === 1) ?? steps[0];
   if (size > 0) {
     best = steps[0];
@@ -151,7 +177,14 @@ function tidy(value: number): number {
 
 /** The name of an axis in a shown unit: what its numbers are. */
 export function unitName(unit: string): string {
-  const names: Record<string, string> = { '': 'count', '1': 'ratio', '/s': 'per second', s: 'time', By: 'bytes', 'By/s': 'bytes per second' };
+  const names: Record<string, string> = {
+    '': 'count',
+    '1': 'ratio',
+    '/s': 'per second',
+    s: 'time',
+    By: 'bytes',
+    'By/s': 'bytes per second',
+  };
   return names[unit] ?? scaleFor(unit, 1).suffix;
 }
 
@@ -159,9 +192,15 @@ export function unitName(unit: string): string {
 export function increments(unit: string, scale: Scale): number[] {
   const steps: number[] = [];
   if (unit === 's' && scale.factor >= 60) {
-    const per = scale.factor === 86400 ? [0.25, 0.5, 1, 2, 5, 7, 10, 14] : scale.factor === 3600 ? [0.25, 0.5, 1, 2, 3, 4, 6, 12] : [0.25, 0.5, 1, 2, 5, 10, 15, 20, 30];
+    const per =
+      scale.factor === 86400
+        ? [0.25, 0.5, 1, 2, 5, 7, 10, 14]
+        : scale.factor === 3600
+          ? [0.25, 0.5, 1, 2, 3, 4, 6, 12]
+          : [0.25, 0.5, 1, 2, 5, 10, 15, 20, 30];
     for (const step of per) steps.push(step * scale.factor);
-    for (let size = 50; size < 1e6; size *= 10) steps.push(size * scale.factor, 2 * size * scale.factor, 4 * size * scale.factor);
+    for (let size = 50; size < 1e6; size *= 10)
+      steps.push(size * scale.factor, 2 * size * scale.factor, 4 * size * scale.factor);
     return steps;
   }
   for (let exponent = -12; exponent <= 21; exponent++) {

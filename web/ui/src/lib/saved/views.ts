@@ -27,7 +27,8 @@ export function addressOf(view: Pick<SavedView, 'page' | 'state'>): string | nul
   if (!page) return null;
   const query: Record<string, string> = {};
   for (const [key, value] of Object.entries(view.state ?? {})) {
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') query[key] = String(value);
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+      query[key] = String(value);
   }
   if (page !== 'farm') return address(page, { query });
   const { farm = '', ...rest } = query;
@@ -42,7 +43,7 @@ export async function listViews(signal?: AbortSignal): Promise<SavedView[]> {
 export function saveView(name: string, title: string, route: Route): Promise<unknown> {
   return call(`/views/${encodeURIComponent(name)}`, {
     method: 'PUT',
-    body: { title, page: route.page, state: stateOf(route), saved: Date.now() },
+    body: { title, page: route.page, state: stateOf(route) },
   });
 }
 

@@ -19,7 +19,15 @@ describe('ranges in an address', () => {
   });
 
   it('what is said wrongly is the default', () => {
-    for (const text of ['', 'from=x', 'from=-', 'from=-1y', 'from=-0s', 'from=2026-11-22T10:00:00Z&to=2026-11-22T09:00:00Z', 'from=-99999999w'])
+    for (const text of [
+      '',
+      'from=x',
+      'from=-',
+      'from=-1y',
+      'from=-0s',
+      'from=2026-11-22T10:00:00Z&to=2026-11-22T09:00:00Z',
+      'from=-99999999w',
+    ])
       expect(query(text)).toEqual(DEFAULT);
   });
 
@@ -38,12 +46,25 @@ describe('ranges in an address', () => {
 
   it('a query for programs has both ends', () => {
     const text = queryText('*/hosts/*/load1', { from: -60_000 }, Date.parse('2026-11-22T01:00:00Z'), 10_000);
-    expect(text).toBe('*/hosts/*/load1 since=2026-11-22T00:59:00.000Z until=2026-11-22T01:00:00.000Z every=10s:mean,min,max');
+    expect(text).toBe(
+      '*/hosts/*/load1 since=2026-11-22T00:59:00.000Z until=2026-11-22T01:00:00.000Z every=10s:mean,min,max',
+    );
   });
 });
 
 function track(s: number, more: Partial<SeriesHead>): Track {
-  const head: SeriesHead = { s, farm: 'oak', cluster: 'hosts', node: 'n1', parameter: 'load1', path: '', kind: 'gauge', as: 'value', life: 'live', ...more };
+  const head: SeriesHead = {
+    s,
+    farm: 'oak',
+    cluster: 'hosts',
+    node: 'n1',
+    parameter: 'load1',
+    path: '',
+    kind: 'gauge',
+    as: 'value',
+    life: 'live',
+    ...more,
+  };
   return { head, t: [], min: [], max: [], mean: [], last: [], count: [], text: [] };
 }
 
@@ -74,11 +95,19 @@ describe('groups', () => {
   });
 
   it('each has its own, named by what tells it apart', () => {
-    expect(groupsOf(tracks, 'each').map(({ title }) => title)).toEqual(['n1 / in[eth0]', 'n1 / load1', 'n1 / out', 'n1 / link', 'n2 / in']);
+    expect(groupsOf(tracks, 'each').map(({ title }) => title)).toEqual([
+      'n1 / in[eth0]',
+      'n1 / load1',
+      'n1 / out',
+      'n1 / link',
+      'n2 / in',
+    ]);
   });
 
   it('names are safe to look at', () => {
-    const { names } = namesOf([track(0, { node: '<b>\u202e' }), track(1, { node: 'b' })].map(({ head }) => head));
+    const { names } = namesOf(
+      [track(0, { node: '<b>\u202e' }), track(1, { node: 'b' })].map(({ head }) => head),
+    );
     expect(names[0]).toBe('<b>\\u{202e}');
   });
 });

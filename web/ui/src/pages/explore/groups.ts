@@ -23,7 +23,12 @@ export function groupsOf(tracks: Iterable<Track>, layout: Layout): Group[] {
     const { head } = track;
     const stepped = head.kind === 'state' || head.kind === 'text';
     const sort = stepped ? `state ${head.parameter}` : `unit ${shownUnit(head.unit, head.as)}`;
-    const place = layout === 'each' ? String(head.s) : layout === 'node' ? `${head.farm}\0${head.cluster}\0${head.node}` : '';
+    const place =
+      layout === 'each'
+        ? String(head.s)
+        : layout === 'node'
+          ? `${head.farm}\0${head.cluster}\0${head.node}`
+          : '';
     const key = `${place}\0${sort}`;
     const known = members.get(key);
     if (known) known.push(track);
@@ -39,7 +44,12 @@ export function groupsOf(tracks: Iterable<Track>, layout: Layout): Group[] {
         : layout === 'node'
           ? clean(`${head.farm} / ${head.cluster} / ${head.node}`)
           : titleOf(group);
-    return { key, title, series: new Set(group.map((track) => track.head.s)), unit: shownUnit(head.unit, head.as) };
+    return {
+      key,
+      title,
+      series: new Set(group.map((track) => track.head.s)),
+      unit: shownUnit(head.unit, head.as),
+    };
   });
 }
 

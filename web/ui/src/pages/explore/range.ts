@@ -61,7 +61,8 @@ export function parseRange(query: URLSearchParams): Range {
 
 /** The same as parameters of an address. */
 export function printRange(range: Range): { from: string | null; to: string | null } {
-  if (range.from <= 0) return { from: range.from === DEFAULT.from ? null : `-${printSpan(-range.from)}`, to: null };
+  if (range.from <= 0)
+    return { from: range.from === DEFAULT.from ? null : `-${printSpan(-range.from)}`, to: null };
   return {
     from: new Date(range.from).toISOString(),
     to: range.to === undefined ? null : new Date(range.to).toISOString(),
@@ -69,7 +70,11 @@ export function printRange(range: Range): { from: string | null; to: string | nu
 }
 
 function moment(text: string): number | null {
-  const at = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : /^\d{10,15}$/.test(text) ? Number(text) : NaN;
+  const at = /^\d{4}-\d\d-\d\dT/.test(text)
+    ? Date.parse(text)
+    : /^\d{10,15}$/.test(text)
+      ? Number(text)
+      : NaN;
   return at > 0 ? at : null;
 }
 

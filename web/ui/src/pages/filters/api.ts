@@ -1,11 +1,22 @@
-/** Calls of `/api/v1/filters`. */
+/** Calls of `/api/v1/filters`, and their answers as this page has them. */
 import { call, parameters as search } from '../../lib/api/rest';
-import type { ComponentAnswer, Coverage, DescribeAnswer, Farm, FilterLog } from '../../lib/api/types';
+import type {
+  ComponentAnswer,
+  Coverage,
+  Deployment,
+  DeployedAt,
+  DescribeAnswer,
+  Farm,
+  FilterLog,
+  ShippedFilter,
+} from '../../lib/api/types';
 
 /** Compiling and asking a component takes the server a while, ms. */
 const PATIENCE = 60_000;
 /** Larger files are no filters: refused before they are sent. */
 export const LARGEST = 16 << 20;
+/** What a filter that asks for actions wants; each is granted by its name, as `action:NAME`. */
+export const ACTIONS = 'actions';
 
 const part = encodeURIComponent;
 
@@ -16,19 +27,119 @@ export interface Wish {
   until?: number;
   grants: string[];
   state?: 'keep' | 'fresh';
+  description?: string;
+}
+
+/** A deployment, as the server tells it. */
+interface DeploymentLine {
+  name: string;
+  owner: string;
+  serial: number;
+  component: string;
+  component_name?: string;
+  component_version?: string;
+  parameters?: unknown;
+  to: string;
+  grants: string[];
+  actions?: string[];
+  description?: string;
+  until?: number;
+  farms: DeployedAt[];
+}
+
+/** What a filter says of itself, as the server tells it. */
+interface DescriptionLine {
+  name: string;
+  version: string;
+  description: string;
+  predicates: string[];
+  look_back_ms: number;
+  tick_ms: number;
+  capabilities: string[];
+  schema: unknown;
+}
+
+export interface Filters {
+  deployments: Deployment[];
+  shipped: ShippedFilter[];
+  coverage?: Coverage;
+}
+
+function deploymentOf(line: DeploymentLine): Deployment {
+  const {
+    component,
+    component_name: name,
+    component_version: version,
+    to,
+    actions = [],
+    grants,
+    ...rest
+  } = line;
+  const granted = [
+    ...grants.filter((grant) => grant !== ACTIONS),
+    ...actions.map((action) => `action:${action}`),
+  ];
+  return { ...rest, component: { digest: component, name, version }, template: to, grants: granted };
+}
+
+function descriptionOf(line: DescriptionLine): DescribeAnswer {
+  return {
+    schema: line.schema,
+    predicates: line.predicates,
+    look_back: line.look_back_ms,
+    tick: line.tick_ms,
+    wants: line.capabilities,
+  };
 }
 
 export const filtersApi = {
-  upload: (file: Blob) => call<ComponentAnswer>('/filters/components', { method: 'POST', body: file, timeout: PATIENCE }),
-  describe: (component: string, parameters: Record<string, unknown>, signal?: AbortSignal) =>
-    call<DescribeAnswer & { description?: string }>('/filters/describe', { method: 'POST', body: { component, parameters }, signal, timeout: PATIENCE }),
-  deploy: (name: string, wish: Wish) => call<unknown>(`/filters/${part(name)}`, { method: 'PUT', body: wish, timeout: PATIENCE }),
-  remove: (name: string) => call<unknown>(`/filters/${part(name)}`, { method: 'DELETE', timeout: PATIENCE }),
-  retry: (name: string, farm?: string) => call<unknown>(`/filters/${part(name)}/retry`, { method: 'POST', body: farm ? { farm } : {}, timeout: PATIENCE }),
-  logs: async (name: string, farm: string, signal?: AbortSignal): Promise<FilterLog[]> => {
-    const answer = await call<FilterLog[] | { lines?: FilterLog[]; logs?: FilterLog[] }>(`/filters/${part(name)}/logs${search({ farm })}`, { signal });
-    return Array.isArray(answer) ? answer : (answer.lines ?? answer.logs ?? []);
+  list: async (signal?: AbortSignal): Promise<Filters> => {
+    const answer = await call<{
+      deployments: DeploymentLine[];
+      shipped: ShippedFilter[];
+      coverage?: Coverage;
+    }>('/filters', { signal, timeout: PATIENCE });
+    return { ...answer, deployments: answer.deployments.map(deploymentOf) };
   },
+  upload: async (file: Blob): Promise<ComponentAnswer> => {
+    const answer = await call<{ digest: string; bytes: number; description: DescriptionLine | null }>(
+      '/filters/components',
+      { method: 'POST', body: file, timeout: PATIENCE },
+    );
+    const { name = '', version = '', description = '', capabilities = [] } = answer.description ?? {};
+    return { digest: answer.digest, bytes: answer.bytes, name, version, description, wants: capabilities };
+  },
+  /** Without parameters a shipped filter is described with those of its example. */
+  describe: async (
+    component: string,
+    parameters: Record<string, unknown> | null,
+    signal?: AbortSignal,
+  ): Promise<DescribeAnswer> =>
+    descriptionOf(
+      await call<DescriptionLine>('/filters/describe', {
+        method: 'POST',
+        body: { component, ...(parameters ? { parameters } : {}) },
+        signal,
+        timeout: PATIENCE,
+      }),
+    ),
+  deploy: (name: string, wish: Wish) =>
+    call<unknown>(`/filters/${part(name)}`, { method: 'PUT', body: wish, timeout: PATIENCE }),
+  remove: (name: string) => call<unknown>(`/filters/${part(name)}`, { method: 'DELETE', timeout: PATIENCE }),
+  retry: (name: string, farm?: string) =>
+    call<unknown>(`/filters/${part(name)}/retry`, {
+      method: 'POST',
+      body: farm ? { farm } : {},
+      timeout: PATIENCE,
+    }),
+  logs: async (name: string, farm: string, signal?: AbortSignal): Promise<FilterLog[]> =>
+    (
+      await call<{ lines: FilterLog[] }>(`/filters/${part(name)}/logs${search({ farm })}`, {
+        signal,
+        timeout: PATIENCE,
+      })
+    ).lines,
   /** Which farms a template means. The empty one means all. */
-  farms: (template: string, signal?: AbortSignal) => call<{ farms: Farm[]; coverage?: Coverage }>(`/farms${search({ template })}`, { signal }),
+  farms: (template: string, signal?: AbortSignal) =>
+    call<{ farms: Farm[]; coverage?: Coverage }>(`/farms${search({ template })}`, { signal }),
 };

@@ -5,7 +5,12 @@ const SCHEMA = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    on: { type: 'array', items: { type: 'string' }, description: 'Which series.', default: ['*/hosts/*/disk_used'] },
+    on: {
+      type: 'array',
+      items: { type: 'string' },
+      description: 'Which series.',
+      default: ['*/hosts/*/disk_used'],
+    },
     above: { type: 'number', minimum: 0, maximum: 1 },
     top: { type: 'integer', minimum: 0, maximum: 20, default: 3 },
     hold: { type: 'string', format: 'hedgerow-duration', default: '0s' },
@@ -40,7 +45,16 @@ describe('fields of a schema', () => {
   });
 
   it('what is no schema has no fields', () => {
-    for (const schema of [null, undefined, 7, 'x', [], {}, { properties: 'x' }, { properties: { a: null } }]) {
+    for (const schema of [
+      null,
+      undefined,
+      7,
+      'x',
+      [],
+      {},
+      { properties: 'x' },
+      { properties: { a: null } },
+    ]) {
       expect(fieldsOf(schema).every(({ kind }) => kind === 'json')).toBe(true);
     }
   });
@@ -48,8 +62,13 @@ describe('fields of a schema', () => {
 
 describe('parameters', () => {
   it('what was not touched is left to the filter', () => {
-    const texts = Object.fromEntries(fields.filter(({ hasDefault }) => hasDefault).map(({ name, fallback }) => [name, fallback]));
-    expect(parametersOf(fields, { ...texts, above: '0.9' })).toEqual({ parameters: { above: 0.9 }, problems: {} });
+    const texts = Object.fromEntries(
+      fields.filter(({ hasDefault }) => hasDefault).map(({ name, fallback }) => [name, fallback]),
+    );
+    expect(parametersOf(fields, { ...texts, above: '0.9' })).toEqual({
+      parameters: { above: 0.9 },
+      problems: {},
+    });
   });
 
   it('what has to be given is missed', () => {
@@ -94,7 +113,16 @@ describe('parameters', () => {
   });
 
   it('what a deployment has is typed as it is read', () => {
-    for (const [name, value] of Object.entries({ on: ['a', 'b'], above: 0.25, strict: false, severity: 'info', level: 1, tags: { a: 1 }, cuts: [1, 2], note: 'x' }))
+    for (const [name, value] of Object.entries({
+      on: ['a', 'b'],
+      above: 0.25,
+      strict: false,
+      severity: 'info',
+      level: 1,
+      tags: { a: 1 },
+      cuts: [1, 2],
+      note: 'x',
+    }))
       expect(valueOf(field(name), typed(field(name).kind, value))).toEqual({ value });
   });
 });

@@ -44,7 +44,12 @@ export function fieldsOf(schema: unknown): Field[] {
         description: typeof property.description === 'string' ? property.description : '',
         fallback: hasDefault ? typed(kind, property.default) : '',
         hasDefault,
-        choices: kind === 'choice' ? (property.enum as unknown[]).map((choice) => (typeof choice === 'string' ? choice : JSON.stringify(choice))) : [],
+        choices:
+          kind === 'choice'
+            ? (property.enum as unknown[]).map((choice) =>
+                typeof choice === 'string' ? choice : JSON.stringify(choice),
+              )
+            : [],
         minimum: typeof property.minimum === 'number' ? property.minimum : null,
         maximum: typeof property.maximum === 'number' ? property.maximum : null,
       };
@@ -81,7 +86,10 @@ export function typed(kind: Field['kind'], value: unknown): string {
 export function valueOf(field: Field, text: string): { value?: unknown; problem?: string } {
   const trimmed = text.trim();
   if (field.kind === 'texts' || field.kind === 'numbers') {
-    const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);
+    const lines = text
+      .split('\n')
+      .map((line) => line.trim())
+      .filter(Boolean);
     if (lines.length === 0) return field.hasDefault && field.fallback !== '' ? { value: [] } : missing(field);
     if (field.kind === 'texts') return { value: lines };
     const numbers = lines.map((line) => number(field, line));
@@ -94,9 +102,13 @@ export function valueOf(field: Field, text: string): { value?: unknown; problem?
     case 'integer':
       return number(field, trimmed);
     case 'boolean':
-      return trimmed === 'true' || trimmed === 'false' ? { value: trimmed === 'true' } : { problem: 'expected true or false' };
+      return trimmed === 'true' || trimmed === 'false'
+        ? { value: trimmed === 'true' }
+        : { problem: 'expected true or false' };
     case 'choice':
-      return field.choices.includes(trimmed) ? { value: unquoted(trimmed) } : { problem: `expected one of ${field.choices.join(', ')}` };
+      return field.choices.includes(trimmed)
+        ? { value: unquoted(trimmed) }
+        : { problem: `expected one of ${field.choices.join(', ')}` };
     case 'json':
       try {
         return { value: JSON.parse(trimmed) as unknown };
@@ -104,7 +116,8 @@ export function valueOf(field: Field, text: string): { value?: unknown; problem?
         return { problem: 'expected JSON, such as {"key": 1}' };
       }
     default:
-      if (field.duration && !/^(\d+(\.\d*)?(w|d|h|m|s|ms))+$/.test(trimmed)) return { problem: 'expected a duration, such as 30s, 5m or 1h30m' };
+      if (field.duration && !/^(\d+(\.\d*)?(w|d|h|m|s|ms))+$/.test(trimmed))
+        return { problem: 'expected a duration, such as 30s, 5m or 1h30m' };
       return { value: field.duration ? trimmed : text };
   }
 }
@@ -122,8 +135,10 @@ function number(field: Field, text: string): { value?: number; problem?: string 
   const value = Number(text.replace('−', '-'));
   if (text === '' || !Number.isFinite(value)) return { problem: 'expected a number' };
   if (field.kind === 'integer' && !Number.isInteger(value)) return { problem: 'expected a whole number' };
-  if (field.minimum !== null && value < field.minimum) return { problem: `expected at least ${field.minimum}` };
-  if (field.maximum !== null && value > field.maximum) return { problem: `expected at most ${field.maximum}` };
+  if (field.minimum !== null && value < field.minimum)
+    return { problem: `expected at least ${field.minimum}` };
+  if (field.maximum !== null && value > field.maximum)
+    return { problem: `expected at most ${field.maximum}` };
   return { value };
 }
 

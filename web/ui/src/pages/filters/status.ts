@@ -58,7 +58,13 @@ export function lookAt(deployments: readonly Deployment[], t: number): Look {
 }
 
 /** Growth a second between two looks; null where one of them does not know, or it began anew between them. */
-export function growth(before: Look | null, now: Look | null, deployment: string, at: DeployedAt, counter: Counter): number | null {
+export function growth(
+  before: Look | null,
+  now: Look | null,
+  deployment: string,
+  at: DeployedAt,
+  counter: Counter,
+): number | null {
   if (!before || !now || now.t <= before.t) return null;
   const of = key(deployment, at.id ?? at.farm, counter);
   const [was, is] = [before.of.get(of), now.of.get(of)];
