@@ -26,6 +26,15 @@ function packed(): Plugin {
   };
 }
 
+const proxy = {
+  '/api': {
+    target: process.env.HEDGEROW_URL ?? 'http://127.0.0.1:7490',
+    ws: true,
+    changeOrigin: true,
+    rewriteWsOrigin: true,
+  },
+};
+
 export default defineConfig({
   plugins: [svelte(), packed()],
   build: {
@@ -37,11 +46,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
   },
-  server: {
-    port: 5173,
-    proxy: {
-      '/api': { target: process.env.HEDGEROW_URL ?? 'http://127.0.0.1:7490', ws: true },
-    },
-  },
+  // With `HEDGEROW_URL` the page of the development server talks to a real one, which sees requests of its own origin.
+  server: { port: 5173, proxy },
+  preview: { port: 4173, proxy },
   test: { include: ['src/**/*.test.ts'], environment: 'node' },
 });

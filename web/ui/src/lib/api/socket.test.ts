@@ -61,7 +61,10 @@ describe('the live socket', () => {
   let rig: Rig;
   let frames: MeshFrame[];
   let errors: string[];
-  const reader = () => ({ frame: (one: MeshFrame) => void frames.push(one), error: (text: string) => void errors.push(text) });
+  const reader = () => ({
+    frame: (one: MeshFrame) => void frames.push(one),
+    error: (text: string) => void errors.push(text),
+  });
   beforeEach(() => {
     rig = new Rig();
     frames = [];

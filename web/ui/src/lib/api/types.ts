@@ -13,6 +13,8 @@ export interface Coverage {
   asked: number;
   answered: number;
   missing: { farm: string; why: string }[];
+  /** More farms that are missing than are named. */
+  more_missing?: number;
   lookups_missing: { url: string; why: string }[];
   stale_since_ms?: number | null;
   complete: boolean;
@@ -178,6 +180,8 @@ export interface GoneFarm {
 }
 
 export interface LogLine {
+  /** Its number, rising. */
+  n?: number;
   t: number;
   what:
     | 'appeared'

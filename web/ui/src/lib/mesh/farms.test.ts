@@ -3,7 +3,15 @@ import type { Farm, MeshFrame, MeshTotals } from '../api/types';
 import { fits, narrowed, rowsOf } from '../../pages/mesh/rows';
 import { GONE_SHOWN_FOR, LOG_LINES, apply } from './farms';
 
-const totals: MeshTotals = { farms: 0, live: 0, suspect: 0, unconfirmed: 0, stale: 0, gone: 0, alarms: { critical: 0, warning: 0, info: 0, unknown: 0 } };
+const totals: MeshTotals = {
+  farms: 0,
+  live: 0,
+  suspect: 0,
+  unconfirmed: 0,
+  stale: 0,
+  gone: 0,
+  alarms: { critical: 0, warning: 0, info: 0, unknown: 0 },
+};
 const farm = (name: string, more: Partial<Farm> = {}): Farm => ({
   id: `id-${name}`,
   name,
@@ -18,14 +26,30 @@ const farm = (name: string, more: Partial<Farm> = {}): Farm => ({
   since: 0,
   ...more,
 });
-const frame = (more: Partial<MeshFrame>): MeshFrame => ({ now: 1_000, mesh: { name: 'm', id: '1' }, totals, ...more });
-const gone = (name: string, why: 'expired' | 'cancelled' = 'expired', t = 1_000) => ({ id: `id-${name}`, name, why, t, farm: farm(name) });
+const frame = (more: Partial<MeshFrame>): MeshFrame => ({
+  now: 1_000,
+  mesh: { name: 'm', id: '1' },
+  totals,
+  ...more,
+});
+const gone = (name: string, why: 'expired' | 'cancelled' = 'expired', t = 1_000) => ({
+  id: `id-${name}`,
+  name,
+  why,
+  t,
+  farm: farm(name),
+});
 
 describe('a mesh view', () => {
   const first = apply(null, frame({ full: true, farms: [farm('a'), farm('b')] })).state;
 
   it('tells nothing of what was there from the start', () => {
-    expect(apply(null, frame({ full: true, farms: [farm('a')], gone: [gone('z')] })).change).toEqual({ lost: [], left: [], back: [], appeared: [] });
+    expect(apply(null, frame({ full: true, farms: [farm('a')], gone: [gone('z')] })).change).toEqual({
+      lost: [],
+      left: [],
+      back: [],
+      appeared: [],
+    });
   });
   it('moves a lost farm, and tells it as lost', () => {
     const { state, change } = apply(first, frame({ gone: [gone('a')] }));
@@ -67,7 +91,13 @@ describe('the rows of farms', () => {
     null,
     frame({
       full: true,
-      farms: [farm('n10'), farm('n2'), farm('bad', { level: 'critical' }), farm('odd', { state: 'suspect' }), farm('here', { place: { lat: 1, lon: 2 } })],
+      farms: [
+        farm('n10'),
+        farm('n2'),
+        farm('bad', { level: 'critical' }),
+        farm('odd', { state: 'suspect' }),
+        farm('here', { place: { lat: 1, lon: 2 } }),
+      ],
       gone: [gone('lost'), gone('left', 'cancelled')],
     }),
   ).state;
@@ -77,13 +107,19 @@ describe('the rows of farms', () => {
     expect(names).toEqual(['lost', 'bad', 'left', 'here', 'n2', 'n10', 'odd']);
   });
   it('are narrowed by what is typed, every word of it', () => {
-    const found = (text: string) => rowsOf(state).filter((row) => fits(row, text.split(' '))).map((row) => row.farm.name);
+    const found = (text: string) =>
+      rowsOf(state)
+        .filter((row) => fits(row, text.split(' ')))
+        .map((row) => row.farm.name);
     expect(found('bern n1')).toEqual(['n10']);
     expect(found('alice')).toHaveLength(7);
     expect(found('geneva')).toEqual([]);
   });
   it('are narrowed by a total', () => {
-    const by = (narrow: Parameters<typeof narrowed>[1]) => rowsOf(state).filter((row) => narrowed(row, narrow)).map((row) => row.farm.name);
+    const by = (narrow: Parameters<typeof narrowed>[1]) =>
+      rowsOf(state)
+        .filter((row) => narrowed(row, narrow))
+        .map((row) => row.farm.name);
     expect(by('critical')).toEqual(['lost', 'bad']);
     expect(by('gone')).toEqual(['lost', 'left']);
     expect(by('doubtful')).toEqual(['odd']);

@@ -63,7 +63,10 @@ export function apply(before: MeshState | null, frame: MeshFrame): { state: Mesh
   return { state, change };
 }
 
-/** The log, newest last, bounded. */
+/** The log, newest last, bounded. A line that comes again (the same number) is not told twice. */
 export function joined(before: LogLine[], more: LogLine[] | undefined): LogLine[] {
-  return more && more.length > 0 ? [...before, ...more].slice(-LOG_LINES) : before;
+  if (!more || more.length === 0) return before;
+  const last = before.at(-1)?.n ?? -1;
+  const news = more.filter((line) => line.n === undefined || line.n > last);
+  return news.length > 0 ? [...before, ...news].slice(-LOG_LINES) : before;
 }
