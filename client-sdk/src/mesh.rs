@@ -13,8 +13,9 @@ use crate::channel::{Caller, in_time};
 use crate::directory::{Directory, Found, Kept, Service, of_kind};
 use crate::discovery::{Lookups, Sources};
 use crate::error::ClientError;
-use crate::subscription::{Farm, SubscribeOptions};
+use crate::subscription::{Farm, SubscribeOptions, Update, query};
 use crate::token::UserToken;
+use futures_util::stream::BoxStream;
 use hedgerow_model::predicate::{PathPattern, Predicate};
 use hedgerow_model::{Glob, Template, registration};
 use hedgerow_proto::farm;
@@ -178,6 +179,26 @@ impl Mesh {
     /// What all farms that match have of `predicate` now. Ends with [`Coverage`].
     pub fn query(&self, predicate: &Predicate) -> Answer {
         Answer::new(self.clone(), predicate.clone())
+    }
+
+    /// What one farm that was found has of `predicate` now, its pieces as they come; `None`: nothing of it is asked for.
+    ///
+    /// # Errors
+    /// Where the farm says no address.
+    pub fn query_at(
+        &self,
+        service: &Service,
+        predicate: &Predicate,
+    ) -> Result<Option<BoxStream<'static, Update>>, ClientError> {
+        let Some(asked) = asked_of(predicate, service) else { return Ok(None) };
+        let farm = farm_of(self.directory.caller(), service)?;
+        Ok(Some(query(&farm, &asked, &[], self.patience)))
+    }
+
+    /// The same mesh, where a farm may say nothing for this long while it answers a question.
+    #[must_use]
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self { patience, ..self.clone() }
     }
 
     /// The series that match any of these patterns, with their last values.

@@ -47,6 +47,13 @@ impl SeriesTable {
     }
 }
 
+/// A table of these series, under the ids 1, 2, …: for those who make updates themselves. What is beyond [`MAX_SERIES`] is left out.
+impl FromIterator<Arc<SeriesDef>> for SeriesTable {
+    fn from_iter<I: IntoIterator<Item = Arc<SeriesDef>>>(series: I) -> Self {
+        Self(Arc::new(RwLock::new(series.into_iter().take(MAX_SERIES).collect())))
+    }
+}
+
 /// Where in a list the entry of an id stands.
 pub(crate) fn place(id: SeriesId) -> Option<usize> {
     (id.0 as usize).checked_sub(1)

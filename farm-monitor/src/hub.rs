@@ -4,7 +4,6 @@
 //! It never waits: neither for a disk nor for a subscriber. One direction, no way back except through the front door.
 
 mod admit;
-mod constraint;
 mod emit;
 mod heartbeat;
 mod ledger;
@@ -14,9 +13,9 @@ mod lives;
 mod matching;
 mod series_table;
 
-pub use constraint::holds;
 pub use emit::NotEmitted;
 pub use heartbeat::{HEARTBEAT, Heartbeat};
+pub use hedgerow_model::predicate::holds;
 pub use ledger::Edge;
 pub use life::LifeRules;
 pub use live::{LiveChannel, LiveCursor, LiveEntry, LiveItem, Overtaken, PIECE_BYTES, PIECE_SAMPLES, pieces};

@@ -4,6 +4,7 @@
 //! can depend on it. What is written here is meant by the same word everywhere else.
 
 pub mod batch;
+pub mod bin;
 pub mod counter;
 pub mod deployment;
 pub mod document;

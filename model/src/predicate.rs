@@ -5,10 +5,12 @@
 
 mod check;
 mod constraint;
+mod holds;
 mod pattern;
 mod text;
 
 pub use check::PredicateFault;
+pub use holds::holds;
 pub use text::PredicateError;
 
 use crate::UnixMillis;

@@ -11,12 +11,11 @@ mod pieces;
 pub use channel::{LiveChannel, LiveCursor, LiveEntry, LiveItem, Overtaken};
 pub use pieces::{PIECE_BYTES, PIECE_SAMPLES, pieces};
 
-use super::constraint;
 use super::ledger::Edge;
 use super::series_table::{Known, SeriesTable};
 use channel::StreamCounters;
 use hashbrown::HashMap;
-use hedgerow_model::predicate::{Constraint, PathPattern, Predicate, Reading, Window};
+use hedgerow_model::predicate::{Constraint, PathPattern, Predicate, Reading, Window, holds};
 use hedgerow_model::{Epoch, LifeMark, Numbered, Numbers, SeriesId};
 use std::sync::Arc;
 
@@ -140,9 +139,7 @@ impl LiveChannels {
                     positions.retain(|at| {
                         let value = batch.values.get(*at as usize);
                         let known = table.get(batch.series[*at as usize]);
-                        known.is_some_and(|known| {
-                            constraint::holds(wanted, known.def.kind, &known.with_text(value))
-                        })
+                        known.is_some_and(|known| holds(wanted, known.def.kind, &known.with_text(value)))
                     });
                 }
                 if !positions.is_empty() {

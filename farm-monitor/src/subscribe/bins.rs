@@ -1,86 +1,8 @@
 //! Bins: samples condensed on the Unix grid. Knows no clock and no IO: it is told what to add and when to close.
 
-use hedgerow_model::predicate::Aggregate;
-use hedgerow_model::{SeriesId, UnixMillis, Value};
+pub use hedgerow_model::bin::{Bin, Point, floor};
+use hedgerow_model::{SeriesId, UnixMillis};
 use std::collections::BTreeMap;
-
-/// What is known of one bin of one series.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Bin {
-    count: u64,
-    sum: f64,
-    /// What the sum is divided by for the mean: samples, or the time that increases took.
-    weight: f64,
-    min: f64,
-    max: f64,
-    last_time: UnixMillis,
-    last: Value,
-}
-
-/// What one sample adds to its bin.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Point {
-    /// A number as it is.
-    Number(f64, Value),
-    /// The rate of a counter, and the seconds it holds for.
-    Rate(f64, f64),
-    /// A text or a state: only counted, and the last is known.
-    Text(Value),
-}
-
-impl Bin {
-    fn of(time: UnixMillis, point: Point) -> Self {
-        let (value, weight, last) = point.parts();
-        Self { count: 1, sum: value * weight, weight, min: value, max: value, last_time: time, last }
-    }
-
-    fn add(&mut self, time: UnixMillis, point: Point) {
-        let (value, weight, last) = point.parts();
-        self.count += 1;
-        self.sum += value * weight;
-        self.weight += weight;
-        // NaN is passed on, not passed over: a bin that holds one says so.
-        self.min = if value < self.min || value.is_nan() { value } else { self.min };
-        self.max = if value > self.max || value.is_nan() { value } else { self.max };
-        if time >= self.last_time {
-            (self.last_time, self.last) = (time, last);
-        }
-    }
-
-    /// What was asked of it.
-    pub fn aggregate(&self, aggregate: Aggregate) -> Value {
-        match aggregate {
-            Aggregate::Last => self.last.clone(),
-            Aggregate::Mean => Value::F64(self.sum / self.weight),
-            Aggregate::Min => Value::F64(self.min),
-            Aggregate::Max => Value::F64(self.max),
-            Aggregate::Count => Value::I64(self.count.cast_signed()),
-        }
-    }
-
-    /// Whether its values are numbers: of texts and states only the last and the count can be told.
-    pub fn is_numeric(&self) -> bool {
-        self.weight > 0.0
-    }
-}
-
-impl Point {
-    /// The value that a constraint looks at.
-    pub fn value(&self) -> Value {
-        match self {
-            Self::Number(_, value) | Self::Text(value) => value.clone(),
-            Self::Rate(rate, _) => Value::F64(*rate),
-        }
-    }
-
-    fn parts(self) -> (f64, f64, Value) {
-        match self {
-            Self::Number(value, last) => (value, 1.0, last),
-            Self::Rate(rate, seconds) => (rate, seconds, Value::F64(rate)),
-            Self::Text(last) => (0.0, 0.0, last),
-        }
-    }
-}
 
 /// The open bins of all series of a subscription.
 #[derive(Debug)]
@@ -105,17 +27,12 @@ impl Bins {
         Self { width: width.max(1), closed: start, start, open: BTreeMap::new(), count: 0, late: 0 }
     }
 
-    /// The point of the grid at or before `time`.
-    pub fn floor(time: UnixMillis, width: i64) -> UnixMillis {
-        time.saturating_sub(time.rem_euclid(width))
-    }
-
     /// Adds a sample. One of a closed bin is late: counted, and left out.
     pub fn add(&mut self, series: SeriesId, time: UnixMillis, point: Point) {
         if time < self.start {
             return;
         }
-        let start = Self::floor(time, self.width);
+        let start = floor(time, self.width);
         if start < self.closed {
             self.late += 1;
             return;
@@ -132,7 +49,7 @@ impl Bins {
 
     /// Closes the bins that end at `end` or before, and gives them in order of time.
     pub fn close(&mut self, end: UnixMillis) -> Vec<Closed> {
-        let end = Self::floor(end, self.width);
+        let end = floor(end, self.width);
         if end <= self.closed {
             return Vec::new();
         }
@@ -175,6 +92,8 @@ impl Bins {
 mod tests {
     #![allow(clippy::float_cmp)]
     use super::*;
+    use hedgerow_model::Value;
+    use hedgerow_model::predicate::Aggregate;
     const S: SeriesId = SeriesId(1);
 
     fn number(value: f64) -> Point {

@@ -3,13 +3,13 @@
 //! Bins are made from times, not from numbers: so history is read by time, whatever the numbers, up to the watermark; what
 //! is accepted later goes to open bins, or is counted as late. A token remembers up to where bins were given.
 
-use super::bins::{Bin, Bins, Closed, Point};
+use super::bins::{Bin, Bins, Closed, Point, floor};
 use super::feed::{Ask, Feed, READ_SAMPLES, Stop};
 use super::outbox::MESSAGE_BYTES;
 use super::tail::GRACE;
 use crate::hub::{LiveItem, holds};
 use hedgerow_model::predicate::Aggregate;
-use hedgerow_model::{Columns, Kind, Numbered, Position, SeriesId, UnixMillis};
+use hedgerow_model::{Columns, Numbered, Position, SeriesId, UnixMillis, Value};
 use hedgerow_proto::convert::batch::columns_to_wire;
 use hedgerow_proto::farm::{Bins as WireBins, bins as wire, end, item};
 use std::ops::Range;
@@ -30,9 +30,9 @@ pub async fn run(feed: &mut Feed) -> Result<end::Reason, Stop> {
     let width = width(feed);
     let start = match (feed.plan.bins, feed.plan.since) {
         (Some(given), _) => given,
-        (None, Some(since)) => Bins::floor(since, width),
+        (None, Some(since)) => floor(since, width),
         // The running bin is not whole any more: the first is the next one.
-        (None, None) => Bins::floor(feed.plan.now, width).saturating_add(width),
+        (None, None) => floor(feed.plan.now, width).saturating_add(width),
     };
     let mut bins = Bins::new(width, start);
     let admitted = feed.plan.admitted;
@@ -46,7 +46,7 @@ pub async fn run(feed: &mut Feed) -> Result<end::Reason, Stop> {
             // More series were heard in that time than before it: again, with less of it at once.
             bins.forget_open();
             feed.rates.forget();
-            slice = Bins::floor(slice / SLICE_STEP, width).max(width);
+            slice = floor(slice / SLICE_STEP, width).max(width);
             continue;
         }
         if bins.open() < SLICE_BINS / 8 {
@@ -80,10 +80,9 @@ fn width(feed: &Feed) -> i64 {
 fn closable(feed: &Feed, now: UnixMillis) -> UnixMillis {
     let grace = UnixMillis::try_from(GRACE.as_millis()).unwrap_or_default();
     let width = width(feed);
-    let settled = Bins::floor(now.saturating_sub(grace), width);
+    let settled = floor(now.saturating_sub(grace), width);
     // A window that ends within a bin ends with it.
-    let end =
-        feed.plan.until.map_or(UnixMillis::MAX, |until| Bins::floor(until.saturating_add(width - 1), width));
+    let end = feed.plan.until.map_or(UnixMillis::MAX, |until| floor(until.saturating_add(width - 1), width));
     settled.min(end)
 }
 
@@ -146,23 +145,8 @@ async fn add(feed: &mut Feed, bins: &mut Bins, numbered: &Arc<Numbered>) -> Resu
         let mark = marks.next_if(|(position, _)| *position as usize == at).map(|(_, mark)| *mark);
         let (id, time) = (batch.series[at], batch.times.at(at));
         let kind = feed.kind_of(id);
-        let point = match kind {
-            Kind::Counter => match feed.rates.increase(id, time, &value, mark) {
-                #[expect(clippy::cast_precision_loss, reason = "milliseconds between two samples")]
-                Some(increase) => {
-                    let seconds = increase.millis as f64 / 1000.0;
-                    Point::Rate(increase.by / seconds, seconds)
-                }
-                None => continue,
-            },
-            Kind::Gauge => match &value {
-                hedgerow_model::Value::F64(number) => Point::Number(*number, value),
-                #[expect(clippy::cast_precision_loss, reason = "a mean as f64 is what is asked for")]
-                hedgerow_model::Value::I64(number) => Point::Number(*number as f64, value),
-                _ => continue,
-            },
-            Kind::State | Kind::Text => Point::Text(value),
-        };
+        let increase = |value: &Value| feed.rates.increase(id, time, value, mark);
+        let Some(point) = Point::of(kind, value, increase) else { continue };
         let holds = constraint.as_ref().is_none_or(|wanted| holds(wanted, kind, &point.value()));
         if holds && time < until {
             bins.add(id, time, point);

@@ -1,7 +1,8 @@
 //! Whether a value satisfies a predicate's constraint.
 
-use hedgerow_model::predicate::{Comparison, Constraint};
-use hedgerow_model::{Kind, Value};
+use super::{Comparison, Constraint};
+use crate::series::Kind;
+use crate::value::Value;
 use std::cmp::Ordering;
 
 /// Whether `value` of a series of this kind satisfies `constraint`. Texts satisfy no comparison, NaN only `!=`.
