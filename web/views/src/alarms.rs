@@ -138,8 +138,8 @@ pub struct Silence {
     pub id: u64,
     /// Of which deployments, a glob; empty: all.
     pub deployment: String,
-    /// Under which keys, a glob; empty: all.
-    pub name: String,
+    /// Under which names, a glob; empty: all.
+    pub key: String,
     /// About what, a pattern; absent: anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -148,7 +148,7 @@ pub struct Silence {
     /// Why.
     pub comment: String,
     /// From here on, Unix ms.
-    pub from: UnixMillis,
+    pub since: UnixMillis,
     /// Up to here, Unix ms.
     pub until: UnixMillis,
 }

@@ -98,6 +98,9 @@ pub struct ChartFrame {
     /// What farms do not have any more, or could not give; new ones only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<GapLine>,
+    /// What farms do not have any more, by number: when that was is not known. New ones only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unplaced: Vec<GapLine>,
     /// Whom it covers; absent: as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
@@ -147,9 +150,9 @@ pub struct GapLine {
     /// The only cluster concerned, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
-    /// From about here on; null: farms name gaps by number, and when that was is not known.
+    /// From about here on, Unix ms; null only of those that have no place in time.
     pub from: Option<UnixMillis>,
-    /// Up to about here; null: not known.
+    /// Up to about here, Unix ms; null as `from` is.
     pub to: Option<UnixMillis>,
     /// `retention`, `quota`, `disk_full`, `corruption`, `crash`, `lagged`, `broken`.
     pub reason: String,

@@ -47,4 +47,4 @@ pub use look::{Look, Told};
 pub use series::SeriesHead;
 pub use spec::{Refused, ViewSpec};
 pub use views::{Counts, Views, ViewsOptions};
-pub use world::LogLine;
+pub use world::{LogLine, SeenLookup};

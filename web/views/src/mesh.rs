@@ -3,10 +3,10 @@
 use crate::alarms::AlarmSource;
 use crate::column::is_false;
 use crate::content::{Content, json};
-use crate::coverage::MissingLookup;
+use crate::coverage::{Coverage, MissingLookup};
 use crate::spec::{Refused, template};
 use crate::views::lock;
-use crate::world::{Departed, LogLine, Present, World, doubts};
+use crate::world::{Departed, LogLine, Present, SeenLookup, World, doubts};
 use hedgerow_client::Template;
 use hedgerow_client::directory::{Gone, Service, ServiceState};
 use hedgerow_model::UnixMillis;
@@ -55,12 +55,12 @@ pub struct MeshFrame {
     /// What happened; new lines only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<LogLine>,
-    /// Lookups that do not answer; absent: as before.
+    /// All lookups that were heard of; absent: as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lookups_missing: Option<Vec<MissingLookup>>,
-    /// No lookup answers, since when, Unix ms: farms are as they were then.
+    pub lookups: Option<Vec<SeenLookup>>,
+    /// Whom it covers: `asked` and `missing` are farms that were asked for their alarms; absent: as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stale_since_ms: Option<UnixMillis>,
+    pub coverage: Option<Coverage>,
     /// Sums over the farms that are shown.
     pub totals: Totals,
 }
@@ -168,7 +168,7 @@ pub(crate) struct MeshView {
     told: BTreeMap<Id, Farm>,
     told_gone: BTreeMap<Id, UnixMillis>,
     told_log: u64,
-    told_lookups: Option<(Vec<MissingLookup>, Option<UnixMillis>)>,
+    told_lookups: Option<(Vec<SeenLookup>, Coverage)>,
     /// Farms that are there and did match.
     unmatched: BTreeMap<Id, UnixMillis>,
     /// The states of both that were told.
@@ -179,7 +179,8 @@ pub(crate) struct MeshView {
 struct Sight {
     farms: BTreeMap<Id, Farm>,
     gone: BTreeMap<Id, GoneFarm>,
-    lookups: (Vec<MissingLookup>, Option<UnixMillis>),
+    lookups: Vec<SeenLookup>,
+    coverage: Coverage,
     totals: Totals,
 }
 
@@ -205,7 +206,7 @@ impl MeshView {
         })
     }
 
-    fn sight(&self, world: &World) -> Sight {
+    fn sight(&self, world: &World, now: UnixMillis) -> Sight {
         let matches = |service: &Service| self.template.matches(&service.registration);
         let present = world.farms.iter().filter(|(_, present)| matches(&present.service));
         let farms: BTreeMap<Id, Farm> = present.map(|(id, present)| (*id, self.farm(*id, present))).collect();
@@ -233,7 +234,13 @@ impl MeshView {
         }
         let lost = gone.values().filter(|gone| gone.why == Gone::Expired.as_str()).count();
         totals.alarms.critical += lost as u64;
-        Sight { farms, gone, lookups: world.lookups_missing(), totals }
+        let (lookups, stale_since_ms) = world.lookups();
+        let silent =
+            lookups.iter().filter_map(|it| Some(MissingLookup { url: it.url.clone(), why: it.why.clone()? }));
+        let lookups_missing = silent.collect();
+        let coverage =
+            Coverage { lookups_missing, stale_since_ms, ..self.source.book().coverage(now) }.finished();
+        Sight { farms, gone, lookups, coverage, totals }
     }
 
     fn farm(&self, id: Id, present: &Present) -> Farm {
@@ -286,7 +293,7 @@ impl MeshView {
     pub(crate) fn full_frame(&self, now: UnixMillis) -> MeshFrame {
         let mut world = lock(&self.world);
         world.tick(now);
-        let Sight { farms, gone, lookups, totals } = self.sight(&world);
+        let Sight { farms, gone, lookups, coverage, totals } = self.sight(&world, now);
         MeshFrame {
             full: true,
             now,
@@ -295,8 +302,8 @@ impl MeshView {
             gone: gone.into_values().collect(),
             back: Vec::new(),
             log: world.log(0, self.told_log),
-            lookups_missing: Some(lookups.0),
-            stale_since_ms: lookups.1,
+            lookups: Some(lookups),
+            coverage: Some(coverage),
             totals,
         }
     }
@@ -311,7 +318,7 @@ impl MeshView {
         }
         self.seen = seen;
         self.notice_unmatched(&world, now);
-        let Sight { farms, gone, lookups, totals } = self.sight(&world);
+        let Sight { farms, gone, lookups, coverage, totals } = self.sight(&world, now);
         let log = world.log(self.told_log, world.last_line());
         self.told_log = world.last_line();
         drop(world);
@@ -321,12 +328,13 @@ impl MeshView {
         let new_gone: Vec<GoneFarm> = gone.iter().filter(is_new).map(|(_, gone)| gone.clone()).collect();
         let is_back = |id: &&Id| !gone.contains_key(id);
         let back: Vec<String> = self.told_gone.keys().filter(is_back).map(ToString::to_string).collect();
-        let other_lookups = self.told_lookups.as_ref() != Some(&lookups);
+        let before = self.told_lookups.replace((lookups.clone(), coverage.clone()));
+        let other_lookups = before.as_ref().is_none_or(|(before, _)| *before != lookups);
+        let covers_the_same = before.is_some_and(|(_, before)| coverage.says_the_same(&before));
         self.told = farms;
         self.told_gone = gone.iter().map(|(id, gone)| (*id, gone.t)).collect();
-        self.told_lookups = Some(lookups.clone());
         let nothing = new_farms.is_empty() && new_gone.is_empty() && back.is_empty() && log.is_empty();
-        if nothing && !other_lookups {
+        if nothing && !other_lookups && covers_the_same {
             return None;
         }
         Some(MeshFrame {
@@ -337,8 +345,8 @@ impl MeshView {
             gone: new_gone,
             back,
             log,
-            lookups_missing: other_lookups.then_some(lookups.0),
-            stale_since_ms: lookups.1,
+            lookups: other_lookups.then_some(lookups),
+            coverage: (!covers_the_same).then_some(coverage),
             totals,
         })
     }

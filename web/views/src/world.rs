@@ -2,7 +2,6 @@
 //! so that who looks later sees who went before. The core, and the shell that watches the directory.
 
 use crate::clock;
-use crate::coverage::MissingLookup;
 use crate::views::{Tally, Task, lock};
 use hedgerow_client::directory::{Gone, Service, Transition};
 use hedgerow_client::mesh::FARM_KIND;
@@ -38,6 +37,20 @@ pub struct LogLine {
     pub id: Option<String>,
     /// For people.
     pub detail: String,
+}
+
+/// A lookup, as it is seen by who asks it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenLookup {
+    /// Its address.
+    pub url: String,
+    /// Whether it answers.
+    pub answers: bool,
+    /// Why it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Whether it suspects itself or the network.
+    pub suspects: bool,
 }
 
 /// A farm that is there.
@@ -199,12 +212,15 @@ impl World {
         self.next
     }
 
-    /// Lookups that do not answer; and since when none does.
-    pub fn lookups_missing(&self) -> (Vec<MissingLookup>, Option<UnixMillis>) {
-        let missing = |(url, (why, _)): (&String, &(Option<String>, bool))| {
-            Some(MissingLookup { url: url.clone(), why: why.clone()? })
+    /// The lookups that were heard of, and how they are; and since when none answers.
+    pub fn lookups(&self) -> (Vec<SeenLookup>, Option<UnixMillis>) {
+        let seen = |(url, (why, suspects)): (&String, &(Option<String>, bool))| SeenLookup {
+            url: url.clone(),
+            answers: why.is_none(),
+            why: why.clone(),
+            suspects: *suspects,
         };
-        (self.lookups.iter().filter_map(missing).collect(), self.lost_since)
+        (self.lookups.iter().map(seen).collect(), self.lost_since)
     }
 }
 

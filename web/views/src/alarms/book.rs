@@ -140,11 +140,11 @@ impl AlarmBook {
                 farm_id: farm.to_string(),
                 id: silence.id,
                 deployment: silence.deployment.clone(),
-                name: silence.key.clone(),
+                key: silence.key.clone(),
                 path: silence.path.clone().and_then(|path| Some(pattern_from_wire(path).ok()?.to_string())),
                 by: silence.by.clone(),
                 comment: silence.comment.clone(),
-                from: silence.from_ms,
+                since: silence.from_ms,
                 until: silence.until_ms,
             }));
         }

@@ -276,6 +276,10 @@ impl Chart {
         }
     }
 
+    fn gaps_behind(&self, told: usize, placed: bool) -> Vec<GapLine> {
+        self.gaps.iter().skip(told).filter(|gap| gap.from.is_some() == placed).cloned().collect()
+    }
+
     fn kind(&self, s: usize) -> Kind {
         self.book.get(s).map_or(Kind::Gauge, |entry| entry.def.kind)
     }
@@ -295,7 +299,8 @@ impl Chart {
             full: true,
             series: (0..self.book.len()).filter_map(|s| self.book.head(s, &self.farms)).collect(),
             points: numbered.filter_map(|(s, line)| line.all(s, self.kind(s as usize))).collect(),
-            gaps: self.gaps.clone(),
+            gaps: self.gaps_behind(0, true),
+            unplaced: self.gaps_behind(0, false),
             coverage: Some(summary.coverage.clone()),
             ..self.frame(now, &summary)
         }
@@ -324,7 +329,8 @@ impl Chart {
         let frame = ChartFrame {
             series: dirty.iter().filter_map(|s| self.book.head(*s as usize, &self.farms)).collect(),
             points,
-            gaps: self.gaps.iter().skip(self.gaps_told).cloned().collect(),
+            gaps: self.gaps_behind(self.gaps_told, true),
+            unplaced: self.gaps_behind(self.gaps_told, false),
             coverage: (!covers_the_same).then(|| summary.coverage.clone()),
             ..self.frame(now, &summary)
         };

@@ -60,6 +60,11 @@ impl Line {
         self.dirty = self.dirty.split_off(&time);
     }
 
+    /// The start of its oldest bin.
+    pub fn oldest(&self) -> Option<UnixMillis> {
+        self.bins.keys().next().copied()
+    }
+
     /// The start of its newest bin.
     pub fn newest(&self) -> Option<UnixMillis> {
         self.bins.keys().next_back().copied()

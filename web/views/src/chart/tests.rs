@@ -369,10 +369,10 @@ fn series_beyond_the_limit_are_counted() {
 fn what_is_lost_on_the_way_is_a_gap() {
     let (mut chart, mut reader) = begun();
     live(&mut chart, &[gauge(1, NOW, 1.0)], NOW);
-    chart.hear(0, &from(1, Update::Broken { from: at(1), to: at(9) }), NOW + 2000);
-    reader.take(&chart.changed_frame(NOW + 2000).unwrap());
+    chart.hear(0, &from(1, Update::Broken { from: at(1), to: at(9) }), NOW + 9000);
+    reader.take(&chart.changed_frame(NOW + 9000).unwrap());
     assert_eq!(reader.gaps.len(), 1);
-    assert_eq!((reader.gaps[0].reason.as_str(), reader.gaps[0].to), ("broken", Some(NOW + 2000)));
-    assert_eq!(reader.gaps[0].from, Some(floor(NOW, WIDTH)));
-    assert!(chart.changed_frame(NOW + 2000).is_none(), "told once");
+    assert_eq!((reader.gaps[0].reason.as_str(), reader.gaps[0].to), ("broken", Some(NOW + 9000)));
+    assert_eq!(reader.gaps[0].from, Some(floor(NOW, WIDTH) + WIDTH));
+    assert!(chart.changed_frame(NOW + 9000).is_none(), "told once");
 }

@@ -16,8 +16,9 @@ struct Reader {
     farms: BTreeMap<String, Farm>,
     gone: BTreeMap<String, GoneFarm>,
     log: BTreeSet<u64>,
-    lookups: Option<Vec<MissingLookup>>,
-    rest: (Option<UnixMillis>, Totals),
+    lookups: Option<Vec<SeenLookup>>,
+    coverage: Option<Coverage>,
+    totals: Totals,
 }
 
 impl Reader {
@@ -37,8 +38,11 @@ impl Reader {
         for line in frame.log {
             assert!(self.log.insert(line.n), "line {} a second time", line.n);
         }
-        self.lookups = frame.lookups_missing.or(self.lookups.take());
-        self.rest = (frame.stale_since_ms, frame.totals);
+        self.lookups = frame.lookups.or(self.lookups.take());
+        self.totals = frame.totals;
+        if let Some(coverage) = frame.coverage {
+            self.coverage = Some(Coverage { as_of: None, ..coverage });
+        }
     }
 }
 
@@ -161,7 +165,7 @@ proptest! {
                     prop_assert_eq!(&reader, &fresh);
                     prop_assert_eq!(&alarms.alarms, &all.alarms);
                     prop_assert_eq!(&alarms.coverage, &all.coverage);
-                    let totals = fresh.rest.1;
+                    let totals = fresh.totals;
                     prop_assert_eq!(totals.farms as usize, fresh.farms.len());
                     prop_assert_eq!(totals.gone as usize, fresh.gone.len());
                 }

@@ -148,12 +148,21 @@ impl Chart {
                 None => return,
             },
         }
-        let (from, to) = match gap.reason {
-            GapReason::Retention => (Some(self.plan.from(now)), None),
+        let place = match gap.reason {
             // Told while it is looked at: it lies between what came before and now.
-            _ if live => (self.heard(farm), Some(now)),
-            _ => (None, None),
+            _ if live => Some(self.since_heard(farm, now)),
+            // Told behind all that is left of history.
+            GapReason::Retention => {
+                let from = self.plan.from(now);
+                let left = self.oldest(farm, s).unwrap_or(self.seam.min(now));
+                if left <= from.saturating_add(self.plan.width) {
+                    return;
+                }
+                Some((from, left))
+            }
+            _ => None,
         };
+        let (from, to) = place.unzip();
         let farm = self.farms.name(farm).map(ToString::to_string).unwrap_or_default();
         let reason = gap.reason.as_str().to_owned();
         self.gaps.push(GapLine { farm, s, cluster, from, to, reason, count: gap.count });
@@ -161,21 +170,32 @@ impl Chart {
 
     /// Samples of a farm were not given, and are not fetched.
     fn lost(&mut self, farm: Id, reason: &str, count: Option<u64>, now: UnixMillis) {
-        let from = self.heard(farm);
+        let (from, to) = self.since_heard(farm, now);
         let farm = self.farms.name(farm).map(ToString::to_string).unwrap_or_default();
-        let same = |gap: &GapLine| gap.farm == farm && gap.reason == reason && gap.from == from;
+        let same = |gap: &GapLine| gap.farm == farm && gap.reason == reason && gap.from == Some(from);
         if self.gaps.len() < MAX_GAPS && !self.gaps.iter().any(same) {
-            let (to, reason) = (Some(now), reason.to_owned());
+            let (from, to, reason) = (Some(from), Some(to), reason.to_owned());
             self.gaps.push(GapLine { farm, s: None, cluster: None, from, to, reason, count });
         }
     }
 
-    /// The start of the newest bin of a farm.
-    fn heard(&self, farm: Id) -> Option<UnixMillis> {
-        let of = |(s, entry): (usize, &crate::series::Entry)| {
-            self.lines.get(s).filter(|_| entry.farm == farm).and_then(Line::newest)
-        };
-        self.book.iter().filter_map(of).max()
+    /// From the end of the newest bin of a farm to now.
+    fn since_heard(&self, farm: Id, now: UnixMillis) -> (UnixMillis, UnixMillis) {
+        let newest = self.of_farm(farm).filter_map(|(_, line)| line.newest()).max();
+        let from = newest.map_or(self.plan.from(now), |newest| newest.saturating_add(self.plan.width));
+        (from, now.max(from.saturating_add(1)))
+    }
+
+    /// The start of the oldest bin of a farm, or of one of its series.
+    fn oldest(&self, farm: Id, s: Option<u32>) -> Option<UnixMillis> {
+        let lines = self.of_farm(farm).filter(|(at, _)| s.is_none_or(|s| s as usize == *at));
+        lines.filter_map(|(_, line)| line.oldest()).min()
+    }
+
+    fn of_farm(&self, farm: Id) -> impl Iterator<Item = (usize, &Line)> {
+        self.book
+            .iter()
+            .filter_map(move |(s, entry)| Some((s, self.lines.get(s).filter(|_| entry.farm == farm)?)))
     }
 }
 
