@@ -88,7 +88,7 @@ describe(
       await page.getByText(/3 series · bins of 1 s/).waitFor(PATIENCE);
       await chart.dblclick({ position: { x: 300, y: 100 } });
       await page.waitForURL((url) => !url.search.includes('to='), PATIENCE);
-      await page.getByText(/bins of 5 s/).waitFor(PATIENCE);
+      await page.getByText(/series · bins of 5 s/).waitFor(PATIENCE);
       assert.deepEqual(problems, []);
       await close();
     });
@@ -97,7 +97,7 @@ describe(
       const { page, close } = await open(running);
       await page.goto(mesh.url + GAPPY);
       const chart = page.getByRole('slider', { name: /cpu_busy/ });
-      await page.getByText(/bins of 5 s/).waitFor(PATIENCE);
+      await page.getByText(/series · bins of 5 s/).waitFor(PATIENCE);
       await chart.focus();
       for (let step = 0; step < 3; step++) await page.keyboard.press('Shift+ArrowLeft');
       await page.waitForFunction(
@@ -161,7 +161,7 @@ describe(
     it('gives away CSV and PNG, and a table for who cannot see charts', async () => {
       const { page, problems, close } = await open(running);
       await page.goto(mesh.url + GAPPY);
-      await page.getByText(/bins of 5 s/).waitFor(PATIENCE);
+      await page.getByText(/series · bins of 5 s/).waitFor(PATIENCE);
       for (const [choice, name] of [
         ['CSV, every sample', 'hedgerow.csv'],
         ['PNG', 'hedgerow.png'],
