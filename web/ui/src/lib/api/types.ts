@@ -75,6 +75,8 @@ export interface ChartPoints {
 export interface ChartGap {
   farm: string;
   s?: number | null;
+  /** The only cluster concerned, where it is one. */
+  cluster?: string | null;
   from: number;
   to: number | null;
   reason: string;
@@ -90,6 +92,8 @@ export interface ChartFrame {
   series?: SeriesHead[];
   points?: ChartPoints[];
   gaps?: ChartGap[];
+  /** Missing by number: nobody knows when that was. */
+  unplaced?: { farm: string; reason: string; cluster?: string | null; count?: number | null }[];
   coverage?: Coverage;
   loading?: boolean;
   /** Matching series beyond `max_series`. */
@@ -113,6 +117,8 @@ export interface TopFrame {
   rows: (SeriesHead & { t: number; v: number | null })[];
   matched: number;
   unit?: string | null;
+  /** Why there are no rows: several units have no order. */
+  error?: string | null;
   coverage?: Coverage;
 }
 
@@ -135,6 +141,8 @@ export interface SpreadFrame {
   min: number | null;
   max: number | null;
   mean: number | null;
+  /** Why there is nothing: several units do not mix. */
+  error?: string | null;
   coverage?: Coverage;
 }
 

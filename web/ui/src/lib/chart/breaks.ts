@@ -20,7 +20,9 @@ export function gapsOf(track: Track, gaps: readonly ChartGap[]): ChartGap[] {
   return gaps
     .filter(
       (gap) =>
-        gap.farm === track.head.farm && (gap.s === undefined || gap.s === null || gap.s === track.head.s),
+        gap.farm === track.head.farm &&
+        (gap.s === undefined || gap.s === null || gap.s === track.head.s) &&
+        (!gap.cluster || gap.cluster === track.head.cluster),
     )
     .sort((a, b) => a.from - b.from);
 }

@@ -124,6 +124,24 @@ describe('frames', () => {
     expect(store.gaps).toEqual([{ ...gap, to: NOW - 1000 }]);
   });
 
+  it('texts have no codes: they get them in the order in which they come', () => {
+    const store = new ChartStore();
+    store.apply(
+      full({
+        points: [{ s: 0, t: at(-4, -3, -2, -1), text: ['idle', 'busy', null, 'idle'], count: [1, 1, 1, 1] }],
+      }),
+    );
+    expect(store.tracks.get(0)!.last).toEqual([0, 1, NaN, 0]);
+  });
+
+  it('what a frame does not say is over: loading, and series beyond', () => {
+    const store = new ChartStore();
+    store.apply(full({ loading: true, more: 3 }));
+    expect([store.loading, store.more]).toEqual([true, 3]);
+    store.apply(frame({}));
+    expect([store.loading, store.more]).toEqual([false, 0]);
+  });
+
   it('listeners hear of each change until they leave', () => {
     const store = new ChartStore();
     let heard = 0;
@@ -178,6 +196,7 @@ describe('breaks', () => {
       [3, 4],
     ]);
     expect(cut(near, 1000, [gap(-2900, -2100, { farm: 'elm' })])).toEqual([[0, 4]]);
+    expect(cut(near, 1000, [gap(-2900, -2100, { cluster: 'net' })])).toEqual([[0, 4]]);
     expect(cut(near, 1000, [gap(-2900, -2100, { s: 5 })])).toEqual([[0, 4]]);
     expect(cut(near, 1000, [gap(-60_000, -50_000), gap(-1900, -1100), gap(-3900, -3100)])).toEqual([
       [0, 1],

@@ -19,12 +19,18 @@ export interface Track {
   text: (string | null)[];
 }
 
+/** Unplaced gaps that are kept. */
+const UNPLACED = 32;
+/** Different texts that have a place of their own on the axis; all further ones share one. */
+const CODES = 1_000;
 /** How many bins a track may keep past its window before they are dropped: dropping costs, so it is done rarely. */
 const SLACK = 32;
 
 export class ChartStore {
   readonly tracks = new Map<number, Track>();
   gaps: ChartGap[] = [];
+  /** What is missing though nobody knows when it was; the newest of them. */
+  unplaced: NonNullable<ChartFrame['unplaced']> = [];
   /** Server's clock at the last frame, Unix ms; 0: no frame has come. */
   now = 0;
   /** Width of a bin in ms. */
@@ -45,6 +51,7 @@ export class ChartStore {
   heads = 0;
   /** How long the moving window is, ms; null: it begins at a fixed time. */
   #span: number | null = null;
+  #codes = new Map<string, number>();
   #listeners = new Set<() => void>();
 
   /** A view was asked for. What is here stays to be looked at until its first frame comes. */
@@ -67,20 +74,20 @@ export class ChartStore {
     if (frame.full) {
       this.tracks.clear();
       this.gaps = [];
-      this.loading = false;
-      this.more = 0;
+      this.unplaced = [];
       this.heads++;
     }
     this.now = frame.now;
     this.bin = frame.bin ?? this.bin;
     this.to = frame.to ?? null;
     this.from = frame.from <= 0 ? frame.now + frame.from : frame.from;
-    if (frame.loading !== undefined) this.loading = frame.loading;
-    if (frame.more !== undefined) this.more = frame.more;
+    this.loading = frame.loading ?? false;
+    this.more = frame.more ?? 0;
     if (frame.coverage) this.coverage = frame.coverage;
     for (const head of frame.series ?? []) this.#head(head);
     for (const points of frame.points ?? []) this.#points(points);
     for (const gap of frame.gaps ?? []) this.#gap(gap);
+    if (frame.unplaced) this.unplaced = [...this.unplaced, ...frame.unplaced].slice(-UNPLACED);
     this.#drop();
     this.#changed();
   }
@@ -118,20 +125,36 @@ export class ChartStore {
       const t = points.t[i]!;
       const at = place(track.t, t);
       const replace = at < track.t.length && track.t[at] === t ? 1 : 0;
-      const last = number(points.last?.[i]);
+      const text = points.text?.[i] ?? null;
+      const last = points.last ? number(points.last[i]) : text === null ? NaN : this.#code(text);
       put(track.t, at, replace, t);
       put(track.mean, at, replace, points.mean ? number(points.mean[i]) : last);
       put(track.min, at, replace, points.min ? number(points.min[i]) : last);
       put(track.max, at, replace, points.max ? number(points.max[i]) : last);
       put(track.last, at, replace, last);
       put(track.count, at, replace, points.count?.[i] ?? 1);
-      put(track.text, at, replace, points.text?.[i] ?? null);
+      put(track.text, at, replace, text);
     }
+  }
+
+  /** Texts have no codes: they get them in the order in which they come. */
+  #code(text: string): number {
+    let code = this.#codes.get(text);
+    if (code === undefined) {
+      code = this.#codes.size;
+      if (code < CODES) this.#codes.set(text, code);
+    }
+    return code;
   }
 
   #gap(gap: ChartGap): void {
     const same = this.gaps.findIndex(
-      (g) => g.farm === gap.farm && g.s === gap.s && g.from === gap.from && g.reason === gap.reason,
+      (g) =>
+        g.farm === gap.farm &&
+        g.s === gap.s &&
+        g.cluster === gap.cluster &&
+        g.from === gap.from &&
+        g.reason === gap.reason,
     );
     if (same >= 0) this.gaps[same] = gap;
     else this.gaps.push(gap);
