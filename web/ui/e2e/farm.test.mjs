@@ -45,7 +45,7 @@ describe(
     it('is a heat map that says in words what it shows', async () => {
       const { page, problems, close } = await open(running);
       await page.goto(`${mesh.url}/farm/big-10k?tab=heat`);
-      const picture = page.getByRole('img', { name: /cpu_busy of 10,000 nodes: from/ });
+      const picture = page.getByRole('img', { name: /cpu_busy of 10.000 nodes: from/ });
       await picture.waitFor(PATIENCE);
       await picture.focus();
       await page.keyboard.press('ArrowRight');

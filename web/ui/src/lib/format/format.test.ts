@@ -65,6 +65,10 @@ describe('times', () => {
 
 describe('counts', () => {
   it('agree with their noun', () => {
-    expect([count(0, 'farm'), count(1, 'farm'), count(2104, 'farm')]).toEqual(['0 farms', '1 farm', '2,104 farms']);
+    expect([count(0, 'farm'), count(1, 'farm'), count(2104, 'farm')]).toEqual([
+      '0 farms',
+      '1 farm',
+      '2104 farms',
+    ]);
   });
 });

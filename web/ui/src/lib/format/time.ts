@@ -1,5 +1,7 @@
 /** Times and durations for people: in the viewer's zone, with UTC at hand. */
 
+import { grouped } from './units';
+
 const two = (n: number) => String(n).padStart(2, '0');
 
 /** `2026-11-22 14:03:07` in the viewer's zone. */
@@ -73,5 +75,5 @@ export function ago(ms: number, now: number): string {
 
 /** A number of things: `1 farm`, `2,104 farms`. */
 export function count(n: number, one: string, many = `${one}s`): string {
-  return `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
+  return `${grouped(n, 0)} ${n === 1 ? one : many}`;
 }
