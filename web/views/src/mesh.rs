@@ -166,7 +166,7 @@ pub(crate) struct MeshView {
     world: Arc<Mutex<World>>,
     source: Arc<AlarmSource>,
     told: BTreeMap<Id, Farm>,
-    told_gone: BTreeMap<Id, UnixMillis>,
+    told_gone: BTreeMap<Id, GoneFarm>,
     told_log: u64,
     told_lookups: Option<(Vec<SeenLookup>, Coverage)>,
     /// Farms that are there and did match.
@@ -324,7 +324,7 @@ impl MeshView {
         drop(world);
         let is_new = |(id, farm): &(&Id, &Farm)| self.told.get(id) != Some(farm);
         let new_farms: Vec<Farm> = farms.iter().filter(is_new).map(|(_, farm)| farm.clone()).collect();
-        let is_new = |(id, gone): &(&Id, &GoneFarm)| self.told_gone.get(id) != Some(&gone.t);
+        let is_new = |(id, gone): &(&Id, &GoneFarm)| self.told_gone.get(id) != Some(gone);
         let new_gone: Vec<GoneFarm> = gone.iter().filter(is_new).map(|(_, gone)| gone.clone()).collect();
         let is_back = |id: &&Id| !gone.contains_key(id);
         let back: Vec<String> = self.told_gone.keys().filter(is_back).map(ToString::to_string).collect();
@@ -332,7 +332,7 @@ impl MeshView {
         let other_lookups = before.as_ref().is_none_or(|(before, _)| *before != lookups);
         let covers_the_same = before.is_some_and(|(_, before)| coverage.says_the_same(&before));
         self.told = farms;
-        self.told_gone = gone.iter().map(|(id, gone)| (*id, gone.t)).collect();
+        self.told_gone = gone;
         let nothing = new_farms.is_empty() && new_gone.is_empty() && back.is_empty() && log.is_empty();
         if nothing && !other_lookups && covers_the_same {
             return None;

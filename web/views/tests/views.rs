@@ -200,9 +200,9 @@ async fn a_farm_whose_lease_runs_out_is_an_alarm_and_grey_on_the_map() {
     let (mut map, mut alarms) = (site.open(r#"{"kind":"mesh"}"#), site.open(r#"{"kind":"alarms"}"#));
     frames_until(&mut map, |frame: &MeshFrame| frame.farms.iter().any(|farm| farm.name == "cern")).await;
     site.lookup.end(&cern, Cause::Expired);
-    let frame = frames_until(&mut map, |frame: &MeshFrame| !frame.gone.is_empty()).await;
-    assert_eq!((frame.gone[0].why.as_str(), frame.totals.gone), ("expired", 1));
-    assert!(frame.log.iter().any(|line| line.what == "gone"), "{:?}", frame.log);
+    let lost = frames_until(&mut map, |frame: &MeshFrame| !frame.gone.is_empty()).await;
+    assert_eq!((lost.gone[0].why.as_str(), lost.totals.gone), ("expired", 1));
+    assert!(lost.log.iter().any(|line| line.what == "gone"), "{:?}", lost.log);
     frames_until(&mut alarms, |frame: &AlarmsFrame| {
         frame.alarms.iter().any(|alarm| alarm.name == "farm_lost" && alarm.farm == "cern")
     })
