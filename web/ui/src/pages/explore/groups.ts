@@ -1,5 +1,5 @@
 /** Which series stand on which chart. Never two units on one, and never states among numbers. */
-import { shownUnit } from '../../lib/format/units';
+import { shownUnit, unitName } from '../../lib/format/units';
 import type { Track } from '../../lib/chart/store';
 import { clean } from '../../lib/format/text';
 import { labelText, namesOf } from '../../lib/chart/names';
@@ -13,6 +13,8 @@ export interface Group {
   /** Indices of its series within the view. */
   series: Set<number>;
   unit: string;
+  /** What its axis has: the unit in words, or states, or texts. */
+  word: string;
 }
 
 /** Tracks in groups, in the order in which their first series stands. */
@@ -38,6 +40,7 @@ export function groupsOf(tracks: Iterable<Track>, layout: Layout): Group[] {
   let at = 0;
   return [...members].map(([key, group]) => {
     const { head } = group[0]!;
+    const unit = shownUnit(head.unit, head.as);
     const title =
       layout === 'each'
         ? (each?.names[at++] ?? '')
@@ -48,7 +51,8 @@ export function groupsOf(tracks: Iterable<Track>, layout: Layout): Group[] {
       key,
       title,
       series: new Set(group.map((track) => track.head.s)),
-      unit: shownUnit(head.unit, head.as),
+      unit,
+      word: head.kind === 'state' ? 'states' : head.kind === 'text' ? 'texts' : unitName(unit),
     };
   });
 }
