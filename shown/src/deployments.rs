@@ -217,6 +217,12 @@ pub struct LoggedLine<'a> {
 impl<'a> LoggedLine<'a> {
     /// A line of a farm.
     pub fn of(farm: &'a str, line: &'a LogLine) -> Self {
-        Self { farm, time: line.time, level: log_level(line.level()), text: &line.text, of_farm: line.of_farm }
+        Self {
+            farm,
+            time: line.time,
+            level: log_level(line.level()),
+            text: &line.text,
+            of_farm: line.of_farm,
+        }
     }
 }

@@ -65,7 +65,12 @@ impl<'a> Event<'a> {
 
     /// The notice in an update, if it is one. Samples, bins, series and progress are none. `series` is what a gap is about,
     /// where it is about one series and that is known; `print` says times to people.
-    pub fn of(farm: &'a str, update: &'a Update, series: Option<&'a SeriesDef>, print: &dyn Fn(UnixMillis) -> String) -> Option<Self> {
+    pub fn of(
+        farm: &'a str,
+        update: &'a Update,
+        series: Option<&'a SeriesDef>,
+        print: &dyn Fn(UnixMillis) -> String,
+    ) -> Option<Self> {
         let event = |name, text: String| Self::new(name, Some(farm), format!("{farm}: {text}"));
         match update {
             Update::Gap { gap, .. } => Some(gap_event(farm, gap, series)),

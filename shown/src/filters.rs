@@ -62,4 +62,3 @@ pub fn reading(reading: Reading) -> &'static str {
         Reading::Delta => "delta",
     }
 }
-

@@ -91,4 +91,3 @@ pub fn urls(said: &Registration) -> Vec<&str> {
 fn ids(lookups: &[Id]) -> Vec<String> {
     lookups.iter().map(ToString::to_string).collect()
 }
-

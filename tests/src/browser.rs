@@ -183,7 +183,13 @@ impl Socket {
             let mut head = [0; 2];
             self.reader.read_exact(&mut head).ok()?;
             let mut length = u64::from(head[1] & 0x7f);
-            let long = if length < 126 { 0 } else if length == 126 { 2 } else { 8 };
+            let long = if length < 126 {
+                0
+            } else if length == 126 {
+                2
+            } else {
+                8
+            };
             if long > 0 {
                 let mut bytes = [0; 8];
                 self.reader.read_exact(&mut bytes[8 - long..]).ok()?;

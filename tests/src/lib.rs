@@ -36,8 +36,8 @@ mod tutorial;
 mod witness;
 
 pub use access::{Access, USERS, User};
-pub use browser::{Answer, Browser, Socket};
 pub use binary::{binary, root};
+pub use browser::{Answer, Browser, Socket};
 pub use foreign::{Foreign, ForeignRun, python};
 pub use http::{http_get, percent_encoded};
 pub use net::{Loss, Net, Node};

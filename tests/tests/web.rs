@@ -34,25 +34,53 @@ fn a_page_elsewhere_gets_nothing_and_changes_nothing() {
     let (json_type, session) = (("content-type", "application/json"), ("x-hedgerow-session", token.as_str()));
     let refused = |method: &str, path: &str, headers: &[(&str, &str)], status: u16, code: &str| {
         let answer = browser.send(method, path, headers, b"{\"title\":\"x\",\"page\":\"mesh\",\"state\":{}}");
-        assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (status, Some(code)), "{headers:?}");
+        assert_eq!(
+            (answer.status, answer.json()["error"]["code"].as_str()),
+            (status, Some(code)),
+            "{headers:?}"
+        );
         assert!(answer.json()["error"]["message"].as_str().unwrap().len() > 20);
     };
     // A name that was made to point here.
     for path in ["/", "/api/v1/mesh", "/api/v1/openapi.json"] {
         refused("GET", path, &[("host", "evil.example")], 403, "foreign_host");
-        refused("GET", path, &[("host", &format!("evil.example:{}", sandbox.base_port()))], 403, "foreign_host");
+        refused(
+            "GET",
+            path,
+            &[("host", &format!("evil.example:{}", sandbox.base_port()))],
+            403,
+            "foreign_host",
+        );
     }
     let view = "/api/v1/views/mine";
     refused("PUT", view, &[own, json_type], 401, "no_session");
     refused("PUT", view, &[own, json_type, ("x-hedgerow-session", "00")], 403, "wrong_session");
     refused("DELETE", view, &[own], 401, "no_session");
-    refused("POST", "/api/v1/filters/components", &[own, ("content-type", "application/wasm")], 401, "no_session");
+    refused(
+        "POST",
+        "/api/v1/filters/components",
+        &[own, ("content-type", "application/wasm")],
+        401,
+        "no_session",
+    );
     // What a form, or a page without asking first, can send; and what it says of itself.
     refused("PUT", view, &[own, session, ("content-type", "text/plain")], 415, "wrong_content_type");
     refused("PUT", view, &[own, session], 415, "wrong_content_type");
-    refused("PUT", view, &[own, session, json_type, ("origin", "http://evil.example")], 403, "foreign_origin");
+    refused(
+        "PUT",
+        view,
+        &[own, session, json_type, ("origin", "http://evil.example")],
+        403,
+        "foreign_origin",
+    );
     refused("PUT", view, &[own, session, json_type, ("origin", "null")], 403, "foreign_origin");
-    refused("GET", "/api/v1/mesh", &[own, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")], 403, "foreign_origin");
+    refused(
+        "GET",
+        "/api/v1/mesh",
+        &[own, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
+        403,
+        "foreign_origin",
+    );
     assert_eq!(browser.get("/api/v1/views").ok()["views"], json!([]), "nothing was changed");
 
     for path in ["/", "/api", "/api/v1/mesh", "/none"] {
@@ -63,8 +91,17 @@ fn a_page_elsewhere_gets_nothing_and_changes_nothing() {
         assert_eq!(answer.header("access-control-allow-origin"), "", "{path}");
     }
     // A preflight is not answered with leave.
-    let asked = browser.send("OPTIONS", view, &[own, ("origin", "http://evil.example"), ("access-control-request-method", "PUT")], b"");
-    assert!(asked.status >= 400 && asked.header("access-control-allow-origin").is_empty(), "{}", asked.text());
+    let asked = browser.send(
+        "OPTIONS",
+        view,
+        &[own, ("origin", "http://evil.example"), ("access-control-request-method", "PUT")],
+        b"",
+    );
+    assert!(
+        asked.status >= 400 && asked.header("access-control-allow-origin").is_empty(),
+        "{}",
+        asked.text()
+    );
 
     let (status, _) = up.stop(Signal::TERM);
     assert!(status.success(), "{}", up.stderr());
@@ -98,7 +135,11 @@ fn what_programs_read_is_what_the_farms_have() {
     assert_eq!((&newest["farm"], &newest["parameter"]), (&json!(name), &json!("load1")));
     let csv = query(&reader, "*/hosts/*/load1 since=1h", "&format=csv");
     assert_eq!(csv.header("content-type").split(';').next(), Some("text/csv"));
-    assert!(csv.text().starts_with("farm,cluster,node,parameter,labels,unit,time,value,text\r\n"), "{}", csv.text());
+    assert!(
+        csv.text().starts_with("farm,cluster,node,parameter,labels,unit,time,value,text\r\n"),
+        "{}",
+        csv.text()
+    );
     assert!(csv.header("x-hedgerow-coverage").contains("\"complete\":true"));
     let lines = query(&reader, "*/hosts/*/load1 since=1h", "&format=ndjson&numbers=true").text();
     let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -117,10 +158,12 @@ fn what_programs_read_is_what_the_farms_have() {
 
     let clusters = reader.get(&format!("/api/v1/tree?farm={}", percent_encoded(&name))).ok();
     assert_eq!(clusters["level"], "cluster");
-    let hosts = clusters["children"].as_array().unwrap().iter().find(|child| child["name"] == "hosts").unwrap();
+    let hosts =
+        clusters["children"].as_array().unwrap().iter().find(|child| child["name"] == "hosts").unwrap();
     assert!(hosts["series"].as_u64() > Some(5) && hosts["nodes"] == 1, "{hosts}");
     assert_eq!(reader.get("/api/v1/tree").ok()["children"][0]["name"], json!(name));
-    let completed = reader.get(&format!("/api/v1/complete?text={}", percent_encoded(&format!("{name}/ho")))).ok();
+    let completed =
+        reader.get(&format!("/api/v1/complete?text={}", percent_encoded(&format!("{name}/ho")))).ok();
     assert_eq!(completed["candidates"][0]["label"], "hosts", "{completed}");
 
     for (path, status) in [
@@ -168,7 +211,17 @@ fn a_program_alone_serves_a_mesh_that_it_found_and_says_when_there_is_none() {
     let page = sandbox.path("page");
     let address = format!("127.0.0.1:{}", sandbox.port());
     let lookup = sandbox.url(1);
-    let words = ["web", "--data", page.to_str().unwrap(), "--listen", &address, "--lookup", &lookup, "--allow-host", "mesh.example"];
+    let words = [
+        "web",
+        "--data",
+        page.to_str().unwrap(),
+        "--listen",
+        &address,
+        "--lookup",
+        &lookup,
+        "--allow-host",
+        "mesh.example",
+    ];
     let mut web = sandbox.start("web", &words);
     web.prints("Ctrl-C stops", PATIENCE);
     let browser = by_link(&web);
@@ -191,7 +244,8 @@ fn a_program_alone_serves_a_mesh_that_it_found_and_says_when_there_is_none() {
 fn saved_views_are_files_that_are_edited_by_hand() {
     let sandbox = Sandbox::new();
     let (_up, browser) = up(&sandbox);
-    let view = json!({"title": "CPU", "page": "explore", "state": {"p": "*/hosts/*/cpu_busy", "from": "-1h"}});
+    let view =
+        json!({"title": "CPU", "page": "explore", "state": {"p": "*/hosts/*/cpu_busy", "from": "-1h"}});
     let kept = browser.change("PUT", "/api/v1/views/my%20cpu", &view).ok();
     assert!(kept["saved"].as_i64() > Some(0));
     let file = sandbox.path("mesh/web/views/my cpu.json");

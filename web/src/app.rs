@@ -158,8 +158,7 @@ impl App {
             return Ok(mesh.clone());
         }
         let identity = self.mesh().await?.identity().clone();
-        let options =
-            MeshOptions { token: self.token.clone(), mesh: Some(identity), ..self.options.clone() };
+        let options = MeshOptions { token: self.token.clone(), mesh: Some(identity), ..self.options.clone() };
         let mesh = Mesh::connect(options).await?;
         *kept = Some(mesh.clone());
         Ok(mesh)

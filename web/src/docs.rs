@@ -1,6 +1,8 @@
 //! The description of the API, made from the code that answers: OpenAPI 3.1, a page for people, and the reference.
 
-use crate::api::{alarms, complete, farms, filters, live, logs, mesh, query, series_list, silences, tree, views};
+use crate::api::{
+    alarms, complete, farms, filters, live, logs, mesh, query, series_list, silences, tree, views,
+};
 use crate::extract::typed;
 use axum::response::Response;
 use std::fmt::Write as _;
@@ -68,7 +70,9 @@ fn rows() -> Vec<Row> {
     for (path, item) in openapi().paths.paths {
         let PathItem { get, put, post, delete, .. } = item;
         let methods = [("GET", get), ("PUT", put), ("POST", post), ("DELETE", delete)];
-        rows.extend(methods.into_iter().filter_map(|(word, operation)| Some((word, path.clone(), operation?))));
+        rows.extend(
+            methods.into_iter().filter_map(|(word, operation)| Some((word, path.clone(), operation?))),
+        );
     }
     rows
 }
@@ -95,11 +99,15 @@ pub async fn page() -> Response {
         let _ = write!(html, "<h2>{}</h2>\n<table>", escaped(&about));
         for (method, path, operation) in rows.iter().filter(|(_, _, operation)| has_tag(operation, &tag)) {
             let mark = if operation.security.is_some() { " *" } else { "" };
-            let plain = *method == "GET" && !path.contains('{') && !path.contains("live") && !path.ends_with("query");
+            let plain =
+                *method == "GET" && !path.contains('{') && !path.contains("live") && !path.ends_with("query");
             let shown = escaped(path);
             let shown = if plain { format!("<a href=\"{shown}\">{shown}</a>") } else { shown };
             let summary = escaped(operation.summary.as_deref().unwrap_or_default());
-            let _ = write!(html, "<tr><td>{method}{mark}</td><td><code>{shown}</code></td><td>{summary}</td></tr>\n");
+            let _ = write!(
+                html,
+                "<tr><td>{method}{mark}</td><td><code>{shown}</code></td><td>{summary}</td></tr>\n"
+            );
         }
         html.push_str("</table>\n");
     }
@@ -123,7 +131,11 @@ pub fn reference() -> String {
             let about = operation.description.as_deref().unwrap_or_default().replace('\n', " ");
             let asked = parameters(operation);
             let what = [summary, &about, &asked].into_iter().filter(|part| !part.is_empty());
-            let what = what.map(|part| part.trim_end_matches('.')).collect::<Vec<_>>().join(". ").replace('|', "\\|");
+            let what = what
+                .map(|part| part.trim_end_matches('.'))
+                .collect::<Vec<_>>()
+                .join(". ")
+                .replace('|', "\\|");
             let _ = writeln!(text, "| {method}{mark} | `{path}` | {what}. |");
         }
         text.push('\n');

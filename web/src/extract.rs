@@ -5,9 +5,9 @@ use crate::security::Standing;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use axum::response::Response;
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
-use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -41,10 +41,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Sent<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let read: Result<Json<T>, JsonRejection> = Json::from_request(request, state).await;
         read.map(|Json(sent)| Self(sent)).map_err(|error| {
-            let code = if error.status() == StatusCode::PAYLOAD_TOO_LARGE { "too_much" } else { "wrong_body" };
+            let code =
+                if error.status() == StatusCode::PAYLOAD_TOO_LARGE { "too_much" } else { "wrong_body" };
             // Of the wrong shape is wrong, too: 422 says nothing more than 400 does.
-            let status =
-                Some(error.status()).filter(|status| *status != StatusCode::UNPROCESSABLE_ENTITY);
+            let status = Some(error.status()).filter(|status| *status != StatusCode::UNPROCESSABLE_ENTITY);
             ApiError::new(status.unwrap_or(StatusCode::BAD_REQUEST), code, error.body_text())
         })
     }

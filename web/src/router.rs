@@ -1,6 +1,8 @@
 //! Which path leads where. In front of everything stands the gate.
 
-use crate::api::{alarms, complete, farms, filters, live, logs, mesh, query, series_list, silences, tree, views};
+use crate::api::{
+    alarms, complete, farms, filters, live, logs, mesh, query, series_list, silences, tree, views,
+};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::security::{Standing, put_on};
@@ -86,7 +88,8 @@ async fn elsewhere(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let reads = matches!(method, Method::GET | Method::HEAD);
     let found = Some(()).filter(|()| reads).and_then(|()| page::answer(&uri, &headers));
     found.unwrap_or_else(|| {
-        ApiError::not_found(format!("there is nothing at {}: /api lists what there is", uri.path())).into_response()
+        ApiError::not_found(format!("there is nothing at {}: /api lists what there is", uri.path()))
+            .into_response()
     })
 }
 

@@ -93,14 +93,17 @@ impl SavedViews {
     /// Where it is too large, there are too many, or the folder cannot be written.
     pub fn put(&self, name: &str, view: &SavedView) -> Result<(), ApiError> {
         let path = self.checked(name)?;
-        let mut text = serde_json::to_vec_pretty(view).map_err(|error| ApiError::internal(error.to_string()))?;
+        let mut text =
+            serde_json::to_vec_pretty(view).map_err(|error| ApiError::internal(error.to_string()))?;
         text.push(b'\n');
         if text.len() > MAX_BYTES {
             let message = format!("the view has {} bytes: expected at most {MAX_BYTES}", text.len());
             return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_much", message));
         }
         if !path.exists() && self.list()?.len() >= MAX_VIEWS {
-            return Err(ApiError::too_much(format!("{MAX_VIEWS} views are saved, the most there may be: remove one")));
+            return Err(ApiError::too_much(format!(
+                "{MAX_VIEWS} views are saved, the most there may be: remove one"
+            )));
         }
         fs::create_dir_all(&self.0).map_err(|error| cannot("make", &self.0, &error))?;
         let fresh = self.0.join(format!(".{name}.new"));
@@ -189,11 +192,15 @@ mod tests {
         let views = SavedViews::new(folder.path().join("views"));
         assert_eq!(views.list().unwrap(), []);
         views.put("CPU of München", &view("CPU")).unwrap();
-        fs::write(folder.path().join("views/mine.json"), "{\"title\":\"m\",\"page\":\"mesh\",\"state\":{}}").unwrap();
+        fs::write(folder.path().join("views/mine.json"), "{\"title\":\"m\",\"page\":\"mesh\",\"state\":{}}")
+            .unwrap();
         fs::write(folder.path().join("views/broken.json"), "{\"title\":").unwrap();
         fs::write(folder.path().join("views/notes.txt"), "x").unwrap();
         let listed = views.list().unwrap();
-        assert_eq!(listed.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["CPU of München", "broken", "mine"]);
+        assert_eq!(
+            listed.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
+            ["CPU of München", "broken", "mine"]
+        );
         assert!(listed[1].view.is_none() && listed[1].error.as_ref().unwrap().contains("broken.json"));
         assert_eq!(views.get("CPU of München").unwrap(), view("CPU"));
         assert_eq!(views.get("mine").unwrap().saved, 0);
@@ -205,7 +212,8 @@ mod tests {
     fn no_name_leads_out_of_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let views = SavedViews::new(folder.path().join("views"));
-        for name in ["", "..", "../x", "a/b", ".hidden", "a\\b", "a\0b", " a", "a\u{202e}b", &"x".repeat(65)] {
+        for name in ["", "..", "../x", "a/b", ".hidden", "a\\b", "a\0b", " a", "a\u{202e}b", &"x".repeat(65)]
+        {
             assert!(views.put(name, &view("x")).is_err(), "{name:?}");
         }
         assert!(!folder.path().join("x.json").exists());

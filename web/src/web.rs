@@ -86,8 +86,19 @@ impl Web {
     /// # Errors
     /// Where the port cannot be used, or a name is none.
     pub fn start(options: WebOptions<'_>) -> Result<Self, WebError> {
-        let WebOptions { listener, folder, mesh, token, session, allow_hosts, allow_origins, compiler, author, user, drain } =
-            options;
+        let WebOptions {
+            listener,
+            folder,
+            mesh,
+            token,
+            session,
+            allow_hosts,
+            allow_origins,
+            compiler,
+            author,
+            user,
+            drain,
+        } = options;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let listener = tokio::net::TcpListener::from_std(listener)?;

@@ -68,7 +68,9 @@ fn says(stamp: &Path, text: &str) -> bool {
 
 fn write(stamp: &Path, text: &str) -> Outcome {
     let folder = stamp.parent().map_or(Ok(()), fs::create_dir_all);
-    folder.and_then(|()| fs::write(stamp, text)).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
+    folder
+        .and_then(|()| fs::write(stamp, text))
+        .map_err(|error| format!("cannot write {}: {error}", stamp.display()))
 }
 
 /// All sources, in a fixed order.

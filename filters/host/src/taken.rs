@@ -29,6 +29,11 @@ pub enum NotTaken {
 }
 
 impl NotTaken {
+    /// Whether it is a filter, and complains of its parameters.
+    pub fn is_of_parameters(&self) -> bool {
+        matches!(self, Self::Describe { fault: Fault::Refused(_), .. })
+    }
+
     /// Whether it may be this machine that is to blame, and not the filter.
     pub fn is_of_this_machine(&self) -> bool {
         match self {

@@ -13,7 +13,7 @@ use hedgerow_client::alarms::{self, FarmAlarms, MeshAlarms};
 use hedgerow_client::mesh::{FARM_PATIENCE, Mesh};
 use hedgerow_model::Glob;
 use hedgerow_model::predicate::PathPattern;
-use hedgerow_proto::convert::predicate::{pattern_to_wire};
+use hedgerow_proto::convert::predicate::pattern_to_wire;
 use hedgerow_proto::filter::Silence;
 use hedgerow_shown::alarms::{SilenceLine, path_of};
 

@@ -185,7 +185,9 @@ impl Teller {
             Heard::Gap(gap) => {
                 account.gaps += 1;
                 let update = Update::Gap { gap, late: false };
-                let Some(event) = Event::of(farm, &update, None, &|at| self.zone.print(at)) else { return Ok(()) };
+                let Some(event) = Event::of(farm, &update, None, &|at| self.zone.print(at)) else {
+                    return Ok(());
+                };
                 if self.events {
                     return self.out.line(event.json()?);
                 }

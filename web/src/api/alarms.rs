@@ -190,8 +190,13 @@ fn told(farm: &str, alarm: &Alarm) -> Result<Response, ApiError> {
 
 /// An id as it is sent to the farm.
 fn bytes(id: &str) -> Result<Vec<u8>, ApiError> {
-    let wrong = || ApiError::wrong(format!("`{id}` is no id of an alarm: expected hex digits, as the list has them"));
-    if id.is_empty() || id.len() > 64 || !id.len().is_multiple_of(2) || !id.bytes().all(|c| c.is_ascii_hexdigit()) {
+    let wrong =
+        || ApiError::wrong(format!("`{id}` is no id of an alarm: expected hex digits, as the list has them"));
+    if id.is_empty()
+        || id.len() > 64
+        || !id.len().is_multiple_of(2)
+        || !id.bytes().all(|c| c.is_ascii_hexdigit())
+    {
         return Err(wrong());
     }
     let byte = |at: usize| id.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());

@@ -75,11 +75,15 @@ pub async fn complete(
     Asked(CompleteAsked { text }): Asked<CompleteAsked>,
 ) -> Result<Response, ApiError> {
     if text.len() > MAX_TEXT {
-        return Err(ApiError::wrong(format!("text is {} bytes long: expected at most {MAX_TEXT}", text.len())));
+        return Err(ApiError::wrong(format!(
+            "text is {} bytes long: expected at most {MAX_TEXT}",
+            text.len()
+        )));
     }
-    let problem = Predicate::parse(&text)
-        .err()
-        .map(|error| Problem { at: error.at, message: format!("{}, expected {}", error.what, error.expected) });
+    let problem = Predicate::parse(&text).err().map(|error| Problem {
+        at: error.at,
+        message: format!("{}, expected {}", error.what, error.expected),
+    });
     let candidates = match typed(&text) {
         Typed::Words { before, word } => words(before, word),
         Typed::Name { before, pattern, level, begun } => {
@@ -115,7 +119,8 @@ fn typed(text: &str) -> Typed<'_> {
     let (before, word) = text.split_at_checked(begin).unwrap_or((text, ""));
     let patterns = before.trim_end();
     let behind = !patterns.is_empty();
-    let in_window = patterns.split_whitespace().any(|word| word == "where" || word == "last" || word.contains('='));
+    let in_window =
+        patterns.split_whitespace().any(|word| word == "where" || word == "last" || word.contains('='));
     if behind && (in_window || word.is_empty() || WORDS.iter().any(|(name, _)| name.starts_with(word))) {
         let after_where = patterns.split_whitespace().next_back() == Some("where");
         return if after_where { Typed::Elsewhere } else { Typed::Words { before, word } };
@@ -127,9 +132,12 @@ fn typed(text: &str) -> Typed<'_> {
     let above = above.strip_suffix('/').unwrap_or(above);
     let pattern = if above.is_empty() { Ok(PathPattern::any()) } else { PathPattern::parse(above) };
     match (pattern, level) {
-        (Ok(pattern), Some(level)) if !begun.contains('[') => {
-            Typed::Name { before: text.get(..text.len() - begun.len()).unwrap_or_default(), pattern: Box::new(pattern), level, begun }
-        }
+        (Ok(pattern), Some(level)) if !begun.contains('[') => Typed::Name {
+            before: text.get(..text.len() - begun.len()).unwrap_or_default(),
+            pattern: Box::new(pattern),
+            level,
+            begun,
+        },
         _ => Typed::Elsewhere,
     }
 }
@@ -185,7 +193,8 @@ fn candidates(
 
 /// A name as it is typed in a pattern.
 fn escaped(name: &str, level: Level) -> String {
-    let special = |c: char| "\\*?{},[]=".contains(c) || c.is_whitespace() || (c == '/' && level != Level::Parameter);
+    let special =
+        |c: char| "\\*?{},[]=".contains(c) || c.is_whitespace() || (c == '/' && level != Level::Parameter);
     name.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 

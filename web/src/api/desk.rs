@@ -20,6 +20,8 @@ const MAX_UPLOADS: usize = 16;
 const MAX_UPLOAD_BYTES: usize = 64 * 1024 * 1024;
 /// Compiled ones that are kept, so that a form can ask again quickly.
 const MAX_PROGRAMS: usize = 4;
+/// The code of a complaint of a filter about its parameters.
+pub const REFUSED_PARAMETERS: &str = "refused_parameters";
 /// Instances at once: one asks, others wait.
 const INSTANCES: u32 = 4;
 
@@ -62,7 +64,8 @@ impl Desk {
         let mut uploads = self.0.uploads.lock().unwrap_or_else(PoisonError::into_inner);
         uploads.retain(|(of, _)| *of != digest);
         uploads.push_back((digest.clone(), bytes));
-        let held = |uploads: &VecDeque<(String, Bytes)>| uploads.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        let held =
+            |uploads: &VecDeque<(String, Bytes)>| uploads.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
         while uploads.len() > MAX_UPLOADS || (uploads.len() > 1 && held(&uploads) > MAX_UPLOAD_BYTES) {
             uploads.pop_front();
         }
@@ -112,7 +115,8 @@ impl Desk {
                 Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_now", error.to_string()))
             }
             Ok(Err(error)) => {
-                Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "refused_filter", error.to_string()))
+                let code = if error.is_of_parameters() { REFUSED_PARAMETERS } else { "refused_filter" };
+                Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string()))
             }
             Err(error) => Err(ApiError::internal(error.to_string())),
         }

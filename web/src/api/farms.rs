@@ -33,10 +33,7 @@ pub struct FarmAnswer<'a> {
         (status = 409, description = "There are several", body = ErrorBody),
         (status = 504, description = "It does not answer", body = ErrorBody),
 ))]
-pub async fn farm(
-    State(app): State<Arc<App>>,
-    Named(name): Named<String>,
-) -> Result<Response, ApiError> {
+pub async fn farm(State(app): State<Arc<App>>, Named(name): Named<String>) -> Result<Response, ApiError> {
     let mesh = app.mesh().await?;
     let status = mesh.farm_status(&name).await?;
     let farm = mesh.farm(&name).await?;

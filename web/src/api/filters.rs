@@ -1,6 +1,7 @@
 //! Filters: what is deployed and how it fares, what may be deployed, and, with the session, deploying.
 
 use super::CoverageLine;
+use super::desk::REFUSED_PARAMETERS;
 use super::mesh::template;
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
@@ -92,7 +93,9 @@ pub struct UploadAnswer<'a> {
 ))]
 pub async fn upload(State(app): State<Arc<App>>, _: Changer, sent: Bytes) -> Result<Response, ApiError> {
     if !sent.starts_with(MAGIC) {
-        return Err(ApiError::wrong("it is no WASM: expected a component, or a module for wasm32-unknown-unknown"));
+        return Err(ApiError::wrong(
+            "it is no WASM: expected a component, or a module for wasm32-unknown-unknown",
+        ));
     }
     let _place = app.changers.acquire().await.map_err(|_| ApiError::internal("closing"))?;
     let mesh = app.mesh().await?;
@@ -101,7 +104,7 @@ pub async fn upload(State(app): State<Arc<App>>, _: Changer, sent: Bytes) -> Res
     let (said, problem) = match app.desk.describe(component, String::new()).await {
         Ok(said) => (Some(said), None),
         // A filter all the same, which wants to be told something: it complains of the parameters.
-        Err(error) if error.message().contains("parameter") => (None, Some(error.message().to_owned())),
+        Err(error) if error.code() == REFUSED_PARAMETERS => (None, Some(error.message().to_owned())),
         Err(error) => return Err(error),
     };
     let description = said.as_ref().map(|said| DescriptionLine::of(said, sent.len()));
@@ -271,7 +274,8 @@ fn granted(said: &Description, grants: &BTreeSet<Capability>) -> Result<(), ApiE
     if lacking.is_empty() {
         return Ok(());
     }
-    let text = format!("{} asks for more than it is granted: add {} to grants", said.name, lacking.join(", "));
+    let text =
+        format!("{} asks for more than it is granted: add {} to grants", said.name, lacking.join(", "));
     Err(ApiError::conflict(text))
 }
 
@@ -316,7 +320,8 @@ pub async fn remove(
     let author = mesh.author(app.author.identity()?);
     let owner = author.owner();
     if !deployed.deployments.iter().any(|one| one.document.owner == owner) {
-        let text = format!("{name} is another owner's: only they can remove it; this server deploys as {owner}");
+        let text =
+            format!("{name} is another owner's: only they can remove it; this server deploys as {owner}");
         return Err(ApiError::conflict(text));
     }
     json(&DeployedAnswer::of(&mesh.remove_deployment(&author, &name, now).await?))

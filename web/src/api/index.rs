@@ -81,7 +81,12 @@ impl Index {
     ///
     /// # Errors
     /// None that is remembered: who did not answer stands in the coverage.
-    pub async fn names(&self, mesh: &Mesh, pattern: &PathPattern, level: Level) -> Result<Arc<Names>, ApiError> {
+    pub async fn names(
+        &self,
+        mesh: &Mesh,
+        pattern: &PathPattern,
+        level: Level,
+    ) -> Result<Arc<Names>, ApiError> {
         let cell = self.cell(format!("{} {pattern}", level.as_str()));
         let names = cell.get_or_init(|| async {
             let list = mesh.list_series(std::slice::from_ref(pattern)).await;

@@ -50,10 +50,7 @@ pub struct LiveAsked {
     (status = 400, description = "The predicate cannot be read", body = ErrorBody),
     (status = 429, description = "Too many streams are open", body = ErrorBody),
 ))]
-pub async fn live(
-    State(app): State<Arc<App>>,
-    Asked(asked): Asked<LiveAsked>,
-) -> Result<Response, ApiError> {
+pub async fn live(State(app): State<Arc<App>>, Asked(asked): Asked<LiveAsked>) -> Result<Response, ApiError> {
     let predicate = predicate(&asked.predicate)?;
     let mesh = app.mesh().await?;
     let place = Arc::clone(&app.live).try_acquire_owned().map_err(|_| {

@@ -101,7 +101,9 @@ async fn lines(farm: &Farm, name: &str, last: u32) -> Result<(Vec<LogLine>, u64)
     let reading = async {
         let mut stream = filters::logs(farm, name, last, false).await?;
         let (mut lines, mut dropped) = (Vec::new(), 0);
-        while let Some(told) = stream.message().await.map_err(|status| ApiError::conflict(status.message()))? {
+        while let Some(told) =
+            stream.message().await.map_err(|status| ApiError::conflict(status.message()))?
+        {
             lines.extend(told.lines);
             dropped += told.dropped;
         }

@@ -109,8 +109,7 @@ pub async fn farms(
 /// # Errors
 /// What is wrong with it, and what was expected.
 pub fn template(text: &str) -> Result<Template, ApiError> {
-    let template =
-        Template::parse(text).map_err(|error| ApiError::wrong(format!("template: {error}")))?;
+    let template = Template::parse(text).map_err(|error| ApiError::wrong(format!("template: {error}")))?;
     template.compile().map_err(|fault| ApiError::wrong(format!("template: {fault}")))?;
     Ok(template)
 }

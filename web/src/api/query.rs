@@ -136,9 +136,7 @@ fn begun(word: Word, predicate: &Predicate, numbers: bool) -> Result<Box<dyn For
         Word::Json => Box::new(lines::Json::new(numbers)),
         Word::Ndjson => Box::new(lines::Lines::new(numbers)),
         Word::Csv => Box::new(csv::Csv::new(predicate, numbers)),
-        Word::Arrow => {
-            Box::new(arrow::Arrow::new(predicate, numbers).map_err(|error| cannot_write(&error))?)
-        }
+        Word::Arrow => Box::new(arrow::Arrow::new(predicate, numbers).map_err(|error| cannot_write(&error))?),
     })
 }
 

@@ -88,7 +88,10 @@ pub async fn series(
 /// What is wrong with them, and what was expected.
 pub fn patterns(text: &str) -> Result<Vec<PathPattern>, ApiError> {
     let predicate = predicate(text)?;
-    if predicate.constraint.is_some() || predicate.window != Window::default() || predicate.reading != Reading::Raw {
+    if predicate.constraint.is_some()
+        || predicate.window != Window::default()
+        || predicate.reading != Reading::Raw
+    {
         return Err(ApiError::wrong("predicate: patterns only are taken here, no `where` and no window"));
     }
     Ok(predicate.patterns)

@@ -123,8 +123,7 @@ pub async fn end(
     let mesh = app.mesh_to_change().await?;
     let told = mesh.alarms(&Template::default(), false, "").await;
     let found = told.farms.iter().filter(|at| is_called(at, Some(&farm)));
-    let mut found =
-        found.filter_map(|at| Some((at, at.silences.iter().find(|silence| silence.id == id)?)));
+    let mut found = found.filter_map(|at| Some((at, at.silences.iter().find(|silence| silence.id == id)?)));
     let (at, silence) = found
         .next()
         .ok_or_else(|| ApiError::not_found(format!("farm {farm} has no silence {id}, or does not answer")))?;
@@ -133,7 +132,9 @@ pub async fn end(
 
 fn is_called(at: &FarmAlarms, name: Option<&str>) -> bool {
     let registration = &at.service.registration;
-    name.is_none_or(|name| *at.farm == *name || registration.name == name || registration.id.to_string() == name)
+    name.is_none_or(|name| {
+        *at.farm == *name || registration.name == name || registration.id.to_string() == name
+    })
 }
 
 async fn at_each<'a>(

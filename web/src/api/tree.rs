@@ -65,10 +65,7 @@ struct Child<'a> {
     (status = 200, description = "What is below", body = TreeAnswer),
     (status = 400, description = "The place has a hole", body = ErrorBody),
 ))]
-pub async fn tree(
-    State(app): State<Arc<App>>,
-    Asked(asked): Asked<TreeAsked>,
-) -> Result<Response, ApiError> {
+pub async fn tree(State(app): State<Arc<App>>, Asked(asked): Asked<TreeAsked>) -> Result<Response, ApiError> {
     let mesh = app.mesh().await?;
     let mut pattern = PathPattern::any();
     let level = match (&asked.farm, &asked.cluster, &asked.node) {
@@ -77,7 +74,9 @@ pub async fn tree(
         (Some(_), Some(_), None) => Level::Node,
         (Some(_), Some(_), Some(_)) => Level::Parameter,
         _ => {
-            return Err(ApiError::wrong("a cluster is of a farm, a node of a cluster: expected farm, cluster and node"));
+            return Err(ApiError::wrong(
+                "a cluster is of a farm, a node of a cluster: expected farm, cluster and node",
+            ));
         }
     };
     for (part, name) in [

@@ -44,6 +44,9 @@ fn the_reference_is_what_the_code_says() {
     if std::env::var_os("HEDGEROW_WRITE_REFERENCE").is_some() {
         std::fs::write(&path, &expected).unwrap();
     } else {
-        assert!(page == expected, "docs/reference/web-api.md is not what the code says: run with HEDGEROW_WRITE_REFERENCE=1");
+        assert!(
+            page == expected,
+            "docs/reference/web-api.md is not what the code says: run with HEDGEROW_WRITE_REFERENCE=1"
+        );
     }
 }

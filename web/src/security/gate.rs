@@ -130,7 +130,9 @@ impl Gate {
         let authority: Option<Authority> = text.parse().ok();
         let in_line = request.uri.authority().is_none_or(|line| Some(line) == authority.as_ref());
         authority
-            .filter(|authority| in_line && !text.contains('@') && self.hosts.iter().any(|own| own.is(authority)))
+            .filter(|authority| {
+                in_line && !text.contains('@') && self.hosts.iter().any(|own| own.is(authority))
+            })
             .ok_or(Refusal::Host(text))
     }
 
@@ -186,11 +188,15 @@ impl From<Refusal> for ApiError {
                 (StatusCode::UNAUTHORIZED, "no_session", text)
             }
             Refusal::WrongSession => {
-                let text = format!("the session's token is not that of this run, which is new at each start: {HOW_TO_BE}");
+                let text = format!(
+                    "the session's token is not that of this run, which is new at each start: {HOW_TO_BE}"
+                );
                 (StatusCode::FORBIDDEN, "wrong_session", text)
             }
             Refusal::Body(found) => {
-                let text = format!("a body of {found} is not taken: expected Content-Type application/json or application/wasm");
+                let text = format!(
+                    "a body of {found} is not taken: expected Content-Type application/json or application/wasm"
+                );
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong_content_type", text)
             }
         };

@@ -26,7 +26,15 @@ fn of_host(gate: &Gate, host: &str) -> bool {
 #[test]
 fn a_name_that_was_made_to_point_here_is_refused() {
     let (gate, _) = gate(&["mesh.example", "other.example:8443"], &[]);
-    for own in [OWN, "localhost:7400", "LOCALHOST:7400", "[::1]:7400", "mesh.example", "mesh.example:9", "other.example:8443"] {
+    for own in [
+        OWN,
+        "localhost:7400",
+        "LOCALHOST:7400",
+        "[::1]:7400",
+        "mesh.example",
+        "mesh.example:9",
+        "other.example:8443",
+    ] {
         assert!(of_host(&gate, own), "{own}");
     }
     for foreign in [
@@ -77,11 +85,20 @@ fn a_foreign_page_can_neither_change_nor_listen() {
     assert_eq!(post(&[json, ("origin", "http://127.0.0.1:7400")]), Ok(Standing::Changer));
     for origin in ["http://evil.example", "null", "http://127.0.0.1:7401", "http://grafana.example:3000"] {
         assert_eq!(post(&[json, ("origin", origin)]), Err(Refusal::Origin(origin.to_owned())));
-        let socket = parts("GET", "/api/v1/live/views", &[("host", OWN), ("origin", origin), ("upgrade", "websocket")]);
+        let socket = parts(
+            "GET",
+            "/api/v1/live/views",
+            &[("host", OWN), ("origin", origin), ("upgrade", "websocket")],
+        );
         assert_eq!(gate.admit(&socket), Err(Refusal::Origin(origin.to_owned())));
     }
     // What a form or `no-cors` can send.
-    for simple in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx"] {
+    for simple in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonx",
+    ] {
         assert!(matches!(post(&[("content-type", simple)]), Err(Refusal::Body(_))), "{simple}");
     }
     assert!(matches!(post(&[]), Err(Refusal::Body(_))));
@@ -90,7 +107,9 @@ fn a_foreign_page_can_neither_change_nor_listen() {
 #[test]
 fn a_page_elsewhere_cannot_make_work_here_but_a_link_may_lead_here() {
     let (gate, _) = gate(&[], &["http://grafana.example:3000"]);
-    let get = |more: &[(&str, &str)]| gate.admit(&parts("GET", "/api/v1/query", &[&[("host", OWN)], more].concat()));
+    let get = |more: &[(&str, &str)]| {
+        gate.admit(&parts("GET", "/api/v1/query", &[&[("host", OWN)], more].concat()))
+    };
     let elsewhere = ("sec-fetch-site", "cross-site");
     assert!(matches!(get(&[elsewhere, ("sec-fetch-mode", "no-cors")]), Err(Refusal::Origin(_))));
     assert_eq!(get(&[elsewhere, ("sec-fetch-mode", "navigate")]), Ok(Standing::Reader));
