@@ -15,6 +15,7 @@ pub mod query;
 mod series;
 pub mod series_list;
 pub mod silences;
+pub mod sockets;
 pub mod tree;
 pub mod views;
 

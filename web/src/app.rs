@@ -8,6 +8,7 @@ use crate::web::Author;
 use hedgerow_client::mesh::{Mesh, MeshOptions};
 use hedgerow_client::token::UserToken;
 use hedgerow_service::drain::Drain;
+use hedgerow_views::{Views, ViewsOptions};
 use http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub struct Connected {
     /// The mesh, to be read.
     pub mesh: Mesh,
+    /// The views of it.
+    pub views: Views,
 }
 
 /// Whether the mesh is found.
@@ -171,7 +174,8 @@ async fn find(options: MeshOptions, found: watch::Sender<Finding>, drain: Drain)
         loop {
             match Mesh::connect(options.clone()).await {
                 Ok(mesh) => {
-                    found.send_replace(Finding::Found(Arc::new(Connected { mesh })));
+                    let views = Views::new(mesh.clone(), ViewsOptions::default());
+                    found.send_replace(Finding::Found(Arc::new(Connected { mesh, views })));
                     break;
                 }
                 Err(error) => found.send_replace(Finding::Looking(error.to_string())),

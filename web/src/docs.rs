@@ -1,7 +1,7 @@
 //! The description of the API, made from the code that answers: OpenAPI 3.1, a page for people, and the reference.
 
 use crate::api::{
-    alarms, complete, farms, filters, live, logs, mesh, query, series_list, silences, tree, views,
+    alarms, complete, farms, filters, live, logs, mesh, query, series_list, silences, sockets, tree, views,
 };
 use crate::extract::typed;
 use axum::response::Response;
@@ -22,7 +22,7 @@ use utoipa::{Modify, OpenApi};
     ),
     paths(
         mesh::mesh, mesh::farms, farms::farm,
-        series_list::series, tree::tree, complete::complete, query::query, live::live,
+        series_list::series, tree::tree, complete::complete, query::query, live::live, sockets::views,
         alarms::alarms, alarms::alarm, alarms::acknowledge, alarms::unacknowledge, alarms::close,
         silences::silence, silences::end,
         filters::filters, filters::upload, filters::describe, filters::deploy, filters::remove, filters::retry, logs::logs,

@@ -1,7 +1,7 @@
 //! Which path leads where. In front of everything stands the gate.
 
 use crate::api::{
-    alarms, complete, farms, filters, live, logs, mesh, query, series_list, silences, tree, views,
+    alarms, complete, farms, filters, live, logs, mesh, query, series_list, silences, sockets, tree, views,
 };
 use crate::app::App;
 use crate::error::ApiError;
@@ -34,6 +34,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/complete", get(complete::complete))
         .route("/query", get(query::query))
         .route("/live", get(live::live))
+        .route("/live/views", get(sockets::views))
         .route("/alarms", get(alarms::alarms))
         .route("/alarms/{farm}/{id}", get(alarms::alarm))
         .route("/alarms/{farm}/{id}/acknowledge", post(alarms::acknowledge))
