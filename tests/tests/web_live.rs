@@ -32,7 +32,10 @@ fn views_are_opened_told_and_closed_over_one_socket() {
             values |= told["frame"]["values"]["v"].as_array().is_some_and(|values| !values.is_empty());
         }
     }
-    assert!(errors.iter().any(|told| told["view"] == 3 && told["error"].as_str().unwrap().contains("pie")), "{errors:?}");
+    assert!(
+        errors.iter().any(|told| told["view"] == 3 && told["error"].as_str().unwrap().contains("pie")),
+        "{errors:?}"
+    );
     assert!(errors.iter().any(|told| told["view"] == 1), "a number that is taken: {errors:?}");
     assert!(errors.iter().any(|told| told["view"].is_null()), "{errors:?}");
 
@@ -47,5 +50,8 @@ fn views_are_opened_told_and_closed_over_one_socket() {
     };
     assert_eq!(first["frame"]["full"], true, "{first}");
     drop(up);
-    assert!(std::iter::from_fn(|| socket.hear()).take(1_000).count() < 1_000, "it was closed with the server");
+    assert!(
+        std::iter::from_fn(|| socket.hear()).take(1_000).count() < 1_000,
+        "it was closed with the server"
+    );
 }

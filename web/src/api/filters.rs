@@ -8,6 +8,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Changer, Named, Sent, json};
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
 use hedgerow_client::documents::Published;
 use hedgerow_client::filters::{self, Absent, Deploy, Deployed};
@@ -91,7 +92,12 @@ pub struct UploadAnswer<'a> {
         (status = 413, description = "It is too large", body = ErrorBody),
         (status = 422, description = "It is no filter: why not", body = ErrorBody),
 ))]
-pub async fn upload(State(app): State<Arc<App>>, _: Changer, sent: Bytes) -> Result<Response, ApiError> {
+pub async fn upload(
+    State(app): State<Arc<App>>,
+    _: Changer,
+    sent: Result<Bytes, BytesRejection>,
+) -> Result<Response, ApiError> {
+    let sent = sent.map_err(|error| ApiError::new(error.status(), "too_much", error.body_text()))?;
     if !sent.starts_with(MAGIC) {
         return Err(ApiError::wrong(
             "it is no WASM: expected a component, or a module for wasm32-unknown-unknown",

@@ -54,7 +54,11 @@ pub async fn views(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST, "no_websocket", format!("a WebSocket is expected here: {error}"))
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "no_websocket",
+            format!("a WebSocket is expected here: {error}"),
+        )
     })?;
     let connected = app.connected().await?;
     let place = Arc::clone(&app.sockets).try_acquire_owned().map_err(|_| {
@@ -123,10 +127,16 @@ impl Open<'_> {
         match serde_json::from_str(text) {
             Ok(Said::Open { open, view }) => {
                 if self.ends.contains_key(&open) {
-                    return Some(refusal(Some(open), "a view of this number is open: close it first, or take another number"));
+                    return Some(refusal(
+                        Some(open),
+                        "a view of this number is open: close it first, or take another number",
+                    ));
                 }
                 if self.ends.len() >= MAX_VIEWS {
-                    return Some(refusal(Some(open), &format!("{MAX_VIEWS} views are open here, the most there may be")));
+                    return Some(refusal(
+                        Some(open),
+                        &format!("{MAX_VIEWS} views are open here, the most there may be"),
+                    ));
                 }
                 let look = ViewSpec::from_json(view).and_then(|spec| self.connected.views.open(spec));
                 match look {
