@@ -41,11 +41,12 @@ export function latest(spec: () => { predicate: string; limit?: number } | null)
             values[s] = news.v[at] ?? null;
             times[s] = news.t[at] ?? 0;
           }
+        for (const s of frame.removed ?? []) values[s] = null;
         if (frame.full || frame.series) state.series = series;
         state.values = values;
         state.times = times;
         if (frame.coverage) state.coverage = frame.coverage;
-        if (frame.more !== undefined) state.more = frame.more;
+        if (frame.full || frame.more !== undefined) state.more = frame.more ?? 0;
         state.loaded = true;
         state.error = null;
       },

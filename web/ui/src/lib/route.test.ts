@@ -8,10 +8,20 @@ describe('addresses', () => {
   });
   it('carry any name of a farm', () => {
     for (const farm of ['cern-1', 'a/b', 'a b?c#d', '<img src=x>', 'evil\u202ename', 'ферма', '..', '100%'])
-      expect(parse(new URL(address('farm', { farm }), 'http://x').pathname, '').farm).toBe(farm === '..' ? undefined : farm);
+      expect(parse(new URL(address('farm', { farm }), 'http://x').pathname, '').farm).toBe(
+        farm === '..' ? undefined : farm,
+      );
   });
   it('that lead nowhere say so', () => {
-    for (const path of ['/nothing', '/mesh', '/farm', '/farm/a/b', '/alarms/x', '/farm/%E0%A4%A', `/farm/${'x'.repeat(400)}`])
+    for (const path of [
+      '/nothing',
+      '/mesh',
+      '/farm',
+      '/farm/a/b',
+      '/alarms/x',
+      '/farm/%E0%A4%A',
+      `/farm/${'x'.repeat(400)}`,
+    ])
       expect(parse(path, '').page).toBe('unknown');
   });
   it('hold the state, and leave out what says nothing', () => {

@@ -107,6 +107,8 @@ export interface LatestFrame {
   now: number;
   series?: SeriesHead[];
   values?: { s: number[]; t: number[]; v: Value[] };
+  /** Series whose value does not satisfy the constraint any more. */
+  removed?: number[];
   coverage?: Coverage;
   more?: number;
 }

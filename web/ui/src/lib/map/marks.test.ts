@@ -16,11 +16,15 @@ describe('marks', () => {
     expect(joined([at('a', -1, -1), at('b', 1, 1)], 15)).toHaveLength(1);
   });
   it('lose nobody, and are the same for the same farms in any order', () => {
-    const farms = Array.from({ length: 400 }, (_, n) => at(`f${n}`, (n * 37) % 301, (n * 53) % 211, n % 7 === 0 ? 'warning' : 'ok'));
+    const farms = Array.from({ length: 400 }, (_, n) =>
+      at(`f${n}`, (n * 37) % 301, (n * 53) % 211, n % 7 === 0 ? 'warning' : 'ok'),
+    );
     const marks = joined(farms, 15);
     expect(marks.reduce((sum, mark) => sum + mark.members.length, 0)).toBe(400);
     expect(joined([...farms].reverse(), 15)).toEqual(marks);
-    for (const one of marks) for (const other of marks) if (one !== other) expect(Math.hypot(one.x - other.x, one.y - other.y)).toBeGreaterThanOrEqual(15);
+    for (const one of marks)
+      for (const other of marks)
+        if (one !== other) expect(Math.hypot(one.x - other.x, one.y - other.y)).toBeGreaterThanOrEqual(15);
   });
   it('are walked by arrows: rather straight on than aside', () => {
     const [middle, right, aside] = [at('m', 0, 0), at('r', 100, 5), at('s', 40, 60)];

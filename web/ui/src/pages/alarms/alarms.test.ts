@@ -2,7 +2,20 @@ import { describe, expect, it } from 'vitest';
 import type { Alarm } from '../../lib/api/types';
 import { apply, fits, linked, order } from './alarms';
 
-const alarm = (key: string, more: Partial<Alarm> = {}): Alarm => ({ key, farm: 'f', id: key, deployment: 'd', level: 'warning', text: 't', paths: [], since: 1, changed: 1, confirmed: 1, version: 1, ...more });
+const alarm = (key: string, more: Partial<Alarm> = {}): Alarm => ({
+  key,
+  farm: 'f',
+  id: key,
+  deployment: 'd',
+  level: 'warning',
+  text: 't',
+  paths: [],
+  since: 1,
+  changed: 1,
+  confirmed: 1,
+  version: 1,
+  ...more,
+});
 const by = { words: [], level: null, farm: '', deployment: '', fresh: false };
 
 describe('a view of alarms', () => {
@@ -19,11 +32,19 @@ describe('a view of alarms', () => {
   });
   it('has the worst first, of those what nobody has taken on', () => {
     const acknowledged = { by: 'ann', comment: '' };
-    const list = [alarm('ok', { cleared: 5 }), alarm('old'), alarm('new', { since: 9 }), alarm('had', { acknowledged, since: 99 }), alarm('bad', { level: 'critical' })];
+    const list = [
+      alarm('ok', { cleared: 5 }),
+      alarm('old'),
+      alarm('new', { since: 9 }),
+      alarm('had', { acknowledged, since: 99 }),
+      alarm('bad', { level: 'critical' }),
+    ];
     expect(list.sort(order).map((one) => one.key)).toEqual(['bad', 'new', 'old', 'had', 'ok']);
   });
   it('is narrowed', () => {
-    expect(fits(alarm('a', { text: 'disk full', farm: 'oak' }), { ...by, words: ['disk', 'oak'] })).toBe(true);
+    expect(fits(alarm('a', { text: 'disk full', farm: 'oak' }), { ...by, words: ['disk', 'oak'] })).toBe(
+      true,
+    );
     expect(fits(alarm('a'), { ...by, level: 'critical' })).toBe(false);
     expect(fits(alarm('a', { silenced: 1 }), { ...by, fresh: true })).toBe(false);
   });

@@ -10,7 +10,10 @@ describe('the tree of a farm', () => {
   const tree = loaded([
     [[], ['hosts', 'net']],
     [['hosts'], ['n10', 'n2']],
-    [['hosts', 'n2'], ['cpu', 'in[a/b]']],
+    [
+      ['hosts', 'n2'],
+      ['cpu', 'in[a/b]'],
+    ],
   ]);
   const open = new Set([keyOf(['hosts']), keyOf(['hosts', 'n2'])]);
   const names = (rows: ReturnType<typeof rowsOf>) => rows.map((row) => row.child.name || row.note);
@@ -25,7 +28,11 @@ describe('the tree of a farm', () => {
   it('says what could not be had, and that there is more', () => {
     const broken = new Map(tree).set(keyOf(['net']), { children: null, error: 'no answer' });
     broken.set('', { children: [child('net')], more: true });
-    expect(names(rowsOf(broken, new Set([keyOf(['net'])]), ''))).toEqual(['net', 'no answer', 'There are more than are shown: search for a name.']);
+    expect(names(rowsOf(broken, new Set([keyOf(['net'])]), ''))).toEqual([
+      'net',
+      'no answer',
+      'There are more than are shown: search for a name.',
+    ]);
   });
   it('is walked as trees are', () => {
     const rows = rowsOf(tree, open, '');
