@@ -50,10 +50,27 @@ impl Prometheus {
         self.api("targets?state=active")["activeTargets"].as_array().unwrap().clone()
     }
 
-    fn api(&self, question: &str) -> Value {
+    /// One that knows only these samples, in the format of OpenMetrics.
+    pub fn with_samples(sandbox: &Sandbox, samples: &str) -> Self {
+        let (file, data) = (sandbox.path("samples.om"), sandbox.path("prometheus/data"));
+        fs::create_dir_all(&data).unwrap();
+        fs::write(&file, samples).unwrap();
+        let mut promtool = sandbox.program("promtool".as_ref());
+        promtool.args(["tsdb", "create-blocks-from", "openmetrics"]).args([&file, &data]);
+        Process::start(promtool, &sandbox.path("logs"), "promtool-blocks").finished(PATIENCE).ok();
+        Self::start(sandbox, "")
+    }
+
+    /// Its whole answer to a question of its API.
+    pub fn answer(&self, question: &str) -> (u16, Value) {
         let (status, text) =
             http_get(&format!("{}/api/v1/{question}", self.url)).expect("Prometheus answers");
-        assert_eq!(status, 200, "{question}: {text}");
-        serde_json::from_str::<Value>(&text).unwrap()["data"].take()
+        (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")))
+    }
+
+    fn api(&self, question: &str) -> Value {
+        let (status, mut answer) = self.answer(question);
+        assert_eq!(status, 200, "{question}: {answer}");
+        answer["data"].take()
     }
 }

@@ -5,6 +5,7 @@
 //!
 //! - [`Web`] is the running role; [`WebOptions`] what it is told.
 //! - `server` is the port with its bounds, `security` who may ask what, `page` the embedded front end.
+//! - `prometheus` is `/prometheus/api/v1`: the same mesh for what asks a Prometheus.
 //! - `api` is `/api/v1`, a file for each subject; `docs` the description of it, made from the code.
 
 mod api;
@@ -13,6 +14,7 @@ mod docs;
 mod error;
 mod extract;
 mod page;
+mod prometheus;
 mod router;
 mod saved;
 mod security;

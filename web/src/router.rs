@@ -6,7 +6,7 @@ use crate::api::{
 use crate::app::App;
 use crate::error::ApiError;
 use crate::security::{Standing, put_on};
-use crate::{docs, page};
+use crate::{docs, page, prometheus};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
@@ -53,6 +53,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/openapi.json", get(docs::document));
     Router::new()
         .nest("/api/v1", api)
+        .nest("/prometheus/api/v1", prometheus::router())
         .route("/api", get(docs::page))
         .fallback(elsewhere)
         .method_not_allowed_fallback(wrong_method)

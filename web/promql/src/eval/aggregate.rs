@@ -80,25 +80,13 @@ impl Evaluator<'_> {
             return Err(EvalError::Argument { function: "count_values", what });
         }
         let mut table = Table::new(times.count());
-        let mut counts: Vec<Vec<f64>> = Vec::new();
         for (labels, members) in groups {
-            for (at, member) in
-                (0..times.count()).flat_map(|at| members.iter().map(move |member| (at, *member)))
-            {
-                let value = rows[member].values[at];
-                if is_there(value) {
-                    let row = table.row(&labels.with(key, &number_text(value)));
-                    self.bounded(table.len(), &Times { end: times.start, ..*times })?;
-                    counts.resize(table.len(), Vec::new());
-                    counts[row].resize(times.count(), 0.0);
-                    counts[row][at] += 1.0;
+            for row in members.iter().map(|member| &rows[*member]) {
+                for (at, value) in row.values.iter().enumerate().filter(|(_, value)| is_there(**value)) {
+                    let row = table.row(&labels.with(key, &number_text(*value)));
+                    table.count(row, at);
                 }
-            }
-            self.bounded(table.len(), times)?;
-        }
-        for (row, counts) in counts.iter().enumerate() {
-            for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0.0) {
-                let _ = table.set(row, at, *count);
+                self.bounded(table.len(), times)?;
             }
         }
         Ok(table.into_rows())

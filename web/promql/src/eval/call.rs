@@ -21,7 +21,6 @@ impl Evaluator<'_> {
         times: &Times,
     ) -> Result<Value, EvalError> {
         let count = times.count();
-        let seconds = |time: i64| time as f64 / 1000.0;
         let rows = match (function.does, args) {
             (Does::Pi, _) => return Ok(Value::Scalar(vec![std::f64::consts::PI; count])),
             (Does::Time, _) => return Ok(Value::Scalar(times.iter().map(seconds).collect())),
@@ -30,67 +29,7 @@ impl Evaluator<'_> {
                 return Ok(Value::Scalar((0..count).map(|at| only(&rows, at)).collect()));
             }
             (Does::Vector, [of]) => vec![Row { labels: Labels::default(), values: self.scalar(of, times)? }],
-            (Does::Window(of), [range]) => self.windows(range, times, |window, _| of(window))?,
-            (Does::Last, [range]) => {
-                let newest =
-                    |window: &Window<'_>, _| window.len().checked_sub(1).map(|last| window.value(last));
-                self.windows_named(range, times, newest)?
-            }
-            (Does::WindowWith(of), [a, b]) => {
-                let (range, number) = if a.gives() == Type::Matrix { (a, b) } else { (b, a) };
-                let numbers = self.scalar(number, times)?;
-                let start = *times;
-                self.windows(range, times, move |window, at| {
-                    of(window, numbers[at], start.start + at as i64 * start.step)
-                })?
-            }
-            (Does::Each(of), [rows]) => mapped(self.vector(rows, times)?, |value, _| of(value))?,
-            (Does::Calendar(of), args) => {
-                let rows = match args {
-                    [rows] => self.vector(rows, times)?,
-                    _ => vec![Row { labels: Labels::default(), values: times.iter().map(seconds).collect() }],
-                };
-                let whole = |value: f64, _| if value.is_finite() { of(clamped(value)) } else { f64::NAN };
-                mapped(rows, whole)?
-            }
-            (Does::Absent, [of]) => {
-                let rows = self.vector(of, times)?;
-                absent(rows, of, count)
-            }
-            (Does::AbsentOverTime, [of]) => {
-                let rows = self.windows(of, times, |window, _| (window.len() > 0).then_some(1.0));
-                // That series become one by losing their names is of no meaning here.
-                let rows = match rows {
-                    Err(EvalError::SameLabels(_)) => {
-                        self.windows_named(of, times, |window, _| (window.len() > 0).then_some(1.0))?
-                    }
-                    rows => rows?,
-                };
-                absent(rows, of, count)
-            }
-            (Does::Clamp, [of, min, max]) => {
-                let (min, max) = (self.scalar(min, times)?, self.scalar(max, times)?);
-                let clamp = |value: f64, at: usize| match max[at] < min[at] {
-                    true => ABSENT,
-                    false => clamp_max(clamp_min(value, min[at]), max[at]),
-                };
-                mapped(self.vector(of, times)?, clamp)?
-            }
-            (Does::ClampMin, [of, min]) => {
-                let min = self.scalar(min, times)?;
-                mapped(self.vector(of, times)?, |value, at| clamp_min(value, min[at]))?
-            }
-            (Does::ClampMax, [of, max]) => {
-                let max = self.scalar(max, times)?;
-                mapped(self.vector(of, times)?, |value, at| clamp_max(value, max[at]))?
-            }
-            (Does::Round, [of, rest @ ..]) => {
-                let to = match rest.first() {
-                    Some(to) => self.scalar(to, times)?,
-                    None => vec![1.0; count],
-                };
-                mapped(self.vector(of, times)?, |value, at| round(value, to[at]))?
-            }
+            (Does::Absent, [of]) => absent(self.vector(of, times)?, of, count),
             (Does::Sort(largest), [of]) => {
                 let mut rows = self.vector(of, times)?;
                 if count == 1 {
@@ -98,24 +37,74 @@ impl Evaluator<'_> {
                 }
                 rows
             }
-            (Does::Timestamp, [Expr::Instant(selector)]) => {
-                let of = self.newest(selector, times, |series, at| series.times[at] as f64 / 1000.0)?;
-                mapped(of, |value, _| value)?
-            }
-            (Does::Timestamp, [of]) => {
-                let now: Vec<f64> = times.iter().map(seconds).collect();
-                mapped(self.vector(of, times)?, |_, at| now[at])?
-            }
             (Does::HistogramQuantile, [q, of]) => {
                 let q = self.scalar(q, times)?;
                 histogram_quantile(&q, &self.vector(of, times)?)
             }
             (Does::LabelReplace, [of, rest @ ..]) => label_replace(self.vector(of, times)?, &texts(rest))?,
             (Does::LabelJoin, [of, rest @ ..]) => label_join(self.vector(of, times)?, &texts(rest))?,
-            // Checked when it was read: as many arguments as it takes.
-            _ => Vec::new(),
+            (Does::Window(_) | Does::WindowWith(_) | Does::Last | Does::AbsentOverTime, args) => {
+                self.of_ranges(function.does, args, times)?
+            }
+            (does, args) => self.of_values(does, args, times)?,
         };
         Ok(Value::Vector(rows))
+    }
+
+    /// What functions of ranges make.
+    fn of_ranges(&mut self, does: Does, args: &[Expr], times: &Times) -> Result<Vec<Row>, EvalError> {
+        match (does, args) {
+            (Does::Window(of), [range]) => self.windows(range, times, |window, _| of(window)),
+            (Does::WindowWith(of), [a, b]) => {
+                let (range, number) = if a.gives() == Type::Matrix { (a, b) } else { (b, a) };
+                let numbers = self.scalar(number, times)?;
+                let Times { start, step, .. } = *times;
+                self.windows(range, times, |window, at| of(window, numbers[at], start + at as i64 * step))
+            }
+            (Does::Last, [range]) => {
+                let newest =
+                    |window: &Window<'_>, _| window.len().checked_sub(1).map(|last| window.value(last));
+                self.windows_named(range, times, newest)
+            }
+            (_, [of]) => {
+                let rows = self.windows_named(of, times, |window, _| (window.len() > 0).then_some(1.0))?;
+                Ok(absent(rows, of, times.count()))
+            }
+            // Checked when it was read: as many arguments as it takes.
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// What functions of single values make.
+    fn of_values(&mut self, does: Does, args: &[Expr], times: &Times) -> Result<Vec<Row>, EvalError> {
+        let Some((of, rest)) = args.split_first() else {
+            let Does::Calendar(of) = does else { return Ok(Vec::new()) };
+            let values = times.iter().map(|time| of(time.div_euclid(1000))).collect();
+            return Ok(vec![Row { labels: Labels::default(), values }]);
+        };
+        if let (Does::Timestamp, Expr::Instant(selector)) = (does, of) {
+            let rows = self.newest(selector, times, |series, at| seconds(series.times[at]))?;
+            return mapped(rows, |value, _| value);
+        }
+        let rest: Vec<Vec<f64>> =
+            rest.iter().map(|number| self.scalar(number, times)).collect::<Result<_, _>>()?;
+        let rows = self.vector(of, times)?;
+        match (does, &rest[..]) {
+            (Does::Each(of), _) => mapped(rows, |value, _| of(value)),
+            (Does::Calendar(of), _) => {
+                mapped(rows, |value, _| if value.is_finite() { of(whole(value)) } else { f64::NAN })
+            }
+            (Does::Timestamp, _) => {
+                let now: Vec<f64> = times.iter().map(seconds).collect();
+                mapped(rows, |_, at| now[at])
+            }
+            (Does::Round, []) => mapped(rows, |value, _| round(value, 1.0)),
+            (Does::Round, [to]) => mapped(rows, |value, at| round(value, to[at])),
+            (Does::Clamp, [min, max]) => mapped(rows, |value, at| clamp(value, min[at], max[at])),
+            (Does::ClampMin, [min]) => mapped(rows, |value, at| clamp(value, min[at], f64::INFINITY)),
+            (Does::ClampMax, [max]) => mapped(rows, |value, at| clamp(value, f64::NEG_INFINITY, max[at])),
+            _ => Ok(Vec::new()),
+        }
     }
 
     fn windows(
@@ -154,18 +143,25 @@ impl Evaluator<'_> {
     }
 }
 
+fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}
+
 /// Whole seconds, of what calendars know.
-fn clamped(seconds: f64) -> i64 {
+fn whole(seconds: f64) -> i64 {
     const LAST: f64 = 1e12;
     seconds.clamp(-LAST, LAST).trunc() as i64
 }
 
-fn clamp_min(value: f64, min: f64) -> f64 {
-    if value.is_nan() || min.is_nan() { f64::NAN } else { value.max(min) }
-}
-
-fn clamp_max(value: f64, max: f64) -> f64 {
-    if value.is_nan() || max.is_nan() { f64::NAN } else { value.min(max) }
+/// Nothing where no value is between.
+fn clamp(value: f64, min: f64, max: f64) -> f64 {
+    if max < min {
+        ABSENT
+    } else if value.is_nan() || min.is_nan() || max.is_nan() {
+        f64::NAN
+    } else {
+        value.max(min).min(max)
+    }
 }
 
 /// To the nearest multiple; of two equally near the larger.

@@ -63,6 +63,12 @@ impl Table {
         free
     }
 
+    /// Counts one more.
+    pub(super) fn count(&mut self, row: usize, at: usize) {
+        let cell = &mut self.rows[row].values[at];
+        *cell = if is_there(*cell) { *cell + 1.0 } else { 1.0 };
+    }
+
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }

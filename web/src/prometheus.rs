@@ -1,0 +1,102 @@
+//! `/prometheus/api/v1`: a mesh, read as a Prometheus would be; by Grafana, `promtool`, and whatever else asks a Prometheus.
+//!
+//! Only reads, by GET and by POST: a POST must be a form, and nothing that it says changes anything. A page elsewhere can send
+//! such a form, but not read the answer. It must never answer what it doesn't know as if it did: what is missing stands in
+//! `warnings`.
+
+mod asked;
+mod fetch;
+mod lists;
+mod mapping;
+mod queries;
+mod status;
+mod told;
+
+use crate::app::App;
+use asked::Asked;
+use axum::Router;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::response::Response;
+use axum::routing::get;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method, Uri};
+use std::sync::Arc;
+use told::Refused;
+
+/// Largest form that is read, in bytes; a larger one is refused.
+const MAX_FORM_BYTES: usize = 1 << 20;
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The pages, below `/prometheus/api/v1/`; the reference is held against them.
+pub const PAGES: [&str; 12] = [
+    "query",
+    "query_range",
+    "series",
+    "labels",
+    "label/NAME/values",
+    "metadata",
+    "status/buildinfo",
+    "rules",
+    "alerts",
+    "targets",
+    "alertmanagers",
+    "query_exemplars",
+];
+
+/// The pages, to stand below `/prometheus/api/v1`.
+pub(crate) fn router() -> Router<Arc<App>> {
+    let page = get(page).post(page);
+    Router::new().route("/{*page}", page).layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
+}
+
+async fn page(
+    State(app): State<Arc<App>>,
+    Path(page): Path<String>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    form: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refused> {
+    let form =
+        form.map_err(|error| Refused::body(format!("{error}: a form has at most {MAX_FORM_BYTES} bytes")))?;
+    let form = if method == Method::POST { posted(&headers, &form)? } else { &[] };
+    answered(&app, &page, &Asked::read(uri.query(), form)?).await
+}
+
+fn posted<'a>(headers: &HeaderMap, form: &'a Bytes) -> Result<&'a [u8], Refused> {
+    let said = headers.get(CONTENT_TYPE).and_then(|said| said.to_str().ok()).unwrap_or_default();
+    let bare = said.split(';').next().unwrap_or_default().trim();
+    if bare.eq_ignore_ascii_case(FORM) {
+        return Ok(form);
+    }
+    let found = if bare.is_empty() { "no type" } else { bare };
+    Err(Refused::body(format!("a body of {found} is not read: expected Content-Type {FORM}")))
+}
+
+async fn answered(app: &App, page: &str, asked: &Asked) -> Result<Response, Refused> {
+    if page == "status/buildinfo" {
+        return status::buildinfo();
+    }
+    if let Some(empty) = status::empty(page) {
+        return empty;
+    }
+    let key = page.strip_prefix("label/").and_then(|rest| rest.strip_suffix("/values"));
+    if key.is_none() && !PAGES.contains(&page) {
+        return Err(Refused::not_found(format!("no page {page:?} here: there are {}", PAGES.join(", "))));
+    }
+    let mesh = app.mesh().await.map_err(|error| Refused::unavailable(error.message()))?;
+    let _place = app.queries.acquire().await.map_err(Refused::internal)?;
+    match (page, key) {
+        ("query", _) => queries::query(&mesh, asked).await,
+        ("query_range", _) => queries::query_range(&mesh, asked).await,
+        ("series", _) => lists::series(&mesh, asked).await,
+        ("labels", _) => lists::labels(&mesh, asked).await,
+        (_, Some(key)) => lists::values(&mesh, asked, key).await,
+        _ => lists::metadata(&mesh, asked).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;
