@@ -141,7 +141,7 @@ describe(
       );
       await page.waitForFunction(() => document.querySelectorAll('.uplot').length > 5, null, PATIENCE);
       assert.ok((await page.locator('.uplot').count()) < 150);
-      await page.getByText(/500 series of 10,000 are shown/).waitFor(PATIENCE);
+      await page.getByText(/500 series of 10\s000 are shown/).waitFor(PATIENCE);
       await page.evaluate(() => document.querySelectorAll('.grid > section')[499].scrollIntoView());
       await page.waitForFunction(
         () => document.querySelectorAll('.grid > section')[499].querySelector('.uplot'),
@@ -222,7 +222,7 @@ describe(
       const { page, problems, close } = await open(running);
       await page.goto(`${mesh.url}/compare`);
       const first = page.getByRole('region', { name: 'Busiest processors' });
-      await first.getByText(/of \d\d,\d\d\d series/).waitFor(PATIENCE);
+      await first.getByText(/of \d\d\s\d\d\d series/).waitFor(PATIENCE);
       assert.equal(await first.locator('li').count(), 10);
       await page.getByRole('button', { name: 'Traffic' }).click();
       await page
