@@ -34,7 +34,8 @@ export function rangeOf(values: number[], unit: string | null | undefined): Rang
   const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
   const low = Math.min(at(0.02), at(0) >= 0 ? at(0.02) : at(0));
   const high = at(0.98);
-  return high > low ? { low: low > 0 && low < high * 0.3 ? 0 : low, high } : { low: low - 1, high: high + 1 };
+  if (high > low) return { low: low > 0 && low < high * 0.3 ? 0 : low, high };
+  return low >= 0 ? { low: 0, high: high || 1 } : { low, high: 0 };
 }
 
 /** Where in a scale of `steps` colours a value lies, 0 to 1. */
