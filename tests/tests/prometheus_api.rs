@@ -44,7 +44,9 @@ impl Site {
             "[collector.load]\nmodule = \"script\"\ncommand = [\"{script}\"]\nformat = \"keyvalue\"\nperiod = \"500ms\"\n"
         ));
         let host = format!("127.0.0.1:{}", sandbox.base_port());
-        Self { sandbox, _mesh: mesh, browser: Browser { host, session: None } }
+        let browser = Browser { host, session: None };
+        wait_until("the mesh", PATIENCE, || browser.get(&format!("{API}/query?query=1")).status == 200);
+        Self { sandbox, _mesh: mesh, browser }
     }
 
     fn url(&self) -> String {

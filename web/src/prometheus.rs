@@ -60,7 +60,7 @@ async fn page(
     form: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refused> {
     let form =
-        form.map_err(|error| Refused::body(format!("{error}: a form has at most {MAX_FORM_BYTES} bytes")))?;
+        form.map_err(|error| Refused::too_large(format!("{error}: a form has at most {MAX_FORM_BYTES} bytes")))?;
     let form = if method == Method::POST { posted(&headers, &form)? } else { &[] };
     answered(&app, &page, &Asked::read(uri.query(), form)?).await
 }

@@ -25,6 +25,7 @@ enum Kind {
     Unavailable,
     NotFound,
     BodyType,
+    TooLarge,
     Internal,
 }
 
@@ -37,6 +38,7 @@ impl Kind {
             Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND),
             Self::BodyType => ("bad_data", StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Self::TooLarge => ("bad_data", StatusCode::PAYLOAD_TOO_LARGE),
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
@@ -80,6 +82,11 @@ impl Refused {
     /// The body is none that is read.
     pub fn body(what: impl Display) -> Self {
         Self::of(Kind::BodyType, what)
+    }
+
+    /// The body is too large.
+    pub fn too_large(what: impl Display) -> Self {
+        Self::of(Kind::TooLarge, what)
     }
 
     /// A fault of this server.
