@@ -49,7 +49,7 @@ pub struct MeshFrame {
     /// Farms that went: no farm of the others any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<GoneFarm>,
-    /// Ids of farms that are not gone any more: they are back, or went so long ago that nobody shows them.
+    /// Ids of farms that are not gone any more: they are back, or went so long ago that nobody shows them. To be taken after `gone`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub back: Vec<String>,
     /// What happened; new lines only.
@@ -325,9 +325,16 @@ impl MeshView {
         let is_new = |(id, farm): &(&Id, &Farm)| self.told.get(id) != Some(farm);
         let new_farms: Vec<Farm> = farms.iter().filter(is_new).map(|(_, farm)| farm.clone()).collect();
         let is_new = |(id, gone): &(&Id, &GoneFarm)| self.told_gone.get(id) != Some(gone);
-        let new_gone: Vec<GoneFarm> = gone.iter().filter(is_new).map(|(_, gone)| gone.clone()).collect();
+        let mut new_gone: Vec<GoneFarm> = gone.iter().filter(is_new).map(|(_, gone)| gone.clone()).collect();
         let is_back = |id: &&Id| !gone.contains_key(id);
-        let back: Vec<String> = self.told_gone.keys().filter(is_back).map(ToString::to_string).collect();
+        let mut back: Vec<String> = self.told_gone.keys().filter(is_back).map(ToString::to_string).collect();
+        // One that went and is not to be shown as gone either: it is told as both at once.
+        for (id, farm) in self.told.iter().filter(|(id, _)| !farms.contains_key(id) && !gone.contains_key(id))
+        {
+            let (name, why, farm) = (farm.name.clone(), Gone::Unmatched.as_str().to_owned(), farm.clone());
+            new_gone.push(GoneFarm { id: id.to_string(), name, why, t: now, farm });
+            back.push(id.to_string());
+        }
         let before = self.told_lookups.replace((lookups.clone(), coverage.clone()));
         let other_lookups = before.as_ref().is_none_or(|(before, _)| *before != lookups);
         let covers_the_same = before.is_some_and(|(_, before)| coverage.says_the_same(&before));

@@ -63,7 +63,7 @@ impl Newest {
             Update::Samples(samples) => {
                 let batch = &samples.numbered.batch;
                 for (at, (id, value)) in batch.series.iter().zip(batch.values.iter()).enumerate() {
-                    if let Some(s) = self.book.place(0, *farm, *id, &samples.series) {
+                    if let Some(s) = self.book.place(0, *farm, *id, &samples.series, true) {
                         self.take(s, batch.times.at(at), value);
                     }
                 }

@@ -117,14 +117,21 @@ impl Book {
         }
     }
 
-    /// Where a series of an upstream has its place; `None`: it has no room.
-    pub fn place(&mut self, upstream: usize, farm: Id, id: SeriesId, table: &SeriesTable) -> Option<usize> {
+    /// Where a series of an upstream has its place; `None`: it has no room. `exact` as in [`Self::enter`].
+    pub fn place(
+        &mut self,
+        upstream: usize,
+        farm: Id,
+        id: SeriesId,
+        table: &SeriesTable,
+        exact: bool,
+    ) -> Option<usize> {
         let at = (id.0 as usize).checked_sub(1).filter(|at| *at < MAX_LOCAL)?;
         let known = self.local.get(&(upstream, farm)).and_then(|local| local.get(at)).copied();
         match known.unwrap_or(Place::Unknown) {
             Place::At(s) => Some(s as usize),
             Place::Beyond => None,
-            Place::Unknown => self.enter(upstream, farm, id, &table.get(id)?, true),
+            Place::Unknown => self.enter(upstream, farm, id, &table.get(id)?, exact),
         }
     }
 

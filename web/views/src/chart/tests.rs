@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::float_cmp, clippy::cast_precision_loss)]
 
 use super::core::Chart;
+use super::line::Line;
 use super::*;
 use crate::testing::{EPOCH, at, def, from, id, lost, opened, service};
 use hedgerow_client::directory::Gone;
@@ -146,7 +147,7 @@ fn expected(bins: &Bins, chart: &Chart, series: &BTreeMap<u32, SeriesHead>) -> B
     let mut reader = Reader::default();
     for ((id, start), bin) in bins.iter().filter(|((_, start), _)| *start >= from) {
         let kind = KINDS[*id as usize - 1];
-        let mut line = super::line::Line::default();
+        let mut line = Line::default();
         line.add(*start, bin);
         let Some(s) = index(*id) else { panic!("series {id} is not known, and has {bin:?}") };
         reader.take(&ChartFrame { from, points: vec![line.all(s, kind).unwrap()], ..ChartFrame::default() });

@@ -50,7 +50,7 @@ impl Reader {
 struct Alarms {
     alarms: BTreeMap<String, crate::alarms::Alarm>,
     silences: Vec<crate::alarms::Silence>,
-    coverage: Option<crate::Coverage>,
+    coverage: Option<Coverage>,
 }
 
 impl Alarms {
@@ -62,7 +62,7 @@ impl Alarms {
         frame.removed.iter().for_each(|key| drop(self.alarms.remove(key)));
         self.silences = frame.silences.unwrap_or(std::mem::take(&mut self.silences));
         if let Some(coverage) = frame.coverage {
-            self.coverage = Some(crate::Coverage { as_of: None, ..coverage });
+            self.coverage = Some(Coverage { as_of: None, ..coverage });
         }
     }
 }

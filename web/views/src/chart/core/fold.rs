@@ -45,7 +45,7 @@ impl Chart {
         let mut marks = batch.marks.iter().peekable();
         for (at, (id, value)) in batch.series.iter().zip(batch.values.iter()).enumerate() {
             let mark = marks.next_if(|(position, _)| *position as usize == at).map(|(_, mark)| *mark);
-            let Some(s) = self.book.place(asked.0 * 2, asked.1, *id, &samples.series) else { continue };
+            let Some(s) = self.book.place(asked.0 * 2, asked.1, *id, &samples.series, true) else { continue };
             let time = batch.times.at(at);
             let kind = self.kind(s);
             let Some(point) = self.line(asked.0, s).point(kind, time, value, mark) else { continue };
@@ -119,7 +119,7 @@ impl Chart {
             numbers: [Aggregate::Mean, Aggregate::Min, Aggregate::Max].map(|wanted| numbers(column(wanted))),
         };
         for (at, id) in bins.series.iter().enumerate() {
-            let Some(s) = self.book.place(upstream, asked.1, *id, &bins.table) else { continue };
+            let Some(s) = self.book.place(upstream, asked.1, *id, &bins.table, false) else { continue };
             let Some(entry) = self.book.get(s) else { continue };
             let (kind, interval) = (entry.def.kind, entry.def.interval);
             let Some(bin) = columns.bin(at, bins.start, |count| match kind {
