@@ -24,10 +24,12 @@ pub use deployments::Deployments;
 pub use logs::{MAX_LINE_BYTES, MAX_LINES};
 pub use roster::{Key, RetryError, word as state_word};
 
+use hedgerow_model::UnixMillis;
 use hedgerow_model::deployment::Deployment;
 use hedgerow_model::document::Blob;
 use hedgerow_proto::filter::{Cost, DeploymentState};
 use hedgerow_proto::signed::SignedDocument;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A deployment that this farm takes, and whose component it has.
@@ -81,6 +83,21 @@ pub struct Report {
     pub component_version: String,
     /// What it has cost.
     pub cost: Option<Cost>,
+    /// What failed, by serial: of this one, and of an earlier one that runs on.
+    pub faults: BTreeMap<u64, Faults>,
+}
+
+/// What outlives the farm's process of the faults of one serial.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Faults {
+    /// Since when it is quarantined, and why; `None`: it is not.
+    pub quarantined: Option<(UnixMillis, String)>,
+    /// When it failed, oldest first; those that count.
+    pub failed_ms: Vec<UnixMillis>,
+    /// How often it was begun again.
+    pub restarts: u64,
+    /// Processor time that went with what was stopped, in microseconds.
+    pub lost_us: u64,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `state.db`: what a farm knows beside samples, in its folder: deployments, who holds which name, alarms and silences.
 //!
 //! Small and rarely written: each change is one transaction, on the disk when it returns. Tables are added by further
-//! steps of [`STEPS`]; a step that was released is never changed. A broken file is set aside and an empty one begun; what
+//! steps of [`STEPS`];a step that was released is never changed. A broken file is set aside and an empty one begun; what
 //! was in it is told again by the lookups. One of a later release is refused, and stays as it is.
 
 use hedgerow_service::sqlite_file::{self, Unusable, set_aside};
@@ -62,6 +62,15 @@ const STEPS: &[&str] = &[
         crc INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE silence (id INTEGER NOT NULL PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;",
+    "
+    CREATE TABLE deployment_faults (
+        owner BLOB NOT NULL,
+        name TEXT NOT NULL,
+        serial INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        crc INTEGER NOT NULL,
+        PRIMARY KEY (owner, name, serial)
+    ) STRICT;",
 ];
 
 /// Why there can be no such file.

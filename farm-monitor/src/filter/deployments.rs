@@ -11,7 +11,7 @@ use super::logs::{Place, Read};
 use super::policy::Here;
 use super::policy::off;
 use super::roster::{Key, RetryError, Roster};
-use super::{Desired, Report};
+use super::{Desired, Faults, Report};
 use crate::config::FilterSettings;
 use crate::state_file::{StateError, StateFile};
 use bytes::Bytes;
@@ -134,6 +134,11 @@ impl Deployments {
         if changes {
             self.0.changed();
         }
+    }
+
+    /// What is known of the faults of a serial, of this process or one before.
+    pub fn faults(&self, key: &Key, serial: u64) -> Option<Faults> {
+        self.0.roster.lock().faults(key, serial).cloned()
     }
 
     /// Whether all that stands was heard of, and none of this name is among it.

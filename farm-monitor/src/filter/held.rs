@@ -5,10 +5,10 @@
 
 mod course;
 
-use super::feed::{Feed, FeedOptions, Item, MAX_BEHIND, Start as FeedStart, Stored, blocking};
+use super::feed::{Feed, FeedOptions, Item, LookBack, MAX_BEHIND, Start as FeedStart, Stored, blocking};
 use super::host::{Admitted, FilterHost, Terms, Unfit};
 use super::policy;
-use super::runner::history::{Consumed, History};
+use super::runner::history::{Begin as InputBegin, Consumed, History};
 use super::runner::stored::Stored as Checkpointed;
 use crate::config::FilterSettings;
 use crate::hub::Hub;
@@ -19,7 +19,7 @@ use hedgerow_filter_host::Start;
 use hedgerow_filter_host::guest::{Effects, Fault, Guest, HistorySource};
 use hedgerow_filter_host::run::{GapTold, Plan, Run, Saved};
 use hedgerow_model::deployment::Capability;
-use hedgerow_model::{Name, UnixMillis};
+use hedgerow_model::{Name, Position, UnixMillis};
 use hedgerow_proto::convert::deployment::capability_to_wire;
 use hedgerow_proto::filter::run_response::Response;
 use hedgerow_proto::filter::{Cost, Described, RunResponse};
@@ -130,7 +130,8 @@ impl HeldRuns {
         let mut terms = Terms::new(settings, &settings.grant);
         // What it asks for there it is told that it may not: so that what is to be deployed can be tried as it is.
         terms.granted.extend((!terms.granted.contains(&Capability::Actions)).then_some(Capability::Actions));
-        let admitted = self.host.admit(order.component, &order.parameters, terms).await?;
+        let admitted = self.host.admit(order.component, &order.parameters, terms).await;
+        let admitted = admitted.map_err(|(unfit, _)| unfit)?;
         say(out, Response::Described(described(&admitted))).await?;
         let gaps = match (&order.stored, &order.name) {
             (Some(_), Some(name)) => self.gaps_of(name.clone()).await?,
@@ -162,11 +163,12 @@ impl HeldRuns {
         let look_back = Duration::from_millis(admitted.description.look_back_ms);
         let start = FeedStart::Fresh { look_back };
         let mut feed = Feed::start(Arc::clone(&self.hub), options, start).await?;
-        let through = feed.look_back().map(|look_back| look_back.through);
-        let saved = Saved::fresh(feed.position(), through);
+        let from = begins(feed.position(), feed.look_back());
+        let saved = Saved::fresh(feed.position(), Some(from.through));
         let begin: Begin =
             Box::new(move |guest, configured, plan| Run::resume(guest, configured, plan, &saved, None));
-        let mut course = self.begin(&admitted, name, begin, Clock::Live(self.hub.now()), Vec::new()).await?;
+        let clock = Clock::Live(self.hub.now());
+        let mut course = self.begin(&admitted, name, begin, from, clock, Vec::new()).await?;
         let mut costs = tokio::time::interval_at(Instant::now() + COST_EVERY, COST_EVERY);
         let mut told = Cost::default();
         loop {
@@ -198,13 +200,14 @@ impl HeldRuns {
         let look_back = Duration::from_millis(admitted.description.look_back_ms);
         let mut stored =
             self.wait_for(options, times.start..times.end.min(self.hub.now()), look_back).await?;
-        let (from, end) = (stored.position(), stored.end());
-        let through = stored.look_back().map(|look_back| look_back.through);
+        let (first, end) = (stored.position(), stored.end());
+        let from = begins(first, stored.look_back());
         let told = gaps.clone();
         let begin: Begin = Box::new(move |guest, configured, plan| {
-            Run::backtest(guest, configured, plan, from, through, &told)
+            Run::backtest(guest, configured, plan, first, Some(from.through), &told)
         });
-        let mut course = self.begin(&admitted, name, begin, Clock::Virtual(times.start), gaps).await?;
+        let clock = Clock::Virtual(times.start);
+        let mut course = self.begin(&admitted, name, begin, from, clock, gaps).await?;
         loop {
             let (next, items) = stored.next().await?;
             stored = next;
@@ -252,16 +255,18 @@ impl HeldRuns {
         admitted: &Admitted,
         name: Name,
         run: Begin,
+        from: InputBegin,
         clock: Clock,
         gaps: Vec<GapTold>,
     ) -> Result<Course, Ended> {
-        let Admitted { program, description, parameters, terms, .. } = admitted.clone();
+        let Admitted { program, description, parameters, terms, spent_ns, .. } = admitted.clone();
         let plan = Plan::new(name, &description, terms.limits.output_series, terms.emit_hour);
         let lines = terms.limits.log_lines;
         let reads_back = description.capabilities.contains(&Capability::History);
         let consumed = reads_back.then(Consumed::default);
         let (reader, reading) = (self.hub.cache().reader(), description.reading);
-        let history = consumed.clone().map(|consumed| History { reader, reading, consumed });
+        let history =
+            consumed.clone().map(|consumed| History { reader, reading, begin: Some(from), consumed });
         let begun = self.host.run(move || {
             let start = Start {
                 granted: &terms.granted,
@@ -270,6 +275,7 @@ impl HeldRuns {
             };
             let (instance, mut configured) = program.start(start)?;
             let logs = std::mem::take(&mut configured.logs);
+            configured.cpu_ns += spent_ns;
             Ok::<_, Fault>((run(Box::new(instance), configured, plan)?, logs))
         });
         let (run, logs) = begun.await?.map_err(Unfit::of)?;
@@ -300,6 +306,14 @@ impl HeldRuns {
                 return Ok(course);
             }
         }
+    }
+}
+
+/// Where its input begins, as that of a deployment does.
+fn begins(position: Position, look_back: Option<LookBack>) -> InputBegin {
+    InputBegin {
+        through: look_back.map_or(position, |look_back| look_back.through),
+        since: look_back.map(|look_back| look_back.since),
     }
 }
 

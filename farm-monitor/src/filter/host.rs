@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hedgerow_filter_host::admission::check_granted;
 use hedgerow_filter_host::compile::{CompileError, Compiler};
 use hedgerow_filter_host::guest::{Capability, Description, Fault, Limits};
-use hedgerow_filter_host::{Engine, EngineOptions, LoadError, Program};
+use hedgerow_filter_host::{Engine, EngineOptions, LoadError, Program, timed};
 use hedgerow_model::predicate::PathPattern;
 use hedgerow_model::{Glob, duration};
 use parking_lot::Mutex;
@@ -140,6 +140,8 @@ pub struct Admitted {
     pub parameters: Arc<str>,
     /// What it may.
     pub terms: Terms,
+    /// Processor time of asking it, in nanoseconds, where that counts in no run's cost yet.
+    pub spent_ns: u64,
 }
 
 impl FilterHost {
@@ -153,14 +155,21 @@ impl FilterHost {
     /// Loads a component, asks what it is with these parameters (empty: none), and holds that against the terms.
     ///
     /// # Errors
-    /// Why it is not begun.
-    pub async fn admit(&self, component: Bytes, parameters: &str, terms: Terms) -> Result<Admitted, Unfit> {
+    /// Why it is not begun, and the processor time that asking took, in nanoseconds. Compiling is the farm's.
+    pub async fn admit(
+        &self,
+        component: Bytes,
+        parameters: &str,
+        terms: Terms,
+    ) -> Result<Admitted, (Unfit, u64)> {
         let parameters: Arc<str> = if parameters.is_empty() { "{}" } else { parameters }.into();
-        let program = self.load(component, terms.deployments).await?;
+        let program = self.load(component, terms.deployments).await.map_err(|unfit| (unfit, 0))?;
         let (described, asked, limits) = (program.clone(), Arc::clone(&parameters), terms.limits);
-        let description = self.run(move || described.describe(&asked, &limits)).await?.map_err(Unfit::of)?;
-        let patterns = terms.check(&description).map_err(Unfit::Refused)?;
-        Ok(Admitted { program, description, patterns, parameters, terms })
+        let asked = self.run(move || timed(|| described.describe(&asked, &limits))).await;
+        let (described, spent_ns) = asked.map_err(|fault| (fault.into(), 0))?;
+        let description = described.map_err(|fault| (Unfit::of(fault), spent_ns))?;
+        let patterns = terms.check(&description).map_err(|why| (Unfit::Refused(why), spent_ns))?;
+        Ok(Admitted { program, description, patterns, parameters, terms, spent_ns })
     }
 
     /// Does something that a filter takes part in.

@@ -4,8 +4,8 @@
 use super::logs::Log;
 use super::plan::{Holders, Judged, plan};
 use super::policy::{Here, alone};
-use super::{Desired, Ready, Report};
-use crate::filter::kept::{Kept, KeptRow};
+use super::{Desired, Faults, Ready, Report};
+use crate::filter::kept::{Kept, KeptRow, RowKey};
 use hedgerow_model::UnixMillis;
 use hedgerow_model::document::{Blob, Hash, Owner};
 use hedgerow_proto::convert::deployment::decode;
@@ -36,6 +36,8 @@ pub struct Roster {
     have: BTreeSet<Hash>,
     /// Components that are not, and how the attempts to fetch them went.
     fetches: BTreeMap<Hash, Fetch>,
+    /// Of those that failed, by owner, name and serial.
+    faults: BTreeMap<RowKey, Faults>,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +68,8 @@ impl Roster {
     pub fn new(kept: &Kept, have: BTreeSet<Hash>) -> Self {
         let accepted = kept.rows.values().filter(|row| row.accepted);
         let restored = accepted.filter_map(|row| ready(&row.document)).map(|ready| (ready.key(), ready));
-        Self { holders: kept.holders.clone(), restored: restored.collect(), have, ..Self::default() }
+        let (holders, faults) = (kept.holders.clone(), kept.faults.clone());
+        Self { holders, restored: restored.collect(), have, faults, ..Self::default() }
     }
 
     /// Judges all that stands anew.
@@ -167,7 +170,15 @@ impl Roster {
             let row = KeptRow { document: Arc::clone(document), standing: true, accepted: true };
             rows.entry(key).or_insert(row);
         }
-        Kept { rows, holders: self.holders.clone() }
+        // Whatever is of no serial that may run goes with it.
+        let mut faults = self.faults.clone();
+        faults.retain(|key, _| rows.contains_key(key));
+        Kept { rows, faults, holders: self.holders.clone() }
+    }
+
+    /// What is known of the faults of a serial.
+    pub fn faults(&self, key: &Key, serial: u64) -> Option<&Faults> {
+        self.faults.get(&(key.1, key.0.clone(), serial))
     }
 
     /// All that stands was heard: what ran before and is not among it stands no more.
@@ -184,8 +195,14 @@ impl Roster {
     /// What whoever runs them says of one; says whether more than its cost changed. Of a serial that is no more, it is not heard.
     pub fn report(&mut self, key: &Key, report: Report, now: UnixMillis) -> bool {
         let Some(entry) = self.entries.get_mut(key) else { return false };
-        let of = |report: &Report| (report.serial, report.state, report.reason.clone());
+        let of =
+            |report: &Report| (report.serial, report.state, report.reason.clone(), report.faults.clone());
         let changes = entry.report.as_ref().map(of) != Some(of(&report));
+        if changes {
+            self.faults.retain(|(owner, name, _), _| (name, owner) != (&key.0, &key.1));
+            let of = |(serial, faults): (&u64, &Faults)| ((key.1, key.0.clone(), *serial), faults.clone());
+            self.faults.extend(report.faults.iter().map(of));
+        }
         let newest = entry.judged.document.document.serial;
         if report.serial == newest && report.state == DeploymentState::Running {
             entry.accepted = ready(&entry.judged.document);
@@ -214,6 +231,11 @@ impl Roster {
             DeploymentState::Quarantined | DeploymentState::BackingOff => {
                 entry.retries += 1;
                 entry.log.of_farm(now, LogLevel::Info, "to be tried again: somebody asked for it");
+                // At once: also where the farm ends before it is begun.
+                let own = self.faults.iter_mut().filter(|((owner, n, _), _)| (n, *owner) == (&key.0, key.1));
+                own.for_each(|(_, faults)| {
+                    (faults.quarantined, faults.failed_ms) = (None, Vec::new());
+                });
             }
             DeploymentState::Preparing => {
                 for blob in entry.components() {
@@ -265,7 +287,10 @@ impl Roster {
                 let level = if bad { LogLevel::Warning } else { LogLevel::Info };
                 entry.log.of_farm(now, level, &format!("serial {serial} is {}{colon}{reason}", word(*state)));
                 if (*serial, *state) != (entry.told.0, entry.told.1) {
-                    entry.since_ms = now;
+                    let faults = entry.report_of_newest().and_then(|report| report.faults.get(serial));
+                    let quarantined = faults.and_then(|faults| faults.quarantined.as_ref());
+                    let since = quarantined.filter(|_| *state == DeploymentState::Quarantined);
+                    entry.since_ms = since.map_or(now, |(since, _)| *since);
                 }
                 entry.told = told;
             }

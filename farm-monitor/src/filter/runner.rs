@@ -224,6 +224,7 @@ fn failed(serial: u64) -> Report {
         component_name: String::new(),
         component_version: String::new(),
         cost: None,
+        faults: BTreeMap::new(),
     }
 }
 

@@ -123,6 +123,7 @@ fn report(serial: u64, state: DeploymentState) -> Report {
         component_name: "threshold".into(),
         component_version: "1.0.0".into(),
         cost: None,
+        faults: BTreeMap::new(),
     }
 }
 

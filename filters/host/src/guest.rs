@@ -330,8 +330,8 @@ pub trait Guest: Send {
     /// What it holds now, in bytes.
     fn memory_bytes(&self) -> u64;
 
-    /// Processor time of the call that it was stopped in, in nanoseconds; 0 where it was not.
-    fn stopped_ns(&self) -> u64 {
+    /// Processor time of the last `save`, or of the call that it was stopped in, in nanoseconds.
+    fn spent_ns(&self) -> u64 {
         0
     }
 }

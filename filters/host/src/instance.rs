@@ -32,8 +32,8 @@ const RESOURCES: usize = 16;
 pub struct Instance {
     /// None once it was stopped.
     live: Option<Live>,
-    /// Processor time of the call that it was stopped in.
-    stopped_ns: u64,
+    /// Processor time of the last `save`, or of the call that it was stopped in.
+    spent_ns: u64,
 }
 
 /// What an instance is allowed to do just now.
@@ -188,15 +188,16 @@ impl Live {
 
 impl Instance {
     pub(crate) fn new(live: Live) -> Self {
-        Self { live: Some(live), stopped_ns: 0 }
+        Self { live: Some(live), spent_ns: 0 }
     }
 
     fn with<R>(&mut self, run: impl FnOnce(&mut Live) -> Result<R, Fault>) -> Result<R, Fault> {
         let stopped = || Fault::Host("it was stopped before, and not started anew".into());
         let live = self.live.as_mut().ok_or_else(stopped)?;
         let result = run(live);
+        // What comes of other calls than `save` was taken away with their cost.
+        self.spent_ns = live.store.data().effects.cpu_ns;
         if result.is_err() {
-            self.stopped_ns = live.store.data().effects.cpu_ns;
             // Its memory goes at once, whoever still holds the instance.
             self.live = None;
         }
@@ -217,8 +218,8 @@ impl Guest for Instance {
         self.live.as_ref().map_or(0, |live| live.store.data().memory.used())
     }
 
-    fn stopped_ns(&self) -> u64 {
-        self.stopped_ns
+    fn spent_ns(&self) -> u64 {
+        self.spent_ns
     }
 }
 

@@ -6,6 +6,7 @@ use crate::bindings::FullPre;
 use crate::engine::Engine;
 use crate::guest::{ActionJudge, Capability, Description, Effects, Fault, HistorySource, Limits};
 use crate::instance::{Context, Instance, Live, Phase};
+use crate::processor::timed;
 use std::sync::Arc;
 
 /// Longest parameters, in bytes. Longer ones are refused.
@@ -83,7 +84,8 @@ impl Program {
         check_description(raw, parameters, self.imports())
     }
 
-    /// Starts an instance and configures it. What it did meanwhile (declared, logged) is given beside it.
+    /// Starts an instance and configures it. What it did meanwhile (declared, logged) is given beside it, with the processor time of
+    /// both.
     ///
     /// # Errors
     /// [`Fault::Refused`] where it refuses the parameters or the state, or is not granted what it imports; otherwise what it did.
@@ -102,9 +104,13 @@ impl Program {
         context.known_series = start.known_series;
         context.history = start.history;
         context.actions = start.actions;
-        let mut live = self.live(context)?;
-        let effects = live.configure(start.parameters, start.state)?;
-        Ok((Instance::new(live), effects))
+        let (started, cpu_ns) = timed(|| {
+            let mut live = self.live(context)?;
+            let effects = live.configure(start.parameters, start.state)?;
+            Ok((live, effects))
+        });
+        let (live, effects) = started?;
+        Ok((Instance::new(live), Effects { cpu_ns, ..effects }))
     }
 
     fn live(&self, context: Context) -> Result<Live, Fault> {

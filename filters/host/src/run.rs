@@ -41,6 +41,11 @@ use std::sync::Arc;
 /// Gaps that a [`Saved`] keeps; past it the oldest are forgotten, and a backtest does not tell them.
 pub const MAX_GAPS: usize = 256;
 
+/// Batches that the hub may make of what one call emits: one for each distinct time, more where a series comes several times at
+/// one. Past it: a fault. Each costs whoever waits for the hub a microsecond or two, which a call of many samples at few times
+/// does not.
+pub const MAX_TIMES: usize = 1000;
+
 /// Room for so many samples stays with a run between batches; for a larger batch it is got anew.
 const KEPT_SAMPLES: usize = 4096;
 
@@ -111,6 +116,8 @@ pub enum Item<'a> {
 pub struct Step {
     /// Batches for the hub. The id of a series is its place in [`Run::outputs`] plus one.
     pub batches: Vec<Batch>,
+    /// How many the hub makes of these: one for each time, as it takes them.
+    pub times: usize,
     /// What it asked of the alarms. Caused by [`Run::place`], in this order; the handles in it are known to [`Run::series`].
     pub alarms: Vec<AlarmCall>,
     /// Actions it asked for: name, and arguments as JSON. Caused by [`Run::place`].
@@ -348,13 +355,21 @@ impl Run {
 
     fn call(&mut self, input: &Input, generation: u8, step: &mut Step) -> Result<(), Fault> {
         let call = name_of(input);
-        let effects = self.guest.call(input).inspect_err(|_| self.cost.cpu_ns += self.guest.stopped_ns())?;
+        let effects = self.guest.call(input).inspect_err(|_| self.cost.cpu_ns += self.guest.spent_ns())?;
         let Effects { declared, emitted, logs, logs_dropped, alarms, actions, cpu_ns } = effects;
         self.cost.cpu_ns += cpu_ns;
         self.outputs.declare(call, declared)?;
         let batches = self.outputs.batches(call, emitted, generation)?;
         for alarm in &alarms {
             self.check_alarm(call, alarm)?;
+        }
+        let times = batches.iter().map(outputs::pieces).sum::<usize>();
+        if times > MAX_TIMES {
+            return Err(Fault::Overrun {
+                call,
+                what: "distinct times to emit at",
+                bound: MAX_TIMES.to_string(),
+            });
         }
         let samples = batches.iter().map(|batch| batch.len() as u64).sum();
         let fits = self.hour.takes(samples);
@@ -366,6 +381,7 @@ impl Run {
         if fits {
             self.cost.samples_out += samples;
             step.batches.extend(batches);
+            step.times += times;
         } else {
             self.cost.samples_refused += samples;
         }
@@ -394,10 +410,10 @@ impl Run {
         if self.has_failed {
             return Err(Fault::Host("the run has ended with a fault before".to_owned()));
         }
-        let state = self.guest.save().inspect_err(|_| {
-            self.has_failed = true;
-            self.cost.cpu_ns += self.guest.stopped_ns();
-        })?;
+        let state = self.guest.save();
+        self.cost.cpu_ns += self.guest.spent_ns();
+        self.has_failed = state.is_err();
+        let state = state?;
         let mut saved = Saved::fresh(self.place.position, self.look_back_through);
         saved.at = self.place;
         saved.state = Some(state);
@@ -457,6 +473,11 @@ impl Run {
     /// The series that it was given, by handle.
     pub fn handles(&self) -> &[Handled] {
         self.intake.handles()
+    }
+
+    /// The gaps that it was told, oldest first: the newest [`MAX_GAPS`].
+    pub fn gaps(&self) -> &VecDeque<GapTold> {
+        &self.gaps
     }
 
     /// The series with this handle.

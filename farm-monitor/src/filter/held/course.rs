@@ -145,7 +145,7 @@ impl Course {
     }
 
     fn take(&mut self, step: Step, hub: &Hub) {
-        let Step { batches, alarms, logs, actions: _ } = step;
+        let Step { batches, alarms, logs, actions: _, times: _ } = step;
         let mut items = Vec::new();
         if !batches.is_empty() {
             let new = self.run.outputs().iter().enumerate().skip(self.told);

@@ -4,6 +4,7 @@
 
 mod slice;
 
+use super::deployed::report;
 use super::history::{Consumed, History};
 use super::outputs::Outputs;
 use super::stored::Stored;
@@ -13,11 +14,11 @@ use crate::filter::host::{Admitted, Unfit};
 use crate::filter::{Key, Ready};
 use crate::hub::{Heartbeat, NotEmitted};
 use hedgerow_cache::{CacheError, Checkpoint};
-use hedgerow_filter_host::Start;
 use hedgerow_filter_host::guest::{
     ActionJudge, AlarmCall, Capability, Fault, HistorySource, LogLevel as GuestLevel,
 };
 use hedgerow_filter_host::run::{Place, Plan, Progress, Run, Saved};
+use hedgerow_filter_host::{Start, timed};
 use hedgerow_model::{Batch, Name, SeriesDef, UnixMillis};
 use hedgerow_proto::filter::{Cost, LogLevel};
 use slice::{Done, Slice, slice};
@@ -87,16 +88,18 @@ impl Active {
     /// Begins: from what is stored, or from nothing, with its look-back.
     ///
     /// # Errors
-    /// Why not.
+    /// Why not, and the processor time that went with it, in nanoseconds.
     pub async fn begin(
         env: &Env,
         ready: &Arc<Ready>,
         admitted: &Admitted,
         stored: Option<Stored>,
         now: Instant,
-    ) -> Result<Self, Unfit> {
+    ) -> Result<Self, (Unfit, u64)> {
+        let none = |unfit| (unfit, admitted.spent_ns);
         let key = ready.key();
-        let name = Name::new(&key.0).map_err(|error| Unfit::Refused(format!("its name {error}")))?;
+        let unnamed = |error| none(Unfit::Refused(format!("its name {error}")));
+        let name = Name::new(&key.0).map_err(unnamed)?;
         let (terms, description) = (&admitted.terms, &admitted.description);
         let options = FeedOptions {
             patterns: admitted.patterns.clone(),
@@ -110,12 +113,14 @@ impl Active {
             }
             None => FeedStart::Fresh { look_back: Duration::from_millis(description.look_back_ms) },
         };
-        let feed = Feed::start(Arc::clone(&env.hub), options, from).await.map_err(unread)?;
+        let feed =
+            Feed::start(Arc::clone(&env.hub), options, from).await.map_err(|error| none(unread(error)))?;
         let look_back = feed.look_back();
-        let (is_new, stored) = match stored {
+        let (is_new, mut stored) = match stored {
             Some(stored) => (false, Stored { serial: ready.serial(), ..stored }),
             None => (true, fresh(ready, &feed)),
         };
+        stored.progress.cost.cpu_ns += admitted.spent_ns;
         let plan = Plan::new(name, description, terms.limits.output_series, terms.emit_hour);
         let granted = Granted(ready.deployment.actions.clone());
         let reads_back = description.capabilities.contains(&Capability::History);
@@ -123,9 +128,12 @@ impl Active {
         let history = consumed.clone().map(|consumed| History {
             reader: env.hub.cache().reader(),
             reading: description.reading,
+            begin: stored.begin(),
             consumed,
         });
-        let (run, logs, stored) = configure(env, admitted, plan, stored, granted, history).await?;
+        let configured = configure(env, admitted, plan, stored, granted, history).await;
+        let (run, logs, stored) =
+            configured.map_err(|(unfit, took_ns)| (unfit, took_ns + admitted.spent_ns))?;
         let (checkpoint, logs_dropped) = (stored.write(), run.cost().logs_dropped);
         if is_new {
             env.hub.cache().forget_checkpoint(&key.0);
@@ -135,7 +143,7 @@ impl Active {
             outputs: Outputs::new(&env.hub, &key.0),
             ready: Arc::clone(ready),
             key,
-            admitted: admitted.clone(),
+            admitted: Admitted { spent_ns: 0, ..admitted.clone() },
             run: Some(run),
             feed,
             left: VecDeque::new(),
@@ -254,9 +262,8 @@ impl Active {
         self.refused
     }
 
-    /// What it has cost, and how far behind it is. `restarts`: how often it was begun again, `refused`: samples that the hub
-    /// refused before.
-    pub async fn cost(&mut self, env: &Env, restarts: u64, refused: u64) -> Cost {
+    /// What it has cost, and how far behind it is. `refused`: samples that the hub refused before.
+    pub async fn cost(&mut self, env: &Env, refused: u64) -> Cost {
         if self.left.is_empty()
             && self.feed.is_live()
             && let Ok(Ok(items)) = tokio::time::timeout(Duration::ZERO, self.feed.next()).await
@@ -269,25 +276,20 @@ impl Active {
         let before = if routed.epoch == place.epoch { place.number } else { 0 };
         let late = self.heard.map_or(0, |heard| env.hub.now().saturating_sub(heard));
         Cost {
-            cpu_us: cost.cpu_ns / 1000,
             memory_bytes: run.memory_bytes(),
             state_bytes: self.checkpoint.state.as_ref().map_or(0, |state| state.len() as u64),
-            samples_in: cost.samples_in,
-            samples_out: cost.samples_out,
             samples_refused: cost.samples_refused + refused + self.refused,
             behind: if is_behind { routed.number.saturating_sub(before) } else { 0 },
             lateness_ms: if is_behind { u64::try_from(late).unwrap_or(0) } else { 0 },
-            restarts,
-            missed: cost.missed,
-            // Counted with its log.
-            log_lines_dropped: 0,
+            // Lines left out are counted with its log.
+            ..report::cost(&cost)
         }
     }
 
-    /// Processor time that no checkpoint tells of, in microseconds: where it is stopped, nothing else does.
-    pub fn untold_us(&self) -> u64 {
+    /// Processor time that no checkpoint tells of, in nanoseconds: where it is stopped, nothing else does.
+    pub fn untold_ns(&self) -> u64 {
         let told = Progress::from_bytes(&self.checkpoint.consumed).map_or(0, |progress| progress.cost.cpu_ns);
-        self.run.as_ref().map_or(0, |run| run.cost().cpu_ns.saturating_sub(told) / 1000)
+        self.run.as_ref().map_or(0, |run| run.cost().cpu_ns.saturating_sub(told))
     }
 
     fn take_run(&mut self) -> Result<Box<Run>, Fault> {
@@ -419,7 +421,8 @@ fn unread(error: CacheError) -> Unfit {
 /// Of a deployment that begins where its feed does.
 fn fresh(ready: &Ready, feed: &Feed) -> Stored {
     let look_back = feed.look_back();
-    let saved = Saved::fresh(feed.position(), look_back.map(|look_back| look_back.through));
+    let through = look_back.map_or(feed.position(), |look_back| look_back.through);
+    let saved = Saved::fresh(feed.position(), Some(through));
     let progress = Progress { consumed: saved.at, gaps: Vec::new(), cost: Default::default() };
     let (owner, serial) = (ready.document.owner, ready.serial());
     Stored { owner, serial, since: look_back.map(|look_back| look_back.since), saved, progress }
@@ -440,7 +443,7 @@ impl ActionJudge for Granted {
 
 type Logs = Vec<(GuestLevel, String)>;
 
-/// Starts an instance and configures it.
+/// Starts an instance and configures it; where that fails, says what it took.
 async fn configure(
     env: &Env,
     admitted: &Admitted,
@@ -448,7 +451,7 @@ async fn configure(
     stored: Stored,
     actions: Granted,
     history: Option<History>,
-) -> Result<(Box<Run>, Logs, Stored), Unfit> {
+) -> Result<(Box<Run>, Logs, Stored), (Unfit, u64)> {
     let admitted = admitted.clone();
     let begin = move || {
         let saved = &stored.saved;
@@ -465,5 +468,7 @@ async fn configure(
         let run = Run::resume(Box::new(instance), configured, plan, saved, Some(stored.progress.clone()))?;
         Ok((Box::new(run), logs, stored))
     };
-    env.host.run(begin).await?.map_err(Unfit::of)
+    let begun = env.host.run(move || timed(begin)).await;
+    let (begun, took_ns) = begun.map_err(|fault| (fault.into(), 0))?;
+    begun.map_err(|fault| (Unfit::of(fault), took_ns))
 }

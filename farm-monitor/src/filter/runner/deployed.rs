@@ -2,19 +2,23 @@
 //! is stopped; where it cannot, the earlier one runs on. What fails is begun again from its last state, after a while, and no
 //! more after a few times.
 
+mod candidate;
+pub(super) mod report;
+
 use super::active::{Active, Ended};
 use super::stored::Stored;
 use super::{Env, Order, Stop};
 use crate::config::FilterSettings;
 use crate::filter::host::{Admitted, Terms, Unfit};
 use crate::filter::{Desired, Key, Ready, Report};
+use candidate::{Candidate, Clocks, Stands};
 use hedgerow_cache::Checkpoint;
 use hedgerow_collect::front_door::FrontDoor;
 use hedgerow_filter_host::guest::Fault;
-use hedgerow_filter_host::run::supervision::{Standing, Supervisor};
 use hedgerow_model::predicate::PathPattern;
 use hedgerow_model::{Glob, Life};
-use hedgerow_proto::filter::{Cost, DeploymentState};
+use hedgerow_proto::filter::Cost;
+use report::cost;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -41,38 +45,11 @@ pub struct Deployed {
     cost: Option<Cost>,
     /// Which serial was active last, and how many of its samples the hub refused while it was before.
     refused: (u64, u64),
-    /// Processor time of that serial that went with what was stopped, in microseconds.
-    failed_us: u64,
+    clocks: Clocks,
 }
 
-/// Serial, with which terms, and what came of it.
-type Prepared = (u64, Terms, Result<Admitted, Unfit>);
-
-/// A serial that may run.
-struct Candidate {
-    ready: Arc<Ready>,
-    supervisor: Supervisor,
-    stands: Stands,
-}
-
-enum Stands {
-    /// To be loaded and described.
-    Unprepared,
-    /// That is under way.
-    Preparing,
-    /// To be begun.
-    Prepared(Admitted),
-    /// It is what is active.
-    Running,
-    /// Begun again at this time.
-    BackingOff(Instant, Admitted),
-    /// As `BackingOff`, with its component to be loaded anew.
-    Waiting(Instant),
-    /// The farm does not take it, or it refuses.
-    Refused(String),
-    /// It failed too often.
-    Quarantined,
-}
+/// Serial, with which terms, and what came of it; where nothing did, at what cost.
+type Prepared = (u64, Terms, Result<Admitted, (Unfit, u64)>);
 
 enum Event {
     Order,
@@ -80,54 +57,6 @@ enum Event {
     Input(Result<(), Ended>),
     Look,
     Due,
-}
-
-impl Candidate {
-    fn new(ready: Arc<Ready>) -> Self {
-        Self { ready, supervisor: Supervisor::new(), stands: Stands::Unprepared }
-    }
-
-    /// When it is to be begun again.
-    fn due(&self) -> Option<Instant> {
-        match self.stands {
-            Stands::BackingOff(at, _) | Stands::Waiting(at) => Some(at),
-            _ => None,
-        }
-    }
-
-    fn wakes(&mut self, now: Instant) {
-        if self.due().is_none_or(|at| at > now) {
-            return;
-        }
-        self.supervisor.begins(now.into_std());
-        self.stands = match std::mem::replace(&mut self.stands, Stands::Unprepared) {
-            Stands::BackingOff(_, admitted) => Stands::Prepared(admitted),
-            _ => Stands::Unprepared,
-        };
-    }
-
-    /// It failed; with what it was admitted as, where it came so far.
-    fn failed(&mut self, fault: Fault, admitted: Option<Admitted>, now: Instant) {
-        self.stands = match (self.supervisor.failed(now.into_std(), fault), admitted) {
-            (Standing::BackingOff(at), Some(admitted)) => Stands::BackingOff(at.into(), admitted),
-            (Standing::BackingOff(at), None) => Stands::Waiting(at.into()),
-            (Standing::Sound | Standing::Quarantined, _) => Stands::Quarantined,
-        };
-    }
-
-    fn unfit(&mut self, unfit: Unfit, admitted: Option<Admitted>, now: Instant) {
-        match unfit {
-            Unfit::Refused(why) => self.stands = Stands::Refused(why),
-            Unfit::Failed(fault) => self.failed(fault, admitted, now),
-        }
-    }
-
-    /// Somebody wants it tried again, or it may be another thing now.
-    fn again(&mut self) {
-        if !matches!(self.stands, Stands::Preparing) {
-            self.stands = Stands::Unprepared;
-        }
-    }
 }
 
 impl Deployed {
@@ -139,22 +68,36 @@ impl Deployed {
         orders: watch::Receiver<Order>,
         checkpoint: Option<Checkpoint>,
     ) -> Self {
+        let key = desired.run.key();
+        let clocks = Clocks { instant: Instant::now(), millis: env.hub.now() };
+        let candidate = |ready: Arc<Ready>| {
+            let faults = env.deployments.faults(&key, ready.serial());
+            Candidate::new(ready, faults, clocks)
+        };
+        let stored = checkpoint.as_ref().and_then(Stored::read);
+        let stored = stored.filter(|of| (of.owner, of.serial) == (key.1, desired.run.serial()));
         Self {
+            newest: candidate(Arc::clone(&desired.run)),
+            older: desired.fallback.map(candidate),
             env,
-            key: desired.run.key(),
+            key,
             orders,
             settings,
             retries: desired.retries,
-            newest: Candidate::new(desired.run),
-            older: desired.fallback.map(Candidate::new),
             active: None,
             preparing: JoinSet::new(),
+            cost: stored.map(|stored| cost(&stored.progress.cost)),
             checkpoint,
             told: None,
-            cost: None,
             refused: (0, 0),
-            failed_us: 0,
+            clocks,
         }
+    }
+
+    /// Of a serial that was not known to this task.
+    fn other(&self, ready: &Arc<Ready>) -> Candidate {
+        let faults = self.env.deployments.faults(&self.key, ready.serial());
+        Candidate::new(Arc::clone(ready), faults, self.clocks)
     }
 
     /// Lives until it is stopped. Gives back what stands in the cache.
@@ -199,19 +142,20 @@ impl Deployed {
     async fn ordered(&mut self, desired: Desired, settings: Arc<FilterSettings>) {
         let rank = |ready: &Arc<Ready>| ready.document.rank();
         if rank(&desired.run) != rank(&self.newest.ready) {
-            let before = std::mem::replace(&mut self.newest, Candidate::new(Arc::clone(&desired.run)));
+            let newest = self.other(&desired.run);
+            let before = std::mem::replace(&mut self.newest, newest);
             let older = self.older.take();
             if let Some(fallback) = &desired.fallback {
                 let known = [Some(before), older].into_iter().flatten();
                 let known = known.into_iter().find(|known| rank(&known.ready) == rank(fallback));
-                self.older = Some(known.unwrap_or_else(|| Candidate::new(Arc::clone(fallback))));
+                self.older = Some(known.unwrap_or_else(|| self.other(fallback)));
             }
         } else if desired.fallback.is_none() {
             self.older = None;
         } else if let Some(fallback) = &desired.fallback
             && self.older.as_ref().is_none_or(|older| rank(&older.ready) != rank(fallback))
         {
-            self.older = Some(Candidate::new(Arc::clone(fallback)));
+            self.older = Some(self.other(fallback));
         }
         let meant = |active: &Active| {
             let of = |candidate: &Candidate| rank(&candidate.ready) == rank(active.ready());
@@ -231,12 +175,8 @@ impl Deployed {
         }
         if self.retries != desired.retries {
             self.retries = desired.retries;
-            for candidate in [Some(&mut self.newest), self.older.as_mut()].into_iter().flatten() {
-                if !matches!(candidate.stands, Stands::Running | Stands::Preparing) {
-                    candidate.supervisor.retry();
-                    candidate.again();
-                }
-            }
+            self.newest.retry();
+            self.older.iter_mut().for_each(Candidate::retry);
         }
     }
 
@@ -245,10 +185,10 @@ impl Deployed {
         let (serial, terms, outcome) = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {
-                let fault = || Fault::Host(error.to_string());
+                let fault = Fault::Host(error.to_string());
                 for candidate in [Some(&mut self.newest), self.older.as_mut()].into_iter().flatten() {
                     if matches!(candidate.stands, Stands::Preparing) {
-                        candidate.failed(fault(), None, now);
+                        candidate.failed(&fault, None, 0, now);
                     }
                 }
                 return;
@@ -291,8 +231,7 @@ impl Deployed {
 
     /// Takes note of what it has cost.
     async fn costs(&mut self, active: &mut Active) {
-        let cost = active.cost(&self.env, self.restarts(), self.refused.1).await;
-        self.cost = Some(Cost { cpu_us: cost.cpu_us + self.failed_us, ..cost });
+        self.cost = Some(active.cost(&self.env, self.refused.1).await);
     }
 
     /// Takes note of how a call ended.
@@ -300,7 +239,11 @@ impl Deployed {
         let Err(ended) = outcome else { return };
         let Some(mut active) = self.active.take() else { return };
         self.costs(&mut active).await;
-        self.failed_us += active.untold_us();
+        // It is lost with the run, and counted with what else is.
+        let lost_ns = active.untold_ns();
+        if let Some(cost) = &mut self.cost {
+            cost.cpu_us = cost.cpu_us.saturating_sub(lost_ns / 1000);
+        }
         self.checkpoint = Some(active.checkpoint().clone());
         let serial = active.ready().serial();
         self.refused.1 += active.refused();
@@ -311,7 +254,7 @@ impl Deployed {
         }
         let (now, candidate) = (Instant::now(), self.candidate(serial));
         match (ended, candidate) {
-            (Ended::Fault(fault), Some(candidate)) => candidate.failed(fault, Some(admitted), now),
+            (Ended::Fault(fault), Some(candidate)) => candidate.failed(&fault, Some(admitted), lost_ns, now),
             // Stopped, as is about to be heard; else it would be begun again.
             (Ended::Stopped, Some(candidate)) => candidate.stands = Stands::Prepared(admitted),
             (_, None) => {}
@@ -370,7 +313,7 @@ impl Deployed {
                 self.active = Some(active);
                 self.checkpoint = None;
                 if self.refused.0 != serial {
-                    (self.refused, self.failed_us) = ((serial, 0), 0);
+                    self.refused = (serial, 0);
                 }
                 if let Some(candidate) = self.candidate(serial) {
                     candidate.stands = Stands::Running;
@@ -416,60 +359,6 @@ impl Deployed {
         self.checkpoint
     }
 
-    /// Tells how it goes, where that is news.
-    async fn tell(&mut self) {
-        let report = self.report();
-        let same = |told: &Report| {
-            let retry_ms = told.retry_ms;
-            *told == Report { retry_ms, ..report.clone() } && (retry_ms == 0) == (report.retry_ms == 0)
-        };
-        if self.told.as_ref().is_some_and(same) {
-            return;
-        }
-        self.told = Some(report.clone());
-        let (deployments, key) = (self.env.deployments.clone(), self.key.clone());
-        // What runs from now on is kept on the disk.
-        let told = tokio::task::spawn_blocking(move || deployments.report(&key, report)).await;
-        if told.is_err() {
-            tracing::error!(event = "deployment_not_told", name = self.key.0);
-        }
-    }
-
-    fn report(&self) -> Report {
-        let newest = &self.newest;
-        let (state, reason, admitted) = match &newest.stands {
-            Stands::Unprepared | Stands::Preparing => {
-                (DeploymentState::Preparing, "its component is being loaded".to_owned(), None)
-            }
-            Stands::Prepared(admitted) => (DeploymentState::Admitted, String::new(), Some(admitted)),
-            Stands::Running => {
-                (DeploymentState::Running, String::new(), self.active.as_ref().map(Active::admitted))
-            }
-            Stands::BackingOff(_, admitted) => {
-                (DeploymentState::BackingOff, newest.supervisor.reason(), Some(admitted))
-            }
-            Stands::Waiting(_) => (DeploymentState::BackingOff, newest.supervisor.reason(), None),
-            Stands::Refused(why) => (DeploymentState::Refused, why.clone(), None),
-            Stands::Quarantined => (DeploymentState::Quarantined, newest.supervisor.reason(), None),
-        };
-        let wait = newest.due().map(|at| at.saturating_duration_since(Instant::now()).as_millis());
-        let wait = wait.map(|wait| i64::try_from(wait).unwrap_or(i64::MAX));
-        let cost = Cost { restarts: self.restarts(), ..self.cost.unwrap_or_default() };
-        Report {
-            serial: newest.ready.serial(),
-            state,
-            reason,
-            retry_ms: wait.map_or(0, |wait| self.env.hub.now().saturating_add(wait)),
-            component_name: admitted.map(|of| of.description.name.clone()).unwrap_or_default(),
-            component_version: admitted.map(|of| of.description.version.clone()).unwrap_or_default(),
-            cost: Some(cost),
-        }
-    }
-
-    fn restarts(&self) -> u64 {
-        self.newest.supervisor.restarts()
-    }
-
     fn candidate(&mut self, serial: u64) -> Option<&mut Candidate> {
         let all = [Some(&mut self.newest), self.older.as_mut()];
         all.into_iter().flatten().find(|candidate| candidate.ready.serial() == serial)
@@ -484,11 +373,14 @@ pub fn gone(env: &Env, name: &str, reason: &str) {
     env.hub.set_life(&env.hub.matching(&[own]), Life::Ended, reason);
 }
 
-async fn admit(env: &Env, ready: &Ready, terms: Terms) -> Result<Admitted, Unfit> {
+async fn admit(env: &Env, ready: &Ready, terms: Terms) -> Result<Admitted, (Unfit, u64)> {
     let (deployments, blob) = (env.deployments.clone(), ready.component);
     let reading = tokio::task::spawn_blocking(move || deployments.component(blob));
-    let read = reading.await.map_err(|error| Fault::Host(error.to_string()))?;
-    let component = read.map_err(|error| Fault::Host(format!("its component cannot be read: {error}")))?;
+    let unread = |error: &dyn std::fmt::Display| {
+        (Fault::Host(format!("its component cannot be read: {error}")).into(), 0)
+    };
+    let read = reading.await.map_err(|error| unread(&error))?;
+    let component = read.map_err(|error| unread(&error))?;
     env.host.admit(component, &ready.deployment.parameters, terms).await
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The state is written rarely, how far it is with each emission: see [`Checkpoint`].
 
+use super::history::Begin;
 use crate::filter::Ready;
 use crate::filter::feed::LookBack;
 use hedgerow_cache::Checkpoint;
@@ -71,6 +72,11 @@ impl Stored {
         // What it has cost is counted anew with each serial.
         let progress = Progress { cost: Default::default(), ..self.progress };
         (!ready.deployment.fresh).then_some(Self { progress, ..self })
+    }
+
+    /// Where its input begins.
+    pub fn begin(&self) -> Option<Begin> {
+        Some(Begin { through: self.saved.look_back_through?, since: self.since })
     }
 
     /// What of its input is from before it came to be.

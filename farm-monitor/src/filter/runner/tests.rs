@@ -105,6 +105,64 @@ async fn one_that_loops_is_quarantined_and_harms_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_quarantine_and_its_cost_are_known_after_a_restart_until_a_retry_or_a_new_serial() {
+    const CALL: Duration = Duration::from_millis(40);
+    let bad = ["loop-in-start", "loop-in-configure", "loop-in-batch"];
+    let mut site = Site::with(|filters| filters.call_time = CALL);
+    for name in bad {
+        site.deploy(name, 1, &guests::guest(name), "", |_| ());
+    }
+    site.comes_to("loop-in-batch", Running, "").await;
+    site.give(0, 3);
+    let mut before = Vec::new();
+    for name in bad {
+        site.comes_to(name, Quarantined, "3 times within 10 minutes").await;
+        let status = site.status(name).unwrap();
+        let cost = status.cost.unwrap();
+        // Each of three calls, whatever it was: but for the time before the first look at the clock.
+        assert!(cost.cpu_us > 60_000, "{name}: {cost:?}");
+        assert_eq!(cost.restarts, 2, "{name}");
+        before.push((status.reason, status.since_ms, cost.cpu_us, cost.restarts));
+    }
+    let known = |site: &Site| {
+        let of = |name: &str| {
+            let status = site.status(name).unwrap();
+            let cost = status.cost.unwrap();
+            (status.reason, status.since_ms, cost.cpu_us, cost.restarts)
+        };
+        bad.map(of)
+    };
+    site = site.killed(|_| ()).await;
+    for name in bad {
+        site.comes_to(name, Quarantined, "3 times within 10 minutes").await;
+    }
+    assert_eq!(known(&site)[..], before[..]);
+    // Nor do other settings lift it: by the time that another one is begun with them, these would be.
+    site.configure(|filters| filters.call_time = 2 * CALL);
+    site.deploy("good", 1, &guests::guest("echo"), "", |_| ());
+    site.comes_to("good", Running, "").await;
+    for name in bad {
+        site.comes_to(name, Quarantined, "").await;
+    }
+    assert_eq!(known(&site)[..], before[..]);
+
+    // What somebody asked for is not forgotten, however quickly the farm ends after it.
+    site.deployments.retry("loop-in-batch").unwrap();
+    site = site.killed(|_| ()).await;
+    site.give(1, 3);
+    look("tried again", || site.status("loop-in-batch").unwrap().cost.unwrap().restarts > 2).await;
+    site.comes_to("loop-in-batch", Quarantined, "3 times within 10 minutes").await;
+    site.deploy("loop-in-batch", 2, &guests::guest("echo"), "", |_| ());
+    site.comes_to("loop-in-batch", Running, "").await;
+    site = site.killed(|_| ()).await;
+    site.comes_to("loop-in-batch", Running, "").await;
+    assert_eq!(site.status("loop-in-batch").unwrap().cost.unwrap().restarts, 0);
+    for (name, before) in bad.iter().zip(&before).take(2) {
+        site.comes_to(name, Quarantined, &before.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_farm_does_not_take_is_refused_at_once_and_says_what_would_have_to_change() {
     let mut site = Site::with(|filters| filters.hidden = vec![hedgerow_model::Glob::new("c").unwrap()]);
     site.deploy("none", 1, b"\0asm\x01\0\0\0", "", |_| ());
@@ -273,14 +331,46 @@ async fn it_reads_back_what_it_was_given_and_nothing_else() {
     for round in 1..5 {
         site.give(round, 3);
     }
-    // Handle 0 is the first of the three; what came before the deployment is stored, and may be read.
-    site.ticks("t", 5).await;
+    // Handle 0 is the first of the three; what came before the deployment is stored, and was not given.
+    site.ticks("t", 4).await;
     site.give(5, 3);
-    site.ticks("t", 6).await;
+    site.ticks("t", 5).await;
     site = site.killed(|site| site.give(6, 3)).await;
     site.comes_to("t", Running, "").await;
-    site.ticks("t", 7).await;
+    site.ticks("t", 6).await;
     assert_eq!(site.status("t").unwrap().cost.unwrap().restarts, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_reads_back_goes_as_far_as_its_look_back_and_is_the_same_in_a_backtest() {
+    let mut site = Site::new();
+    // Before an epoch's first heartbeat nobody knows the time.
+    site.hub.beat();
+    for round in 0..9 {
+        site.give(round, 2);
+    }
+    // Of the nine, 300 ms apart, the last four.
+    let component = guests::with_parts(&format!("{READS_BACK}{}", description_looking_back(1_000)));
+    site.deploy("t", 1, &component, "", |of| of.grants = [Capability::History].into());
+    site.comes_to("t", Running, "").await;
+    let from = site.hub.now();
+    site.hub.beat();
+    site.ticks("t", 4).await;
+    for round in 9..12 {
+        site.give(round, 2);
+    }
+    site.ticks("t", 7).await;
+    site.pass(Duration::from_secs(1));
+    let to = site.hub.now();
+    site.hub.beat();
+    let seen = |samples: Vec<(String, i64, hedgerow_model::Value)>| {
+        let seen = samples.into_iter().filter(|(path, time, _)| path.contains("echo/seen") && *time < to);
+        seen.collect::<Vec<_>>()
+    };
+    let live = seen(site.stored("t"));
+    assert!(live.len() >= 2, "{live:?}");
+    let tested = seen(site.held("t", component, from..to).await);
+    assert_eq!(tested, live);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -345,8 +435,47 @@ async fn latency() {
     }
 }
 
+#[tokio::test]
+#[ignore = "prints how long the hub is held by what one call emits, at how many distinct times; for an idle machine"]
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+async fn emission() {
+    use hedgerow_collect::front_door::FrontDoor as _;
+    let site = Site::new();
+    site.give(0, 1000);
+    let (origin, series) = (site.hub.origin("c"), site.series("c"));
+    for (times, each) in [(100_000, 1), (1000, 1), (1000, 100), (100, 1000)] {
+        let mut builder = hedgerow_model::BatchBuilder::new();
+        for time in 0..times {
+            for id in &series[..each] {
+                builder.push(*id, site.hub.now() - time, hedgerow_model::Value::F64(0.5), None);
+            }
+        }
+        // As the host makes them: none longer than a batch may be.
+        let (batch, mut batches) = (builder.build(), Vec::new());
+        let most = hedgerow_model::batch::MAX_BATCH_SAMPLES;
+        for from in (0..batch.len()).step_by(most) {
+            let positions: Vec<u32> = (from..batch.len().min(from + most)).map(|at| at as u32).collect();
+            batches.push(batch.select(&positions));
+        }
+        let checkpoint = hedgerow_cache::Checkpoint { consumed: [].into(), state: None };
+        let begun = std::time::Instant::now();
+        let emitted = site.hub.emit(origin, batches, "x", &checkpoint);
+        println!(
+            "{each} samples at each of {times} times: {:?}; {:?}",
+            begun.elapsed(),
+            emitted.map(|of| of.accepted)
+        );
+        site.hub.cache().flush().unwrap();
+        site.pass(Duration::from_secs(200));
+    }
+}
+
 /// `echo`, that wants so much look-back.
 fn looking_back(millis: u64) -> Vec<u8> {
+    guests::with_parts(&description_looking_back(millis))
+}
+
+fn description_looking_back(millis: u64) -> String {
     let bytes: String = millis.to_le_bytes().iter().map(|byte| format!("\\{byte:02x}")).collect();
     let text = guests::text("echo");
     let (_, rest) = text.split_once(";;; description\n").unwrap();
@@ -355,7 +484,7 @@ fn looking_back(millis: u64) -> Vec<u8> {
     let wanted = format!("\"{nothing}\" \"{nothing}\" \"\\e8");
     assert!(description.contains(&wanted));
     let changed = description.replace(&wanted, &format!("\"{nothing}\" \"{bytes}\" \"\\e8"));
-    guests::with_parts(&format!(";;; description\n{changed}"))
+    format!(";;; description\n{changed}")
 }
 
 /// The same component, by other bytes.

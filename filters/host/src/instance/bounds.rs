@@ -1,7 +1,7 @@
 //! The bounds of a guest that wasmtime asks for while it runs: memory, and processor time.
 
 use crate::engine::TICK;
-use rustix::time::{ClockId, clock_gettime};
+use crate::processor::thread_cpu;
 use std::time::{Duration, Instant};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
@@ -126,9 +126,4 @@ impl Meter {
 )]
 fn now() -> Instant {
     Instant::now()
-}
-
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

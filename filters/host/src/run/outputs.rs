@@ -122,6 +122,20 @@ impl Outputs {
     }
 }
 
+/// How many batches the hub makes of this one: one for each time, more where a series is there several times at one.
+pub(super) fn pieces(batch: &Batch) -> usize {
+    if matches!(batch.times, Times::One(_)) && batch.series.is_sorted_by(|a, b| a < b) {
+        return 1;
+    }
+    let at = |(position, id)| (batch.times.at(position), id);
+    let mut places: Vec<(UnixMillis, SeriesId)> = batch.series.iter().copied().enumerate().map(at).collect();
+    places.sort_unstable();
+    let repeats = |same: &[(UnixMillis, SeriesId)]| {
+        same.chunk_by(|a, b| a.1 == b.1).map(<[_]>::len).max().unwrap_or_default()
+    };
+    places.chunk_by(|a, b| a.0 == b.0).map(repeats).sum()
+}
+
 struct OneColumn {
     series: Vec<SeriesId>,
     /// One for all, or one each.

@@ -30,19 +30,20 @@ pub enum Standing {
     Quarantined,
 }
 
-/// A fault and when it was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// When.
-    pub at: Instant,
-    /// Why.
-    pub fault: Fault,
+/// A fault: when it was, and whether it was the host's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Failure {
+    at: Instant,
+    of_host: bool,
 }
 
 /// The faults of one deployment, and what follows from them.
 #[derive(Debug, Clone)]
 pub struct Supervisor {
     standing: Standing,
+    /// Why, where it is not sound.
+    reason: String,
+    /// The newest, at most [`MAX_FAULTS`].
     failures: VecDeque<Failure>,
     /// Failures of the host's own in a row.
     of_host: u32,
@@ -51,7 +52,13 @@ pub struct Supervisor {
 
 impl Default for Supervisor {
     fn default() -> Self {
-        Self { standing: Standing::Sound, failures: VecDeque::new(), of_host: 0, restarts: 0 }
+        Self {
+            standing: Standing::Sound,
+            reason: String::new(),
+            failures: VecDeque::new(),
+            of_host: 0,
+            restarts: 0,
+        }
     }
 }
 
@@ -61,21 +68,37 @@ impl Supervisor {
         Self::default()
     }
 
+    /// Of one that has failed before, in another process: when, oldest first, why it is quarantined where it is, and how often it was
+    /// begun again.
+    pub fn resume(
+        faults: impl IntoIterator<Item = Instant>,
+        quarantined: Option<String>,
+        restarts: u64,
+    ) -> Self {
+        let mut failures: VecDeque<_> = faults.into_iter().map(|at| Failure { at, of_host: false }).collect();
+        failures.drain(..failures.len().saturating_sub(MAX_FAULTS));
+        let standing = if quarantined.is_some() { Standing::Quarantined } else { Standing::Sound };
+        Self { standing, reason: quarantined.unwrap_or_default(), failures, of_host: 0, restarts }
+    }
+
     /// It failed: says what becomes of it. A fault of the host's own never counts against the filter.
-    pub fn failed(&mut self, now: Instant, fault: Fault) -> Standing {
-        let counts = |failure: &Failure| {
-            !matches!(failure.fault, Fault::Host(_))
-                && now.saturating_duration_since(failure.at) < FAULT_WINDOW
-        };
+    pub fn failed(&mut self, now: Instant, fault: &Fault) -> Standing {
+        let counts =
+            |failure: &Failure| !failure.of_host && now.saturating_duration_since(failure.at) < FAULT_WINDOW;
         let refused = matches!(fault, Fault::Refused(_));
         let of_host = matches!(fault, Fault::Host(_));
         self.of_host = if of_host { self.of_host + 1 } else { 0 };
-        self.failures.push_back(Failure { at: now, fault });
+        self.failures.push_back(Failure { at: now, of_host });
         if self.failures.len() > MAX_FAULTS {
             self.drop_least();
         }
         let faults = self.failures.iter().filter(|failure| counts(failure)).count();
+        self.reason = fault.to_string();
         self.standing = if refused || faults >= MAX_FAULTS {
+            if !refused {
+                let minutes = FAULT_WINDOW.as_secs() / 60;
+                self.reason = format!("{MAX_FAULTS} times within {minutes} minutes, last: {fault}");
+            }
             Standing::Quarantined
         } else {
             let before = if of_host { self.of_host } else { u32::try_from(faults).unwrap_or(u32::MAX) };
@@ -88,8 +111,7 @@ impl Supervisor {
     /// Drops what counts least: the oldest of the host's own, or else the oldest.
     fn drop_least(&mut self) {
         let last = self.failures.len() - 1;
-        let of_host = |failure: &Failure| matches!(failure.fault, Fault::Host(_));
-        let at = self.failures.iter().take(last).position(of_host).unwrap_or_default();
+        let at = self.failures.iter().take(last).position(|failure| failure.of_host).unwrap_or_default();
         self.failures.remove(at);
     }
 
@@ -116,9 +138,9 @@ impl Supervisor {
         self.standing
     }
 
-    /// The newest failures, oldest first: at most [`MAX_FAULTS`].
-    pub fn failures(&self) -> impl DoubleEndedIterator<Item = &Failure> {
-        self.failures.iter()
+    /// When it failed itself, oldest first: at most [`MAX_FAULTS`].
+    pub fn faults(&self) -> impl Iterator<Item = Instant> {
+        self.failures.iter().filter(|failure| !failure.of_host).map(|failure| failure.at)
     }
 
     /// How often it was begun again.
@@ -127,17 +149,8 @@ impl Supervisor {
     }
 
     /// Why it is not running, in one line; empty where it is.
-    pub fn reason(&self) -> String {
-        let Some(last) = self.failures.back() else { return String::new() };
-        match self.standing {
-            Standing::Sound => String::new(),
-            Standing::BackingOff(_) => last.fault.to_string(),
-            Standing::Quarantined if matches!(last.fault, Fault::Refused(_)) => last.fault.to_string(),
-            Standing::Quarantined => {
-                let minutes = FAULT_WINDOW.as_secs() / 60;
-                format!("{MAX_FAULTS} times within {minutes} minutes, last: {}", last.fault)
-            }
-        }
+    pub fn reason(&self) -> &str {
+        if self.standing == Standing::Sound { "" } else { &self.reason }
     }
 }
 
@@ -159,7 +172,7 @@ mod tests {
         let start = start();
         let (mut now, mut supervisor) = (start, Supervisor::new());
         let mut waits = Vec::new();
-        while let Standing::BackingOff(at) = supervisor.failed(now, trap()) {
+        while let Standing::BackingOff(at) = supervisor.failed(now, &trap()) {
             assert!(!supervisor.begins(at - Duration::from_millis(1)), "not before");
             assert!(supervisor.begins(at));
             waits.push(at - now);
@@ -175,20 +188,20 @@ mod tests {
         assert!(!supervisor.begins(now + Duration::from_secs(3600)), "never by itself");
         supervisor.retry();
         assert_eq!((supervisor.standing(), supervisor.restarts()), (Standing::Sound, 3));
-        assert!(matches!(supervisor.failed(now, trap()), Standing::BackingOff(_)), "with a clean slate");
+        assert!(matches!(supervisor.failed(now, &trap()), Standing::BackingOff(_)), "with a clean slate");
     }
 
     #[test]
     fn faults_of_long_ago_are_forgotten() {
         let (mut now, mut supervisor) = (start(), Supervisor::new());
         for _ in 0..10 {
-            let standing = supervisor.failed(now, trap());
+            let standing = supervisor.failed(now, &trap());
             let at = now + FIRST_BACK_OFF;
             assert_eq!(standing, Standing::BackingOff(at));
             assert!(supervisor.begins(at));
             now = at + FAULT_WINDOW;
         }
-        assert!(supervisor.failures().count() <= MAX_FAULTS);
+        assert!(supervisor.faults().count() <= MAX_FAULTS);
     }
 
     #[test]
@@ -196,7 +209,7 @@ mod tests {
         let (mut now, mut supervisor) = (start(), Supervisor::new());
         let mut longest = Duration::ZERO;
         for _ in 0..20 {
-            let Standing::BackingOff(at) = supervisor.failed(now, Fault::Host("no memory".into())) else {
+            let Standing::BackingOff(at) = supervisor.failed(now, &Fault::Host("no memory".into())) else {
                 unreachable!("never quarantined for it")
             };
             longest = longest.max(at - now);
@@ -204,11 +217,11 @@ mod tests {
             assert!(supervisor.begins(now));
         }
         assert_eq!(longest, MAX_BACK_OFF);
-        assert!(matches!(supervisor.failed(now, trap()), Standing::BackingOff(_)));
-        assert!(matches!(supervisor.failed(now, Fault::Host(String::new())), Standing::BackingOff(_)));
-        assert!(matches!(supervisor.failed(now, trap()), Standing::BackingOff(_)));
+        assert!(matches!(supervisor.failed(now, &trap()), Standing::BackingOff(_)));
+        assert!(matches!(supervisor.failed(now, &Fault::Host(String::new())), Standing::BackingOff(_)));
+        assert!(matches!(supervisor.failed(now, &trap()), Standing::BackingOff(_)));
         assert_eq!(
-            supervisor.failed(now, trap()),
+            supervisor.failed(now, &trap()),
             Standing::Quarantined,
             "what lies between does not save it"
         );
@@ -219,9 +232,33 @@ mod tests {
         let now = start();
         let mut supervisor = Supervisor::new();
         assert_eq!(
-            supervisor.failed(now, Fault::Refused("above: expected a number".into())),
+            supervisor.failed(now, &Fault::Refused("above: expected a number".into())),
             Standing::Quarantined
         );
         assert_eq!(supervisor.reason(), "it refuses: above: expected a number");
+    }
+
+    #[test]
+    fn what_another_process_counted_goes_on() {
+        let start = start();
+        let mut before = Supervisor::new();
+        before.failed(start, &trap());
+        before.failed(start + Duration::from_secs(300), &trap());
+        let now = start + Duration::from_secs(500);
+        let mut after = Supervisor::resume(before.faults(), None, 2);
+        assert_eq!((after.standing(), after.reason(), after.restarts()), (Standing::Sound, "", 2));
+        assert_eq!(after.clone().failed(now, &trap()), Standing::Quarantined, "the third");
+        let late = start + FAULT_WINDOW;
+        assert_eq!(
+            after.failed(late, &trap()),
+            Standing::BackingOff(late + 2 * FIRST_BACK_OFF),
+            "one of them is too long ago"
+        );
+        let mut quarantined = Supervisor::resume([start; 9], Some("it loops".into()), 4);
+        assert_eq!((quarantined.standing(), quarantined.reason()), (Standing::Quarantined, "it loops"));
+        assert_eq!(quarantined.faults().count(), MAX_FAULTS);
+        assert!(!quarantined.begins(now));
+        quarantined.retry();
+        assert_eq!((quarantined.standing(), quarantined.faults().count()), (Standing::Sound, 0));
     }
 }

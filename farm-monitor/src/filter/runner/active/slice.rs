@@ -4,13 +4,14 @@ use crate::filter::feed::{Item as Fed, Missing};
 use crate::filter::runner::history::Consumed;
 use crate::hub::Hub;
 use hedgerow_filter_host::guest::{Fault, GapReason};
-use hedgerow_filter_host::run::{Item, Place, Progress, Run, Step};
+use hedgerow_filter_host::run::{Item, MAX_TIMES, Place, Progress, Run, Step};
 use hedgerow_model::{SeriesId, UnixMillis};
 use std::collections::VecDeque;
 
 /// Processor time of a slice, in nanoseconds; the call that goes past it is the last one.
 const SLICE_NS: u64 = 10_000_000;
-/// What may come of a slice, in samples emitted and other effects, where no single call makes more.
+/// What may come of a slice, in samples emitted and other effects, where no single call makes more; and [`MAX_TIMES`], so that
+/// it takes the hub little.
 const SLICE_EFFECTS: usize = 16_384;
 
 /// What came of an item.
@@ -40,7 +41,7 @@ pub struct Slice {
 /// Gives a slice. `consumed`: to be told where the run is, for what it reads back.
 pub fn slice(run: Box<Run>, left: VecDeque<Fed>, hub: &Hub, consumed: Option<&Consumed>) -> Slice {
     let mut slice = Slice { run, left, done: Vec::new(), fault: None, progress: None, heard: None };
-    let (began, mut effects) = (slice.run.cost().cpu_ns, 0);
+    let (began, mut effects, mut times) = (slice.run.cost().cpu_ns, 0, 0);
     while let Some(item) = slice.left.pop_front() {
         if let Some(consumed) = consumed {
             consumed.note(&slice.run);
@@ -59,10 +60,12 @@ pub fn slice(run: Box<Run>, left: VecDeque<Fed>, hub: &Hub, consumed: Option<&Co
             if !(step.batches.is_empty() && step.alarms.is_empty() && step.actions.is_empty()) {
                 slice.progress = Some(slice.run.progress());
             }
+            times += step.times;
             effects += 1 + step.batches.iter().map(|batch| batch.len()).sum::<usize>();
             slice.done.push(Done { place: slice.run.place(), step });
         }
-        if effects >= SLICE_EFFECTS || slice.run.cost().cpu_ns.saturating_sub(began) >= SLICE_NS {
+        let much = effects >= SLICE_EFFECTS || times >= MAX_TIMES;
+        if much || slice.run.cost().cpu_ns.saturating_sub(began) >= SLICE_NS {
             break;
         }
     }

@@ -6,6 +6,7 @@ use crate::filter::Deployments;
 use crate::filter::actions::Actions;
 use crate::filter::alarms::Alarms;
 use crate::filter::feed::{Item, Walk};
+use crate::filter::held::{HeldRuns, Order as HeldOrder};
 use crate::filter::host::FilterHost;
 use crate::filter::runner::{Runner, RunnerOptions};
 use crate::filter::tests::{Author, Farm};
@@ -25,15 +26,18 @@ use hedgerow_model::{
     BatchBuilder, Kind, Labels, Name, Position, SeriesDef, SeriesId, SeriesKey, UnixMillis, Value,
 };
 use hedgerow_proto::convert::deployment::encode;
+use hedgerow_proto::farm::item;
+use hedgerow_proto::filter::run_response::Response;
 use hedgerow_proto::filter::{AlarmLevel, DeploymentState, DeploymentStatus};
 use hedgerow_proto::signed::{SignedDocument, hash};
 use hedgerow_service::clock::unix_millis;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 /// Some time in 2026.
@@ -354,6 +358,34 @@ impl Site {
         self.stored(cluster).into_iter().filter_map(value).collect()
     }
 
+    /// What a caller is told that holds it over what was accepted in this time.
+    pub async fn held(
+        &self,
+        name: &str,
+        component: Vec<u8>,
+        times: Range<UnixMillis>,
+    ) -> Vec<(String, UnixMillis, Value)> {
+        let host = FilterHost::new(self.folder.path(), Compiler::InProcess);
+        let runs = HeldRuns::new(Arc::clone(&self.hub), host);
+        let name = Some(Name::new(name).unwrap());
+        let order =
+            HeldOrder { name, parameters: String::new(), component: component.into(), stored: Some(times) };
+        let (out, mut answers) = mpsc::channel(4);
+        let run = async {
+            let ended = runs.run(order, &self.farm.settings, &out).await;
+            drop(out);
+            ended.unwrap();
+        };
+        let read = async {
+            let mut told = Vec::new();
+            while let Some(answer) = answers.recv().await {
+                told.extend(answer.unwrap().response);
+            }
+            told
+        };
+        emitted(tokio::time::timeout(PATIENCE, async { tokio::join!(run, read).1 }).await.unwrap())
+    }
+
     /// What the filter makes of what is stored of cluster `c`, without interruption.
     pub fn backtest(
         &self,
@@ -393,6 +425,32 @@ impl Site {
         }
         made
     }
+}
+
+/// Series, times and values of what a held run told.
+fn emitted(told: Vec<Response>) -> Vec<(String, UnixMillis, Value)> {
+    let (mut names, mut all) = (BTreeMap::new(), Vec::new());
+    for told in told {
+        let Response::Message(message) = told else { continue };
+        for item in message.decode_items() {
+            match item.unwrap().item.unwrap() {
+                item::Item::Series(series) => {
+                    names.insert(
+                        series.id,
+                        format!("{}/{}/{}", series.cluster, series.node, series.parameter),
+                    );
+                }
+                item::Item::Batch(batch) => {
+                    let batch = hedgerow_proto::convert::batch::from_wire(batch, |_| None).unwrap().batch;
+                    let named =
+                        |(id, time, value): (SeriesId, _, _)| (names[&id.0].clone(), time, plain(value));
+                    all.extend(batch.iter().map(named));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    all
 }
 
 /// The text of a state stands in the cache where it changed.

@@ -4,7 +4,7 @@ use super::guests::*;
 use crate::guest::{
     AlarmCall, Column, Effects, Emitted, Fault, GapReason, GuestBatch, Input, Reading, SeriesInfo,
 };
-use crate::run::{Item, Run, Saved};
+use crate::run::{Item, MAX_TIMES, Plan, Run, Saved};
 use hedgerow_model::batch::{MAX_BATCH_SAMPLES, MAX_GENERATION};
 use hedgerow_model::{
     Batch, ColumnType, Kind, Life, LifeMark, Mark, Numbered, Numbers, Position, SeriesId, Status, Times,
@@ -294,13 +294,14 @@ fn all_that_one_call_emits_is_one_batch_in_its_order() {
 #[test]
 fn what_does_not_fit_into_one_batch_comes_in_several() {
     let many = MAX_BATCH_SAMPLES + 10;
-    let mut run = run_of(plan(Reading::Rate, 0), move |input| {
+    let mut run = run_of(Plan { output_series: u32::MAX, ..plan(Reading::Rate, 0) }, move |input| {
         let Input::Batch(_) = input else {
-            return Ok(Effects { declared: vec![output("g", Kind::Gauge)], ..Effects::default() });
+            let declared = vec![output("g", Kind::Gauge); many];
+            return Ok(Effects { declared, ..Effects::default() });
         };
-        let times = (0..).take(many).collect();
-        let big = Column { series: vec![0; many], times, values: vec![1.0; many] };
-        let one_time = Column { series: vec![0; many], times: vec![3], values: vec![1; many] };
+        let series = || (0..).take(many).collect::<Vec<u32>>();
+        let big = Column { series: series(), times: vec![1; many], values: vec![1.0; many] };
+        let one_time = Column { series: series(), times: vec![3], values: vec![1; many] };
         Ok(Effects {
             emitted: vec![Emitted::Numbers(big), Emitted::Integers(one_time)],
             ..Effects::default()
@@ -312,8 +313,33 @@ fn what_does_not_fit_into_one_batch_comes_in_several() {
     assert_eq!(lengths.iter().sum::<usize>(), 2 * many);
     let floats = step.batches.iter().flat_map(|batch| batch.values.slots());
     assert_eq!(floats.filter(|(column, _)| *column == ColumnType::F64).count(), many);
-    assert_eq!(step.batches[1].times.at(0), i64::try_from(MAX_BATCH_SAMPLES).unwrap());
     assert_eq!(run.cost().samples_out, 2 * many as u64);
+}
+
+#[test]
+fn more_distinct_times_than_the_hub_takes_at_once_are_a_fault() {
+    let emits = |series: Vec<u32>, times: Vec<i64>| {
+        let mut run = run_of(plan(Reading::Rate, 0), move |input| {
+            let Input::Batch(_) = input else {
+                return Ok(Effects { declared: vec![output("g", Kind::Gauge); 2], ..Effects::default() });
+            };
+            let column =
+                Column { series: series.clone(), times: times.clone(), values: vec![1.0; series.len()] };
+            Ok(Effects { emitted: vec![Emitted::Numbers(column)], ..Effects::default() })
+        });
+        let numbered = numbered(at(1), 0, &[gauge(1, 0.0)]);
+        run.give(accepted(&numbered, at(1)), &defs).map(|step| step.times).map_err(|fault| fault.to_string())
+    };
+    let most = i64::try_from(MAX_TIMES).unwrap();
+    let both = |times: i64| (0..2 * times).map(|at| u32::try_from(at % 2).unwrap()).collect::<Vec<_>>();
+    let each = |times: i64| (0..2 * times).map(|at| at / 2).collect::<Vec<_>>();
+    assert_eq!(emits(both(most), each(most)), Ok(MAX_TIMES), "two series at each");
+    let why = emits(both(most + 1), each(most + 1)).unwrap_err();
+    assert_eq!(why, "in `on-batch` it took more distinct times to emit at than it may: the bound is 1000");
+    // One series many times at one time is as much for the hub.
+    assert_eq!(emits(vec![0; MAX_TIMES], vec![5]), Ok(MAX_TIMES));
+    assert!(emits(vec![0; MAX_TIMES + 1], vec![5]).is_err());
+    assert_eq!(emits(vec![0, 1, 0, 1], vec![7, 7, 6, 7]), Ok(3), "one at 6, two at 7");
 }
 
 #[test]
