@@ -81,7 +81,7 @@ async fn serve(args: Args) -> Result<Outcome, CommandError> {
     let mesh = MeshOptions { mesh: known.map(|known| known.mesh), ..MeshOptions::at(lookups) };
     let web = open(&args.names, listener, folder.path(), mesh.keep_in(folder.path()), token, ending.clone())?;
     let mut out = Out::new();
-    let _ = out.line(format!("page at {}; Ctrl-C stops", web.link())).and_then(|()| out.flush());
+    let _ = out.line(format!("page at {}\nCtrl-C stops", web.link())).and_then(|()| out.flush());
     drop(out);
     hosting::stop(ending, web.drained()).await?;
     Ok(Outcome::Done)

@@ -172,7 +172,7 @@ fn what_programs_read_is_what_the_farms_have() {
         ("/api/v1/query?predicate=*&format=xml", 400),
         ("/api/v1/series?limit=0", 400),
         ("/api/v1/tree?node=x", 400),
-        ("/api/v1/farms?template=a%3D%3D", 400),
+        ("/api/v1/farms?template=group%3D%22x", 400),
         ("/api/v1/farms/nobody", 404),
         ("/api/v1/none", 404),
         ("/api/v1/alarms/nobody/zz", 400),

@@ -78,7 +78,7 @@ impl Fetched {
         let meant = |farm: &str| fetch.matchers.iter().all(|one| one.key != mapping::FARM || one.takes(farm));
         coverage.missing.retain(|one| meant(&one.farm));
         self.warnings.extend(warnings(&coverage));
-        gathered.end(&mut self.warnings)
+        Ok(gathered.end(&mut self.warnings))
     }
 
     fn bounded(&self) -> Result<(), Refused> {
@@ -148,7 +148,7 @@ impl<'a> Gathered<'a> {
     }
 
     /// In the order of their labels, each once: of several that read alike, the first by its path.
-    fn end(self, warnings: &mut Vec<String>) -> Result<Vec<Series>, Refused> {
+    fn end(self, warnings: &mut Vec<String>) -> Vec<Series> {
         let mut all: BTreeMap<Labels, Gathering> = BTreeMap::new();
         for series in self.series.into_values().filter(|series| series.wanted) {
             match all.remove(&series.labels) {
@@ -164,7 +164,7 @@ impl<'a> Gathered<'a> {
                 }
             }
         }
-        Ok(all.into_values().map(Gathering::end).collect())
+        all.into_values().map(Gathering::end).collect()
     }
 }
 
@@ -279,7 +279,7 @@ mod tests {
             gathered.series.get_mut(&(farm, id)).unwrap().samples = samples;
             gathered.stale((farm, id), 9);
             gathered.stale((farm, id), 4);
-            gathered.end(&mut Vec::new()).unwrap().remove(0)
+            gathered.end(&mut Vec::new()).remove(0)
         };
         let series = of(vec![(5, Value::counter(u64::MAX)), (1, Value::counter(2)), (5, Value::counter(7))]);
         assert_eq!(

@@ -154,7 +154,7 @@ mod tests {
             text("cpu_user{job='hosts',instance=~'n1|n2',farm='a*'}").unwrap(),
             "a\\* hosts {n1,n2} cpu?user"
         );
-        assert_eq!(text("{__name__=~'cpu_.*',item='a,b'}").unwrap(), "* * * cpu?*[item=a\\,b]");
+        assert_eq!(text("{__name__=~'cpu_.*',item='a,b'}").unwrap(), "* * * cpu?*[item=a,b]");
         assert_eq!(text("{__name__=~'.+',job!='x',farm=~'a.c'}").unwrap(), "* * * *");
         assert_eq!(
             text("x{a_b='c',item='',vo=~'a|'}").unwrap(),
