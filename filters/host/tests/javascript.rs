@@ -171,8 +171,10 @@ fn has_last_words(odd: &Program) {
     }
     let mut guest = start(odd, r#"{"what":"dates"}"#, None);
     guest.call(&batch(0, [1.0, 2.0])).unwrap();
-    let fault = odd.start(Start::new("{}", patient())).err().unwrap();
-    assert!(words(fault).starts_with("TypeError: nothing to do at "));
+    match odd.start(Start::new("{}", patient())) {
+        Err(Fault::Refused(words)) => assert!(words.starts_with("TypeError: nothing to do at "), "{words}"),
+        other => panic!("{:?}", other.err()),
+    }
 }
 
 fn side_by_side(engine: &Engine, in_js: &Program) {
