@@ -11,6 +11,7 @@ pub use deployed::{Absent, AtFarm, Deployed, DeployedAt};
 pub use held::{Heard, Held, Hold, hold};
 
 use crate::channel::in_time;
+use crate::directory::FIND_PATIENCE;
 use crate::documents::{Blob, DocumentAuthor, Draft, Published, fetch};
 use crate::error::ClientError;
 use crate::identity::Identity;
@@ -64,7 +65,13 @@ impl Mesh {
             blobs: vec![deploy.component.clone()],
             tombstone: false,
         };
+        self.all_lookups_known().await;
         author.publish(&draft).await
+    }
+
+    /// Waits until those that are reached have told of the others: what is published reaches all that are there.
+    async fn all_lookups_known(&self) {
+        let _ = tokio::time::timeout(FIND_PATIENCE, self.directory().found_all()).await;
     }
 
     /// The bytes of a component that is deployed, from the first lookup that has them.
@@ -94,6 +101,7 @@ impl Mesh {
         signed_ms: UnixMillis,
     ) -> Result<Published, ClientError> {
         let (kind, name) = (KIND.to_owned(), name.to_owned());
+        self.all_lookups_known().await;
         author.publish(&Draft { kind, name, signed_ms, tombstone: true, ..Draft::default() }).await
     }
 }

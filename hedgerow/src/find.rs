@@ -2,7 +2,7 @@
 
 mod doubts;
 mod facets;
-mod misnamed;
+pub mod misnamed;
 mod watch;
 
 use crate::client::{ClientOptions, as_known, some_lookup_answered, unanswered};

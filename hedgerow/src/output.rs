@@ -30,6 +30,14 @@ impl Out {
         self.0.write_all(b"\n")
     }
 
+    /// Writes a line in which names or texts from elsewhere stand, made safe for terminals.
+    ///
+    /// # Errors
+    /// Where nobody reads, or the disk is full.
+    pub fn text(&mut self, line: &str) -> io::Result<()> {
+        self.line(safe::clean(line).as_ref())
+    }
+
     /// Writes lines.
     ///
     /// # Errors

@@ -24,6 +24,18 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// Longest words of somebody else's that are shown in one line, in characters. What is past it is cut, and an ellipsis says so.
+pub const MAX_LINE: usize = 1000;
+
+/// `text` as one line that a person reads: clean, and not longer than [`MAX_LINE`].
+pub fn in_a_line(text: &str) -> String {
+    let mut kept: String = text.chars().take(MAX_LINE).collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    clean(&kept).into_owned()
+}
+
 /// Control characters, separators of lines, and marks that turn or embed a direction.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
@@ -33,6 +45,14 @@ pub fn is_unsafe(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_others_are_one_line_of_bounded_length() {
+        assert_eq!(in_a_line("one\ntwo"), "one\\ntwo");
+        let long = in_a_line(&"é".repeat(MAX_LINE + 1));
+        assert_eq!(long.chars().count(), MAX_LINE + 1);
+        assert!(long.ends_with("é…"));
+    }
 
     #[test]
     fn what_could_lie_on_a_terminal_is_spelled_out() {

@@ -95,6 +95,11 @@ fn an_alarm_is_raised_seen_acknowledged_silenced_survives_a_kill_gets_worse_and_
     assert!(said.contains("acknowledged by ann, until it clears or gets worse"), "{said}");
     let said = site.alarm(&["silence", "--path", "*/level", "--until", "1h", "--comment", "moved"]);
     assert!(said.contains("it covers 1 open alarm now"), "{said}");
+    let all = site.sandbox.client(&["alarm", "silence", "--until", "1h"]);
+    assert!(all.code() == 2 && all.stderr.contains("--path '*'"), "{}", all.told());
+    let twice = site.alarm(&["silence", "--path", "*", "--until", "1h"]);
+    assert!(twice.contains("it covers 1 open alarm now, 0 of them newly"), "{twice}");
+    site.alarm(&["silence", "--end", "2"]);
     let listed = site.alarm(&["list"]);
     assert!(listed.contains("acknowledged by ann: disk ordered; silence 1"), "{listed}");
 
@@ -197,4 +202,5 @@ fn who_may_not_change_anything_is_told_what_it_takes_and_a_farm_that_is_away_is_
     let listed = site.sandbox.client(&["alarm", "list"]);
     assert_eq!(listed.code(), 3, "{}", listed.told());
     assert!(listed.stderr.contains("0 of 1 farms answered; missing:"), "{}", listed.told());
+    assert!(!listed.told().contains("no alarm is open"), "{}", listed.told());
 }

@@ -190,6 +190,33 @@ fn the_farm_has_the_last_word() {
     assert!(taken.stderr.contains("1 of 1 farms have not taken it"), "{}", taken.told());
     let elsewhere = deploy(&sandbox, &file, "elsewhere", &["--to", "group=nowhere"]).ok();
     assert!(elsewhere.stderr.contains("no farm matches now"), "{}", elsewhere.told());
+    let slip = deploy(&sandbox, &file, "slip", &["--to", "kind=farn"]).ok();
+    assert!(slip.stderr.contains("no service has kind=farn; did you mean farm?"), "{}", slip.told());
+    let reserved = deploy(&sandbox, &file, "hedgerow", &[]);
+    assert!(reserved.code() == 2 && reserved.stderr.contains("--as hedgerow"), "{}", reserved.told());
+    // Both lookups, though one was named, as in what takes it back.
+    let one = [
+        "filter",
+        "deploy",
+        "load",
+        "--as",
+        "b\u{202e}ack",
+        "--on",
+        "*/b\u{202e}ack/*",
+        "--set",
+        "histogram=1,2",
+    ];
+    let one = sandbox.run(&[&one[..], &["--lookup", &sandbox.url(1)]].concat()).ok();
+    assert!(
+        one.stdout.contains("2 of 2 lookups have it") && one.stdout.contains("b\\u{202e}ack"),
+        "{}",
+        one.told()
+    );
+    assert!(one.stderr.contains("its own output") && !one.told().contains('\u{202e}'), "{}", one.told());
+    let shown = sandbox.client(&["filter", "status", "b\u{202e}ack"]).ok();
+    assert!(shown.stdout.contains(r#""histogram":[1,2]"#), "{}", shown.told());
+    let removed = sandbox.client(&["filter", "remove", "b\u{202e}ack"]).ok();
+    assert!(!shown.told().contains('\u{202e}') && !removed.told().contains('\u{202e}'), "{}", removed.told());
     let action = deploy(&sandbox, &file, "acts", &["--grant", "action:restart"]);
     assert!(action.code() == 3 && action.stdout.contains("filters.grant"), "{}", action.told());
     deploy(&sandbox, &file, "mine", &["--grant", "alarms"]).ok();

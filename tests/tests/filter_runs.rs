@@ -79,6 +79,7 @@ fn a_backtest_gives_the_same_bytes_every_time_and_what_the_deployment_made() {
     };
     let first = backtest(&[]);
     assert!(first.stderr.contains("  read    ") && first.stderr.contains("  cpu     "), "{}", first.told());
+    assert!(first.stderr.contains("nothing is stored of the time before this"), "{}", first.told());
     let tested = json_lines(&first.stdout);
     for line in &live {
         assert!(tested.contains(line), "{line} is not in {}", first.told());

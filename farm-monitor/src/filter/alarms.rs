@@ -328,7 +328,8 @@ impl Alarms {
         Ok(alarm)
     }
 
-    /// Adds, changes or ends a silence; with how many open alarms it covers now. On the disk when it returns.
+    /// Adds, changes or ends a silence; with how many open alarms it covers now, those that another one
+    /// covers, too, included. On the disk when it returns.
     ///
     /// # Errors
     /// Where it is of no form, names none, or there are too many.
@@ -346,7 +347,8 @@ impl Alarms {
             inner.silences.insert(id);
             inner.unwritten.silences.insert(id, Some(silence.clone()));
             inner.note_silences();
-            inner.book.open().filter(|alarm| alarm.silenced == Some(id)).count() as u64
+            let farm = self.0.hub.farm();
+            inner.book.open().filter(|alarm| silence.covers(farm, alarm, now)).count() as u64
         };
         self.flush().await;
         Ok((wire::silence(&silence), covered))

@@ -19,10 +19,10 @@ use hedgerow_filter_host::Start;
 use hedgerow_filter_host::guest::{Effects, Fault, Guest, HistorySource};
 use hedgerow_filter_host::run::{GapTold, Plan, Run, Saved};
 use hedgerow_model::deployment::Capability;
-use hedgerow_model::{Name, Position, UnixMillis};
+use hedgerow_model::{Name, Position, UnixMillis, duration};
 use hedgerow_proto::convert::deployment::capability_to_wire;
 use hedgerow_proto::filter::run_response::Response;
-use hedgerow_proto::filter::{Cost, Described, RunResponse};
+use hedgerow_proto::filter::{Cost, Described, LogLevel, LogLine, RunResponse};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -200,6 +200,9 @@ impl HeldRuns {
         let look_back = Duration::from_millis(admitted.description.look_back_ms);
         let mut stored =
             self.wait_for(options, times.start..times.end.min(self.hub.now()), look_back).await?;
+        if let Some(opened) = stored.begins_at() {
+            say(out, Response::Log(nothing_before(opened, times.start))).await?;
+        }
         let (first, end) = (stored.position(), stored.end());
         let from = begins(first, stored.look_back());
         let told = gaps.clone();
@@ -295,7 +298,12 @@ impl HeldRuns {
                     (course, left, given)
                 })
                 .await?;
-            for response in course.take_answers() {
+            let answers = course.take_answers();
+            // Told before: whoever ends the run at what came of it knows what it took.
+            if !answers.is_empty() && matches!(course.clock, Clock::Live(_)) {
+                say(out, Response::Cost(course.cost())).await?;
+            }
+            for response in answers {
                 say(out, response).await?;
             }
             if let Err(fault) = given {
@@ -319,6 +327,16 @@ fn begins(position: Position, look_back: Option<LookBack>) -> InputBegin {
 
 async fn say(out: &Answers, response: Response) -> Result<(), Ended> {
     out.send(Ok(RunResponse { response: Some(response) })).await.map_err(|_| Ended::Alone)
+}
+
+/// That a farm is younger than the time asked for.
+fn nothing_before(opened: UnixMillis, asked: UnixMillis) -> LogLine {
+    let missing = Duration::from_millis(opened.saturating_sub(asked).max(0).cast_unsigned());
+    let missing = duration::print(Duration::from_secs(missing.as_secs()));
+    let text = format!(
+        "nothing is stored of the time before this: the first {missing} of what was asked for are missing"
+    );
+    LogLine { time: opened, level: LogLevel::Warning.into(), text, of_farm: true }
 }
 
 fn described(admitted: &Admitted) -> Described {

@@ -119,6 +119,16 @@ async fn a_backtest_gives_the_same_every_time_whatever_comes_after() {
     assert!(seen.iter().any(|(series, ..)| series == "echo/n/p4"), "{seen:?}");
     assert_eq!(ground.hub.series_count(), 7 + 1, "nothing of it entered the hub");
 
+    // Of the time before the farm began nothing is there.
+    let early = Order { stored: Some(from - 86_400_000..to), ..order() };
+    let (early, ended) = told(&held, early, &settings()).await;
+    ended.unwrap();
+    let missing = |told: &Response| match told {
+        Response::Log(line) => line.of_farm && line.text.contains("are missing") && line.time < from,
+        _ => false,
+    };
+    assert!(missing(&early[1]) && !first.iter().any(missing), "{early:?}");
+
     ground.give(99, 9);
     beat(&ground, 30);
     drop(held);
@@ -157,6 +167,10 @@ async fn a_live_run_and_a_backtest_of_what_was_stored_meanwhile_make_the_same() 
         let told = tokio::time::timeout(PATIENCE, answer.recv()).await.unwrap().unwrap();
         all.extend(response(told));
         seen = emitted(&all);
+        let cost =
+            all.iter().rev().find_map(|told| if let Response::Cost(cost) = told { Some(cost) } else { None });
+        let made = cost.map_or(0, |cost| cost.samples_out);
+        assert!(made >= seen.len() as u64, "its cost lags behind what it made: {made} of {}", seen.len());
     }
     assert!(last.0 > 0);
     // Whoever breaks off has ended it.

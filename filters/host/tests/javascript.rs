@@ -19,21 +19,53 @@ use std::time::Duration;
 /// Bytes of the JavaScript engine with the template in it. Past it, its upload would be refused one day.
 const LARGEST: usize = 2 << 20;
 
-/// The template as a component, where npm can make one.
-fn component() -> Option<Vec<u8>> {
+/// Does in `onBatch` what its parameter says, all of which ends it.
+const ODD: &str = r#"
+import { withLastWords } from "./hedgerow.js";
+let what = "";
+const odd = {
+  boom: () => { throw new Error("boom"); },
+  random: () => Math.random(),
+  now: () => Date.now(),
+  date: () => new Date(),
+  dates: () => { if (new Date(86400000).getUTCDate() !== 2 || !(new Date(0) instanceof Date)) throw new Error("wrong"); },
+};
+export const filter = withLastWords({
+  describe() {
+    const schema = JSON.stringify({ type: "object", properties: { what: { type: "string" } } });
+    return { name: "odd", version: "0.1.0", description: "Odd.", predicates: ["*/hosts/*/x"], reading: "rate", lookBackMs: 0, tickMs: 0,
+      schema, capabilities: [] };
+  },
+  configure(parameters) {
+    what = JSON.parse(parameters).what;
+    if (!what) throw new TypeError("nothing to do");
+  },
+  onSeries() {},
+  onBatch() { odd[what](); },
+  onLife() {},
+  onGap() {},
+  onTick() {},
+  save() { return new Uint8Array(); },
+});
+"#;
+
+/// The template as a component, and one that is odd, where npm can make them.
+fn components() -> Option<[Vec<u8>; 2]> {
     let filters = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("js-mean");
     let named = |from: &str| fs::read_to_string(filters.join(from)).unwrap().replace("NAME", "js-mean");
     let files = [
         ("package.json", named("templates/js/package.json.in")),
         ("filter.js", named("templates/js/filter.js.in")),
+        ("hedgerow.js", named("templates/js/hedgerow.js.in")),
+        ("odd.js", ODD.to_owned()),
         ("wit/filter.wit", fs::read_to_string(filters.join("wit/filter.wit")).unwrap()),
     ];
-    let made = folder.join("js-mean.wasm");
+    let made = ["js-mean.wasm", "odd.wasm"].map(|name| folder.join(name));
     let is_there = |(path, content): &(&str, String)| {
         fs::read_to_string(folder.join(path)).is_ok_and(|found| found == *content)
     };
-    if !made.is_file() || !files.iter().all(is_there) {
+    if !made.iter().all(|made| made.is_file()) || !files.iter().all(is_there) {
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(folder.join("wit")).unwrap();
         for (path, content) in &files {
@@ -41,11 +73,15 @@ fn component() -> Option<Vec<u8>> {
         }
         let mut npm = Command::new("npm");
         npm.args(["install", "--no-audit", "--no-fund", "--fetch-retries=0"]);
-        let mut componentize = Command::new(folder.join("node_modules/.bin/componentize-qjs"));
-        // As `hedgerow filter build` does.
-        componentize.args(["--stub-wasi", "--sync", "--wit", "wit", "--js", "filter.js", "--world", "base"]);
-        componentize.args(["--output", "js-mean.wasm"]);
-        for mut command in [npm, componentize] {
+        let componentize = |js: &str, made: &Path| {
+            let mut componentize = Command::new(folder.join("node_modules/.bin/componentize-qjs"));
+            // As `hedgerow filter build` does.
+            componentize.args(["--stub-wasi", "--sync", "--wit", "wit", "--js", js, "--world", "base"]);
+            componentize.arg("--output").arg(made);
+            componentize
+        };
+        let [mean, odd] = &made;
+        for mut command in [npm, componentize("filter.js", mean), componentize("odd.js", odd)] {
             let done = command.current_dir(&folder).output();
             if !done.as_ref().is_ok_and(|output| output.status.success()) {
                 let why =
@@ -57,7 +93,7 @@ fn component() -> Option<Vec<u8>> {
             }
         }
     }
-    Some(fs::read(made).unwrap())
+    Some(made.map(|made| fs::read(made).unwrap()))
 }
 
 fn engine() -> Engine {
@@ -108,12 +144,37 @@ fn numbers(effects: &Effects) -> &Column<f64> {
 /// One test, as two would make the component at once.
 #[test]
 fn one_in_javascript_runs_beside_one_in_rust_goes_on_from_its_state_and_is_stopped_by_what_it_throws() {
-    let Some(bytes) = component() else { return };
+    let Some([bytes, odd]) = components() else { return };
     assert!(bytes.len() <= LARGEST, "{} bytes", bytes.len());
     let engine = engine();
     let in_js = engine.load(&bytes).unwrap();
     side_by_side(&engine, &in_js);
     throws(&in_js);
+    has_last_words(&engine.load(&odd).unwrap());
+}
+
+/// Whatever ends it, its author is told what it was, and where.
+fn has_last_words(odd: &Program) {
+    let words = |fault: Fault| match fault {
+        Fault::Trap { what, .. } => what.split_once("its last words: ").unwrap().1.to_owned(),
+        other => panic!("{other}"),
+    };
+    for (what, said, place) in [
+        ("boom", "Error: boom at ", "odd.js:5"),
+        ("random", "Error: a filter has no randomness", "odd.js:6"),
+        ("now", "Error: a filter has no clock", "odd.js:7"),
+        ("date", "Error: a filter has no clock", "odd.js:8"),
+    ] {
+        let mut guest = start(odd, &format!(r#"{{"what":"{what}"}}"#), None);
+        let words = words(guest.call(&batch(0, [1.0, 2.0])).unwrap_err());
+        assert!(words.starts_with(said) && words.contains(place) && !words.contains('\n'), "{words}");
+    }
+    let mut guest = start(odd, r#"{"what":"dates"}"#, None);
+    guest.call(&batch(0, [1.0, 2.0])).unwrap();
+    match odd.start(Start::new("{}", patient())) {
+        Err(Fault::Refused(words)) => assert!(words.starts_with("TypeError: nothing to do at "), "{words}"),
+        other => panic!("{:?}", other.err()),
+    }
 }
 
 fn side_by_side(engine: &Engine, in_js: &Program) {
@@ -164,4 +225,5 @@ fn throws(program: &Program) {
     let mut guest = start(program, "{}", None);
     let fault = guest.call(&batch(0, [1.0, 2.0])).unwrap_err();
     assert!(matches!(fault, Fault::Trap { call: "on-batch", .. }), "{fault}");
+    assert!(fault.to_string().contains("its last words: TypeError: "), "{fault}");
 }

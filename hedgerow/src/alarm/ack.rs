@@ -53,13 +53,13 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         if args.client.json {
             out.line(AlarmLine::of(&found.farm, &alarm).json()?)?;
         } else if args.withdraw {
-            out.line(format!("{}: {} is not acknowledged any more", found.farm, line::short(&alarm)))?;
+            out.text(&format!("{}: {} is not acknowledged any more", found.farm, line::short(&alarm)))?;
         } else {
             let end = match until {
                 Some(until) => format!("until {}", zone.print(until)),
                 None => "until it clears or gets worse".to_owned(),
             };
-            out.line(format!("{}: {} is acknowledged by {by}, {end}", found.farm, line::short(&alarm)))?;
+            out.text(&format!("{}: {} is acknowledged by {by}, {end}", found.farm, line::short(&alarm)))?;
         }
         out.flush()?;
         Ok(as_known(&mesh, found.outcome))

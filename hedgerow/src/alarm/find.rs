@@ -3,10 +3,11 @@
 use super::line;
 use crate::client::{no_lookup, say_coverage};
 use crate::outcome::{CommandError, Outcome};
+use crate::output::say;
 use hedgerow_client::Template;
 use hedgerow_client::alarms::MeshAlarms;
 use hedgerow_client::directory::Service;
-use hedgerow_client::mesh::Mesh;
+use hedgerow_client::mesh::{Coverage, Mesh};
 use hedgerow_proto::filter::Alarm;
 use std::sync::Arc;
 
@@ -36,6 +37,19 @@ pub fn known(alarms: &MeshAlarms, asked: &[String]) -> Result<(), CommandError> 
     let missing = &alarms.coverage.lookups_missing;
     let reasons: Vec<String> = missing.iter().map(|(_, error)| error.to_string()).collect();
     Err(no_lookup(asked, &reasons))
+}
+
+/// Says that there is nothing, as far as is known: of farms that did not answer it is not claimed.
+pub fn say_none(nothing: &str, coverage: &Coverage) {
+    none(nothing, coverage).iter().for_each(|text| say(text));
+}
+
+fn none(nothing: &str, coverage: &Coverage) -> Option<String> {
+    match (coverage.answered, coverage.missing.len()) {
+        (0, 1..) => None,
+        (_, 0) => Some(nothing.to_owned()),
+        _ => Some(format!("{nothing} at those that answered")),
+    }
 }
 
 /// The one alarm whose id begins so.
@@ -79,4 +93,26 @@ pub async fn find(mesh: &Mesh, asked: &[String], prefix: &str) -> Result<Found, 
         };
         CommandError::Failed(text)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hedgerow_client::error::ClientError;
+    use hedgerow_client::mesh::Missing;
+
+    #[test]
+    fn of_farms_that_do_not_answer_nothing_is_claimed() {
+        let missing = || Missing { farm: "oak".into(), why: ClientError::NoLookup(Vec::new()) };
+        let said = |answered, missing: Vec<Missing>| {
+            none(
+                "no alarm is open",
+                &Coverage { answered, asked: answered + missing.len(), missing, ..Coverage::default() },
+            )
+        };
+        assert_eq!(said(0, vec![missing()]), None);
+        assert_eq!(said(1, vec![missing()]).as_deref(), Some("no alarm is open at those that answered"));
+        assert_eq!(said(0, Vec::new()).as_deref(), Some("no alarm is open"));
+        assert_eq!(said(2, Vec::new()).as_deref(), Some("no alarm is open"));
+    }
 }

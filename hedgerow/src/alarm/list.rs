@@ -1,12 +1,12 @@
 //! `alarm list`: the alarms of all farms, the worst first.
 
-use super::find::known;
+use super::find::{known, say_none};
 use super::line::{self, AlarmLine};
 use crate::client::{ClientOptions, as_known, say_coverage};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::{Zone, now};
 use crate::output::table::{Align, Table};
-use crate::output::{Out, amount, say};
+use crate::output::{Out, amount};
 use hedgerow_client::Template;
 use hedgerow_client::mesh::FARM_PATIENCE;
 use hedgerow_proto::filter::Alarm;
@@ -62,7 +62,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         out.flush()?;
         let outcome = say_coverage(&told.coverage);
         if rows.is_empty() {
-            say(if args.all { "there was no alarm" } else { "no alarm is open" });
+            say_none(if args.all { "there was no alarm" } else { "no alarm is open" }, &told.coverage);
         }
         Ok(as_known(&mesh, outcome))
     })

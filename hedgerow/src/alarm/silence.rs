@@ -1,6 +1,6 @@
 //! `alarm silence`: what is known and being dealt with is marked so, for a time; nothing is hidden.
 
-use super::find::known;
+use super::find::{known, say_none};
 use crate::client::{ClientOptions, as_known, brief, say_coverage};
 use crate::filter::until;
 use crate::outcome::{CommandError, Outcome};
@@ -73,6 +73,11 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     }
     let (now, zone) = (now(), args.client.zone());
     let until = args.until.as_deref().map(|text| until(text, now, &zone)).transpose()?;
+    let says_which = args.path.is_some() || !args.deployment.is_empty() || !args.key.is_empty();
+    if args.end.is_none() && !says_which {
+        let expected = "which alarms? Add --deployment, --key or --path; all that there are: --path '*'";
+        return Err(CommandError::Misuse(expected.to_owned()));
+    }
     for (option, text) in [("deployment", &args.deployment), ("key", &args.key)] {
         if !text.is_empty() {
             Glob::new(text).map_err(|error| CommandError::Misuse(format!("--{option} {text}: {error}")))?;
@@ -85,23 +90,34 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         let mut outcome = say_coverage(&told.coverage);
         let farms = chosen(args, &told)?;
         let mut out = Out::new();
-        let mut done = 0;
+        let mut done = Vec::new();
         for at in farms {
             match at_one(args, &mesh, at, until).await {
-                Ok(text) => {
-                    done += 1;
-                    out.line(text)?;
-                }
+                Ok(told) => done.push((at, told)),
                 Err(why) => {
                     say(&format!("{}: {why}", at.farm));
                     outcome = Outcome::InPart;
                 }
             }
         }
-        out.flush()?;
-        if done == 0 {
+        if done.is_empty() {
             return Err(CommandError::Failed("no farm did it".to_owned()));
         }
+        if args.client.json {
+            for (at, (silence, _)) in &done {
+                out.line(line(&SilenceLine::of(&at.farm, silence))?)?;
+            }
+        } else {
+            let now = mesh.alarms(&Template::default(), false, "").await;
+            for (at, (silence, covered)) in &done {
+                let after = now
+                    .farms
+                    .iter()
+                    .find(|after| after.service.registration.id == at.service.registration.id);
+                out.text(&told_of(args, at, silence, *covered, after))?;
+            }
+        }
+        out.flush()?;
         Ok(as_known(&mesh, outcome))
     })
 }
@@ -138,7 +154,13 @@ fn chosen<'a>(args: &Args, told: &'a MeshAlarms) -> Result<Vec<&'a FarmAlarms>, 
     }
 }
 
-async fn at_one(args: &Args, mesh: &Mesh, at: &FarmAlarms, until: Option<i64>) -> Result<String, String> {
+/// The silence as the farm has it, and how many open alarms it covers there.
+async fn at_one(
+    args: &Args,
+    mesh: &Mesh,
+    at: &FarmAlarms,
+    until: Option<i64>,
+) -> Result<(Silence, u64), String> {
     let asked = match args.end {
         Some(id) => {
             let silence = at.silences.iter().find(|silence| silence.id == id).cloned().unwrap_or_default();
@@ -159,20 +181,30 @@ async fn at_one(args: &Args, mesh: &Mesh, at: &FarmAlarms, until: Option<i64>) -
         },
     };
     let farm = mesh.to_change(&at.service).map_err(|error| error.to_string())?;
-    let (silence, covered) = alarms::silence(&farm, asked).await.map_err(|error| brief(&error))?;
-    let id = silence.id;
-    if args.client.json {
-        let line = line(&SilenceLine::of(&at.farm, &silence)).map_err(|error| error.to_string())?;
-        return Ok(String::from_utf8_lossy(&line).into_owned());
+    alarms::silence(&farm, asked).await.map_err(|error| brief(&error))
+}
+
+/// What was done at a farm, whose alarms are these now.
+fn told_of(
+    args: &Args,
+    at: &FarmAlarms,
+    silence: &Silence,
+    covered: u64,
+    now: Option<&FarmAlarms>,
+) -> String {
+    let Silence { id, until_ms, .. } = silence;
+    if args.end.is_some() {
+        return format!("{}: silence {id} has ended", at.farm);
     }
-    Ok(match args.end {
-        Some(_) => format!("{}: silence {id} has ended", at.farm),
-        None => {
-            let until = args.client.zone().print(silence.until_ms);
-            let s = if covered == 1 { "" } else { "s" };
-            format!("{}: silence {id} until {until}; it covers {covered} open alarm{s} now", at.farm)
-        }
-    })
+    let until = args.client.zone().print(*until_ms);
+    let marked = now.map(|now| now.alarms.iter().filter(|alarm| alarm.silence == *id).count() as u64);
+    let s = if covered == 1 { "" } else { "s" };
+    // The others were silenced before, and keep that mark.
+    let newly = match marked {
+        Some(marked) if marked < covered => format!(", {marked} of them newly"),
+        _ => String::new(),
+    };
+    format!("{}: silence {id} until {until}; it covers {covered} open alarm{s} now{newly}", at.farm)
 }
 
 fn list(args: &ListArgs) -> Result<Outcome, CommandError> {
@@ -194,7 +226,7 @@ fn list(args: &ListArgs) -> Result<Outcome, CommandError> {
         out.flush()?;
         let outcome = say_coverage(&told.coverage);
         if rows.is_empty() {
-            say("nothing is silenced");
+            say_none("nothing is silenced", &told.coverage);
         }
         Ok(as_known(&mesh, outcome))
     })

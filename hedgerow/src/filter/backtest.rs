@@ -4,6 +4,7 @@ use super::held::{HeldArgs, Teller};
 use crate::client::{as_known, brief};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::now;
+use crate::output::safe::in_a_line;
 use crate::output::say;
 use hedgerow_client::error::ClientError;
 use hedgerow_client::filters::{Hold, hold};
@@ -55,7 +56,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         for farm in &farms {
             match one(farm, &order, &mut teller).await? {
                 Ok(()) => done += 1,
-                Err(error) => say(&format!("{}: {}", farm.name, brief(&error))),
+                Err(error) => say(&format!("{}: {}", farm.name, in_a_line(&brief(&error)))),
             }
         }
         teller.end()?;

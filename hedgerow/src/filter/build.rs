@@ -3,7 +3,7 @@
 //! Installs nothing: where something is missing, it says the command that gets it.
 
 use crate::outcome::{CommandError, Outcome};
-use crate::output::Out;
+use crate::output::{Out, say};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,7 +51,8 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
 
 fn rust(folder: &Path, output: Option<&Path>) -> Result<PathBuf, CommandError> {
     let package = package(folder)?;
-    let mut cargo = compiler(folder)?;
+    let (mut cargo, with_std) = compiler(folder)?;
+    patience(with_std, &package.target).iter().for_each(|line| say(line));
     cargo.args(["--", SHORT]);
     done(&mut cargo)?;
     let built =
@@ -66,6 +67,13 @@ fn rust(folder: &Path, output: Option<&Path>) -> Result<PathBuf, CommandError> {
         ))
     })?;
     Ok(output)
+}
+
+/// What to say before a build that takes minutes where the author expects seconds.
+fn patience(with_std: bool, target: &Path) -> Option<&'static str> {
+    (with_std && !target.join(TARGET).is_dir()).then_some(
+        "the Rust of this machine has no standard library for WASM, so that is built, too: some minutes, this first time",
+    )
 }
 
 /// What cargo knows of the package.
@@ -99,8 +107,9 @@ fn package(folder: &Path) -> Result<Package, CommandError> {
     Ok(Package { name: name.into(), target: target.into() })
 }
 
-/// A cargo that can build for WASM: rustup's with the target, or Debian's, which builds the standard library too.
-fn compiler(folder: &Path) -> Result<Command, CommandError> {
+/// A cargo that can build for WASM: rustup's with the target, or Debian's, which builds the standard library too; and whether it
+/// does.
+fn compiler(folder: &Path) -> Result<(Command, bool), CommandError> {
     let build = ["rustc", "--release", "--lib", "--target", TARGET, "--crate-type", "cdylib"];
     let sysroot =
         said(Command::new("rustc").args(["--print", "sysroot"]).current_dir(folder)).unwrap_or_default();
@@ -108,7 +117,7 @@ fn compiler(folder: &Path) -> Result<Command, CommandError> {
     let mut cargo = Command::new("cargo");
     if rustlib.join(TARGET).is_dir() {
         cargo.args(build).current_dir(folder);
-        return Ok(cargo);
+        return Ok((cargo, false));
     }
     let debian = ["/usr/bin/rustc", "/usr/bin/cargo", "/usr/lib/rustlib/src/rust/library/std"];
     let linker = linker(&rustlib);
@@ -118,7 +127,7 @@ fn compiler(folder: &Path) -> Result<Command, CommandError> {
             cargo.args(build).args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
             cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTUP_TOOLCHAIN");
             cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker).current_dir(folder);
-            Ok(cargo)
+            Ok((cargo, true))
         }
         None => Err(CommandError::Failed(format!(
             "the Rust on this machine has no {TARGET}: run `rustup target add {TARGET}`, or on Debian, without rustup, \
@@ -181,6 +190,15 @@ mod tests {
     fn why(folder: &Path) -> String {
         let args = Args { folder: folder.into(), output: None, world: "base".into() };
         run(&args).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_build_of_minutes_is_said_once() {
+        let target = tempfile::tempdir().unwrap();
+        assert!(patience(true, target.path()).is_some_and(|line| line.contains("some minutes")));
+        assert_eq!(patience(false, target.path()), None);
+        fs::create_dir(target.path().join(TARGET)).unwrap();
+        assert_eq!(patience(true, target.path()), None);
     }
 
     #[test]

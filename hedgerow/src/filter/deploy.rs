@@ -1,17 +1,22 @@
 //! `filter deploy`: a filter, signed by this user, to all lookups that answer; then what the farms make of it.
 
 use super::component::Component;
-use super::parameters::ParameterArgs;
+use super::local::{self, Taken};
+use super::owner;
+use super::parameters::{Given, ParameterArgs};
 use super::shown::{self, Line};
-use super::{local, owner};
 use crate::client::{ClientOptions, unanswered};
+use crate::find::misnamed;
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::{Zone, now};
+use crate::output::safe::in_a_line;
 use crate::output::{Out, json, say};
 use hedgerow_client::documents::Published;
 use hedgerow_client::filters::{AtFarm, Deploy, Deployed, DeployedAt};
 use hedgerow_client::mesh::{FARM_PATIENCE, Mesh};
+use hedgerow_farm_monitor::config::RESERVED_CLUSTER;
 use hedgerow_model::deployment::{Capability, Deployment};
+use hedgerow_model::predicate::PathPattern;
 use hedgerow_model::{Template, UnixMillis, duration, moment, name};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -73,7 +78,8 @@ pub struct Args {
 /// Why no lookup took it.
 pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     let component = Component::read(&args.what)?;
-    let deploy = deploy(args, &component)?;
+    let (deploy, predicates) = deploy(args, &component)?;
+    own_output(&deploy.name, &predicates).iter().for_each(|hint| say(hint));
     crate::runtime::client(async {
         let mesh = args.client.mesh_to_change(FARM_PATIENCE).await?;
         let author = mesh.author(owner::identity()?);
@@ -103,24 +109,35 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         if args.client.json {
             out.line(json::line(&Line::of(ours))?)?;
         } else if !ours.farms.is_empty() {
-            out.lines(shown::farms(ours).lines())?;
+            out.lines(shown::farms(&ours.farms).lines())?;
         }
         out.flush()?;
-        Ok(say_who_lacks(ours))
+        let outcome = say_who_lacks(ours);
+        if ours.farms.is_empty() {
+            misnamed::of(&mesh, &deploy.deployment.farms).await.iter().for_each(|hint| say(hint));
+        }
+        Ok(outcome)
     })
 }
 
-/// What is to be deployed.
-fn deploy(args: &Args, component: &Component) -> Result<Deploy, CommandError> {
-    let parameters = args.parameters.object()?;
+/// What is to be deployed, and the patterns that it reads, where they are known.
+fn deploy(args: &Args, component: &Component) -> Result<(Deploy, Vec<String>), CommandError> {
     let (grants, actions) = grants(&args.grant)?;
-    let (component_name, component_version) = if args.no_check {
-        (component.name.clone(), String::new())
+    let given = args.parameters.given()?;
+    let (component_name, component_version, parameters, predicates) = if args.no_check {
+        (component.name.clone(), String::new(), given.object(), Vec::new())
     } else {
-        checked(component, &parameters, &grants)?
+        let Taken { description, parameters, .. } = checked(component, given, &grants)?;
+        (description.name, description.version, parameters, description.predicates)
     };
     let deployed_as = args.name.clone().unwrap_or_else(|| component_name.clone());
     name::check(&deployed_as).map_err(|error| CommandError::Misuse(format!("--as: {error}")))?;
+    if deployed_as == RESERVED_CLUSTER {
+        return Err(CommandError::Misuse(format!(
+            "--as {deployed_as}: that is the cluster of what a farm says of itself, and no farm takes a filter under it: \
+             expected another name"
+        )));
+    }
     let to = args.to.join(" ");
     let farms = Template::parse(&to).map_err(|error| crate::question::wrong("--to", &to, &error))?;
     farms.compile().map_err(|fault| CommandError::Misuse(format!("--to: {fault}")))?;
@@ -138,19 +155,20 @@ fn deploy(args: &Args, component: &Component) -> Result<Deploy, CommandError> {
     };
     deployment.check().map_err(|error| CommandError::Misuse(error.to_string()))?;
     let component = component.bytes.clone().into();
-    Ok(Deploy { name: deployed_as, component, deployment, signed_ms: now, ends_ms })
+    Ok((Deploy { name: deployed_as, component, deployment, signed_ms: now, ends_ms }, predicates))
 }
 
-/// Its own name and version, if it takes the parameters and is granted what it asks for.
+/// It, if it takes the parameters and is granted what it asks for.
 fn checked(
     component: &Component,
-    parameters: &str,
+    given: Given,
     grants: &BTreeSet<Capability>,
-) -> Result<(String, String), CommandError> {
-    let (_, description) = local::taken(component, parameters).map_err(|error| {
+) -> Result<Taken, CommandError> {
+    let taken = local::taken(component, given).map_err(|error| {
         let hint = if error.is_of_this_machine() { "; --no-check leaves that to the farms" } else { "" };
-        CommandError::Failed(format!("{error}{hint}"))
+        CommandError::Failed(format!("{}{hint}", in_a_line(&error.to_string())))
     })?;
+    let description = &taken.description;
     let lacking = description.capabilities.iter().filter(|wanted| !grants.contains(wanted));
     let lacking: Vec<&str> = lacking
         .map(|wanted| match wanted {
@@ -160,10 +178,24 @@ fn checked(
         })
         .collect();
     if lacking.is_empty() {
-        return Ok((description.name, description.version));
+        return Ok(taken);
     }
     let lacking = lacking.join(" ");
     Err(CommandError::Misuse(format!("{} asks for more than it is granted: add {lacking}", description.name)))
+}
+
+/// Says which patterns name the cluster of what it emits itself: of that it is never given anything.
+fn own_output(name: &str, predicates: &[String]) -> Vec<String> {
+    let names_own = |text: &&String| {
+        PathPattern::parse(text).is_ok_and(|pattern| pattern.cluster.literal() == Some(name))
+    };
+    let hint = |text: &String| {
+        format!(
+            "{text} names the cluster `{name}`, which is that of its own output: it is never given what it emits itself; \
+             with another name (--as) it reads what others write there"
+        )
+    };
+    predicates.iter().filter(names_own).map(hint).collect()
 }
 
 /// What it is granted, and the actions among that.
@@ -209,7 +241,7 @@ fn tell(published: &Published, deploy: &Deploy, zone: &Zone) -> Result<(), Comma
     let document = &published.document.document;
     let at = published.at.iter().filter(|(_, taken)| taken.is_ok()).count();
     let mut out = Out::new();
-    out.line(format!(
+    out.text(&format!(
         "{} is deployed as {}, serial {}, to {}; {at} of {} lookups have it",
         format!("{component_name} {component_version}").trim_end(),
         document.name,
@@ -224,7 +256,7 @@ fn tell(published: &Published, deploy: &Deploy, zone: &Zone) -> Result<(), Comma
         granted.chain(actions.iter().map(|action| format!("action:{action}"))).collect();
     more.extend((!granted.is_empty()).then(|| format!("granted {}", granted.join(", "))));
     more.extend(document.ends_ms.map(|end| format!("until {}", zone.print(end))));
-    out.line(format!("  {}", more.join("; ")))?;
+    out.text(&format!("  {}", more.join("; ")))?;
     out.flush()?;
     Ok(())
 }
@@ -280,6 +312,13 @@ mod tests {
         assert_eq!(until("1970-01-01T01:00:00+00:30"), Ok(1_800_000));
         assert!(until("1970-01-01").unwrap_err().contains("it is over"));
         assert!(until("christmas").unwrap_err().contains("expected 7d"));
+    }
+
+    #[test]
+    fn a_pattern_of_its_own_output_is_told() {
+        let patterns = ["*/load/*/x", "*/*/*/x", "oak/{load,b}/*", "*/loads/*"].map(str::to_owned);
+        let hints = own_output("load", &patterns);
+        assert!(hints.len() == 1 && hints[0].starts_with("*/load/*/x names the cluster `load`"), "{hints:?}");
     }
 
     #[test]

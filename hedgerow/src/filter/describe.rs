@@ -63,18 +63,15 @@ fn list(args: &Args, out: &mut Out) -> Result<(), CommandError> {
 
 fn describe(what: &str, args: &Args, out: &mut Out) -> Result<(), CommandError> {
     let component = Component::read(what)?;
-    let mut parameters = args.parameters.object()?;
-    if let Some(shipped) = shipped::named(what).filter(|_| parameters.is_empty()) {
-        parameters = shipped.example.to_owned();
-    }
-    let (_, said) = local::taken(&component, &parameters)?;
+    let example = shipped::named(what).map_or("", |shipped| shipped.example);
+    let said = local::taken(&component, args.parameters.given()?.or(example))?.description;
     let schema: Value = serde_json::from_str(&said.schema).unwrap_or(Value::Null);
     if args.json {
         let line = json::line(&DescriptionLine::of(&said, component.bytes.len()))?;
         return Ok(out.line(line)?);
     }
     for line in about(&said) {
-        out.line(line)?;
+        out.text(&line)?;
     }
     let table = parameters_of(&schema);
     if table.is_empty() { out.line("It takes no parameters.") } else { out.lines(table.lines()) }?;

@@ -2,6 +2,7 @@
 //! standard error or, with `--events`, in its place.
 
 use super::component::Component;
+use super::local;
 use super::parameters::ParameterArgs;
 use crate::client::ClientOptions;
 use crate::outcome::CommandError;
@@ -9,6 +10,7 @@ use crate::output::amount::{amount, bytes};
 use crate::output::clock::Zone;
 use crate::output::events::{Event, plural};
 use crate::output::lines::Lines;
+use crate::output::safe::{clean, in_a_line};
 use crate::output::{Out, json, say};
 use hedgerow_client::filters::{Heard, Hold};
 use hedgerow_client::mesh::Mesh;
@@ -54,9 +56,13 @@ impl HeldArgs {
         if !name.is_empty() {
             name::check(&name).map_err(|error| CommandError::Misuse(format!("--as {name}: {error}")))?;
         }
-        let parameters = self.parameters.object()?;
-        let component = Component::read(&self.filter)?.bytes.into();
-        Ok(Hold { component, parameters, name, stored })
+        let given = self.parameters.given()?;
+        let component = Component::read(&self.filter)?;
+        let as_given = given.object();
+        // What the filter takes values for it says itself; whether it is taken at all, the farms say.
+        let fitted = given.is_ambiguous().then(|| local::taken(&component, given).ok()).flatten();
+        let parameters = fitted.map_or(as_given, |taken| taken.parameters);
+        Ok(Hold { component: component.bytes.into(), parameters, name, stored })
     }
 
     /// The farms, by name.
@@ -254,7 +260,8 @@ impl Teller {
         let print = |ms: u64| duration::print(Duration::from_millis(ms));
         said.extend((*look_back_ms > 0).then(|| format!("look-back {}", print(*look_back_ms))));
         said.extend((*tick_ms > 0).then(|| format!("a tick every {}", print(*tick_ms))));
-        let said = format!("{filter}: {description}\n  {}", said.join("; "));
+        let said =
+            format!("{}\n  {}", in_a_line(&format!("{filter}: {description}")), clean(&said.join("; ")));
         if !self.said.contains(&said) {
             say(&said);
             self.said.push(said);
@@ -273,7 +280,10 @@ impl Teller {
             return self.event("log", farm, &LogEvent { time: line.time, level, text: &line.text });
         }
         let time = self.zone.print(line.time);
-        self.say(&format!("{time}  {farm}: log {level}: {}", line.text))
+        if line.of_farm {
+            return self.say(&format!("{time}  {farm}: {}", clean(&line.text)));
+        }
+        self.say(&format!("{time}  {farm}: log {level}: {}", clean(&line.text)))
     }
 
     fn alarm(&mut self, farm: &str, text: &str) -> io::Result<()> {
@@ -287,7 +297,8 @@ impl Teller {
         let level = if cleared { "cleared" } else { field("level") };
         let time = alarm.get("time").and_then(serde_json::Value::as_i64).unwrap_or_default();
         let time = self.zone.print(time);
-        self.say(&format!("{time}  {farm}: alarm {}: {level}: {}", field("key"), field("text")))
+        let (key, text) = (clean(field("key")), clean(field("text")));
+        self.say(&format!("{time}  {farm}: alarm {key}: {level}: {text}"))
     }
 
     fn event<T: Serialize>(&mut self, event: &'static str, farm: &str, what: &T) -> io::Result<()> {

@@ -83,8 +83,19 @@ small = []
 const JS: Files = files! {
     "package.json": "templates/js/package.json.in",
     "filter.js": "templates/js/filter.js.in",
+    "hedgerow.js": "templates/js/hedgerow.js.in",
     "wit/filter.wit": "wit/filter.wit",
 };
+
+/// What a filter's crate cannot be called: crates that each filter is built with, and words of the language.
+#[rustfmt::skip]
+const NOT_IN_RUST: [&str; 57] = [
+    "alloc", "core", "hedgerow-filter", "proc-macro", "std", "test",
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else", "enum",
+    "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut",
+    "override", "priv", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true", "try", "type", "typeof",
+    "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+];
 
 /// Writes them.
 ///
@@ -95,6 +106,12 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     if !is_name(name) {
         return Err(CommandError::Misuse(format!(
             "`{name}` is no name of a filter: expected a small letter, then at most 63 of small letters, digits and `-`"
+        )));
+    }
+    if matches!(args.lang, Language::Rust) && NOT_IN_RUST.contains(&name.as_str()) {
+        return Err(CommandError::Misuse(format!(
+            "`{name}` is a name that Rust has for something else, and a crate called so does not compile: take another, as \
+             my-{name}"
         )));
     }
     let folder = args.into.clone().unwrap_or_else(|| PathBuf::from(name));
@@ -189,6 +206,20 @@ mod tests {
         let (_kept, folder) = made(Language::Js, "my-mean");
         assert!(fs::read_to_string(folder.join("filter.js")).unwrap().contains("name: \"my-mean\""));
         assert!(folder.join("wit/filter.wit").is_file());
+    }
+
+    #[test]
+    fn a_crate_that_cannot_compile_is_not_begun() {
+        let parent = tempfile::tempdir().unwrap();
+        let begun = |name: &str, lang| {
+            let into = Some(parent.path().join(name));
+            run(&Args { name: name.into(), lang, into }).map_err(|error| error.to_string())
+        };
+        for name in ["std", "core", "test", "hedgerow-filter", "match"] {
+            let said = begun(name, Language::Rust).unwrap_err();
+            assert!(said.contains("take another") && !parent.path().join(name).exists(), "{said}");
+        }
+        assert!(begun("std", Language::Js).is_ok() && begun("standard", Language::Rust).is_ok());
     }
 
     #[test]

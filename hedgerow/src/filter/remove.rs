@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         }
         let mut out = Out::new();
         let at = removed.at.iter().filter(|(_, taken)| taken.is_ok()).count();
-        out.line(format!(
+        out.text(&format!(
             "{name} is removed; {at} of {} lookups know it, farms stop it as they hear",
             removed.at.len()
         ))?;

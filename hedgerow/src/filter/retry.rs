@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         for id in ids {
             let farm = mesh.farm_to_change(&id).await?;
             match filters::retry(&farm, name).await {
-                Ok(status) => out.line(format!(
+                Ok(status) => out.text(&format!(
                     "{}: {name} was {}, and is tried again",
                     farm.name,
                     shown::word(status.state())

@@ -3,6 +3,7 @@
 use super::held::{HeldArgs, Teller};
 use crate::client::{as_known, brief};
 use crate::outcome::{CommandError, Outcome};
+use crate::output::safe::in_a_line;
 use crate::output::say;
 use crate::watch::LOOK_AFTER_READER;
 use futures_util::future::join_all;
@@ -53,7 +54,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
             match begun {
                 Ok(held) => runs.push(Box::pin(heard(Arc::clone(&farm.name), held))),
                 Err(error) => {
-                    say(&format!("{}: {}", farm.name, brief(&error)));
+                    say(&format!("{}: {}", farm.name, in_a_line(&brief(&error))));
                     outcome = Outcome::InPart;
                 }
             }
@@ -69,7 +70,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
                     }
                     Some((farm, Err(error))) => {
                         teller.write()?;
-                        say(&format!("{farm}: {}", brief(&error)));
+                        say(&format!("{farm}: {}", in_a_line(&brief(&error))));
                         outcome = Outcome::InPart;
                     }
                     // No farm runs it any longer, and each has said why.

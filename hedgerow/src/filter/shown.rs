@@ -3,8 +3,8 @@
 use crate::outcome::{CommandError, Outcome};
 use crate::output::clock::now;
 use crate::output::table::{Align, Table};
-use crate::output::{amount, say};
-use hedgerow_client::filters::{Absent, AtFarm, Deployed, DeployedAt};
+use crate::output::{amount, safe, say};
+use hedgerow_client::filters::{Absent, AtFarm, Deployed};
 use hedgerow_model::template::Template;
 use hedgerow_proto::filter::{Cost, DeploymentStatus};
 pub use hedgerow_shown::deployments::{DeploymentLine as Line, reason, state, word};
@@ -15,7 +15,7 @@ pub fn to(farms: &Template) -> String {
 }
 
 /// The farms of one deployment, each with its state, what it costs there, and why.
-pub fn farms(deployed: &DeployedAt) -> Table {
+pub fn farms(farms: &[AtFarm]) -> Table {
     let mut table = Table::new(&[
         ("FARM", Align::Left),
         ("STATE", Align::Left),
@@ -24,11 +24,12 @@ pub fn farms(deployed: &DeployedAt) -> Table {
         ("MEMORY", Align::Right),
         ("IN", Align::Right),
         ("OUT", Align::Right),
+        ("REFUSED", Align::Right),
         ("LATE", Align::Right),
         ("RESTARTS", Align::Right),
         ("REASON", Align::Left),
     ]);
-    for at in &deployed.farms {
+    for at in farms {
         let status: Option<&DeploymentStatus> = at.status.as_ref().ok();
         let cost = status.and_then(|status| status.cost.as_ref());
         let of = |shown: fn(&Cost) -> String| cost.map(shown).unwrap_or_default();
@@ -40,9 +41,15 @@ pub fn farms(deployed: &DeployedAt) -> Table {
             of(|cost| amount::bytes(cost.memory_bytes)),
             of(|cost| cost.samples_in.to_string()),
             of(|cost| cost.samples_out.to_string()),
+            // Seldom any: without them there is no such column.
+            of(|cost| {
+                Some(cost.samples_refused)
+                    .filter(|refused| *refused > 0)
+                    .map_or_else(String::new, |n| n.to_string())
+            }),
             of(|cost| format!("{} ms", cost.lateness_ms)),
             of(|cost| cost.restarts.to_string()),
-            reason(at),
+            safe::in_a_line(&reason(at)),
         ]);
     }
     table
@@ -63,7 +70,8 @@ pub fn coverage(deployed: &Deployed, asked: &[String]) -> Result<Outcome, Comman
     }
     let silent = |at: &&AtFarm| matches!(at.status, Err(Absent::Unreachable(_)));
     let farms = deployed.deployments.iter().flat_map(|deployed| &deployed.farms).filter(silent);
-    let mut names: Vec<String> = farms.map(|at| format!("{}: {}", at.farm, reason(at))).collect();
+    let mut names: Vec<String> =
+        farms.map(|at| format!("{}: {}", at.farm, safe::in_a_line(&reason(at)))).collect();
     names.sort();
     names.dedup();
     if names.is_empty() {
@@ -72,4 +80,24 @@ pub fn coverage(deployed: &Deployed, asked: &[String]) -> Result<Outcome, Comman
     say(&format!("{} did not answer:", if names.len() == 1 { "a farm" } else { "farms" }));
     names.iter().for_each(|name| say(&format!("  {name}")));
     Ok(Outcome::InPart)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_was_refused_is_a_column_where_there_is_any_and_a_long_reason_is_cut() {
+        let at = |samples_refused, reason: String| {
+            let cost = Some(Cost { samples_out: 2, samples_refused, ..Cost::default() });
+            let status = DeploymentStatus { cost, reason, since_ms: now(), ..DeploymentStatus::default() };
+            AtFarm { farm: "oak".into(), id: "0".repeat(32).parse().unwrap(), status: Ok(status) }
+        };
+        let lines = farms(&[at(3, String::new()), at(0, "line\n".repeat(1000))]).lines();
+        assert!(lines[0].contains("OUT  REFUSED"), "{}", lines[0]);
+        assert!(lines[1].contains("  2        3  "), "{}", lines[1]);
+        assert!(lines.len() == 3 && lines[2].len() < 2000 && lines[2].contains('…'), "{}", lines[2]);
+        assert!(!farms(&[at(0, String::new())]).lines()[0].contains("REFUSED"));
+    }
 }

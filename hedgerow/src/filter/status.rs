@@ -35,7 +35,7 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
             }
             let document = &one.document.document;
             let to = one.deployment.as_ref().map(|deployment| shown::to(&deployment.farms));
-            out.line(format!(
+            out.text(&format!(
                 "{}, serial {}, of {}, to {}",
                 document.name,
                 document.serial,
@@ -45,12 +45,12 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
             if let Ok(parameters) = one.deployment.as_ref().map(|deployment| &deployment.parameters)
                 && !parameters.is_empty()
             {
-                out.line(format!("  with {}", crate::output::safe::clean(parameters)))?;
+                out.text(&format!("  with {parameters}"))?;
             }
             out.lines(if one.farms.is_empty() {
                 vec!["  no farm matches now".to_owned()]
             } else {
-                shown::farms(one).lines()
+                shown::farms(&one.farms).lines()
             })?;
         }
         out.flush()?;

@@ -10,6 +10,7 @@ use super::parameters::ParameterArgs;
 use crate::client::{ClientOptions, Patience, as_known, say_coverage};
 use crate::outcome::{CommandError, Outcome};
 use crate::output::events::plural;
+use crate::output::safe::in_a_line;
 use crate::output::say;
 use desk::Desk;
 use hedgerow_client::mesh::MeshUpdate;
@@ -25,8 +26,9 @@ use std::path::PathBuf;
 
 const AFTER: &str = "\
 What a farm would give it is given to it here: batches of samples with the same
-time, in their order, and ticks as the samples' times go by. All that it asks
-for is granted; alarms and actions are only shown.
+time, in the order of time, however they stand in the file, and ticks as the
+samples' times go by. All that it asks for is granted; alarms and actions are
+only shown.
 
 Examples:
   hedgerow query 'cern/hosts' --since 1h --json > samples.jsonl
@@ -66,9 +68,9 @@ pub struct Args {
 /// Where it is no filter, there are no samples, or it failed.
 pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     let component = Component::read(&args.filter)?;
-    let parameters = args.parameters.object()?;
     let limits = Limits::default();
-    let (program, description) = local::taken(&component, &parameters)?;
+    let local::Taken { program, description, parameters } =
+        local::taken(&component, args.parameters.given()?)?;
     let name = args.deployment.as_deref().unwrap_or(&description.name);
     let deployment =
         Name::new(name).map_err(|error| CommandError::Misuse(format!("--as {name}: {error}")))?;
@@ -179,7 +181,7 @@ fn rehearse(
         actions: Some(Box::new(Granted)),
         ..Start::new(parameters, limits)
     };
-    let failed = |fault: Fault| CommandError::Failed(format!("{}: {fault}", description.name));
+    let failed = |fault: Fault| CommandError::Failed(in_a_line(&format!("{}: {fault}", description.name)));
     let (instance, mut configured) = program.start(start).map_err(failed)?;
     report.step(None, &Step { logs: std::mem::take(&mut configured.logs), ..Step::default() })?;
     let mut desk = Desk::new(&samples, plan.tick_ms);
@@ -191,7 +193,10 @@ fn rehearse(
         let item = Item::Accepted { through, batch: piece.batch.as_ref(), heartbeat };
         let step = run.give(item, &|id| desk.def(id)).map_err(|fault| {
             let at = report.zone().print(desk.clock().unwrap_or_default());
-            CommandError::Failed(format!("{}: when its clock was {at}: {fault}", description.name))
+            CommandError::Failed(in_a_line(&format!(
+                "{}: when its clock was {at}: {fault}",
+                description.name
+            )))
         })?;
         report.count(&piece, run.cost());
         report.step(Some((&run, &desk)), &step)?;

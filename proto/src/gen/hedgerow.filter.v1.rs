@@ -173,7 +173,7 @@ pub struct SilenceAlarmsRequest {
 pub struct SilenceAlarmsResponse {
     #[prost(message, optional, tag = "1")]
     pub silence: ::core::option::Option<Silence>,
-    /// How many open alarms it silences now.
+    /// How many open alarms it covers now, those that another silence covers, too, included.
     #[prost(uint64, tag = "2")]
     pub alarms: u64,
 }

@@ -20,6 +20,8 @@ pub struct Stored {
     heartbeat: Option<(SeriesId, bool)>,
     walk: Walk,
     end: Position,
+    /// When the farm began to store, where that is after the time asked for.
+    begins_at: Option<UnixMillis>,
     /// Everything up to the end was given.
     all: bool,
 }
@@ -59,12 +61,20 @@ impl Stored {
             None => from,
         };
         let walk = Walk::new(first, look_back);
-        Ok(Some(Self { reader, series, heartbeat, walk, end, all: false }))
+        let opened = reader.epochs()?.first().map(|oldest| oldest.opened);
+        let begins_at = opened.filter(|opened| *opened > times.start);
+        Ok(Some(Self { reader, series, heartbeat, walk, end, begins_at, all: false }))
     }
 
     /// Behind what it goes on; at first, where it begins.
     pub fn position(&self) -> Position {
         self.walk.position()
+    }
+
+    /// When the farm began to store anything: of what was asked for before that nothing is there, and no gap says so. `None`:
+    /// before the time asked for.
+    pub fn begins_at(&self) -> Option<UnixMillis> {
+        self.begins_at
     }
 
     /// The last number that may come.

@@ -2,6 +2,9 @@
 //!
 //! Samples do not say of which kind their series is. A line with `kind` does (`hedgerow ls --json` gives such), wherever it stands;
 //! otherwise a text makes a text, a text beside a code a state, a mark a counter, and everything else is a gauge.
+//!
+//! A query gives series after series; a farm gives its filters what it accepted, in that order. So the lines of a file are put in
+//! the order of the farm's numbers, or where they have none, of time: never are they taken as they stand.
 
 use crate::outcome::CommandError;
 use hedgerow_client::sample::Sample;
@@ -37,6 +40,8 @@ struct Line {
     text: Option<String>,
     special: Option<String>,
     mark: Option<String>,
+    epoch: Option<String>,
+    number: Option<u64>,
     kind: Option<String>,
     source: Option<String>,
     interval_ms: Option<u64>,
@@ -55,7 +60,7 @@ struct Known {
     description: String,
 }
 
-/// The samples of a file, in its order.
+/// The samples of a file, in the order in which a farm would give them.
 ///
 /// # Errors
 /// Where it cannot be read, or a line is none of these: which, and what was expected.
@@ -74,12 +79,22 @@ pub fn read(path: &Path) -> Result<Vec<Sample>, CommandError> {
 /// Whose a sample is: farm and series.
 type Of = (Arc<str>, SeriesKey);
 
-/// The samples of a text.
+/// A sample, while its series is not known in full.
+struct Found {
+    of: Of,
+    time: UnixMillis,
+    value: Value,
+    mark: Option<Mark>,
+    epoch: Epoch,
+    number: Option<u64>,
+}
+
+/// The samples of a text: by their numbers, where all have one; else by time, those of one time as they stand.
 ///
 /// # Errors
 /// Which line is wrong, and what was expected.
 pub fn parse(text: &str) -> Result<Vec<Sample>, String> {
-    let mut found: Vec<(Of, UnixMillis, Value, Option<Mark>)> = Vec::new();
+    let mut found: Vec<Found> = Vec::new();
     let mut known: HashMap<Of, Known> = HashMap::new();
     for (at, text) in (1_u64..).zip(text.lines()).filter(|(_, text)| !text.trim().is_empty()) {
         let wrong = |why: String| {
@@ -109,17 +124,23 @@ pub fn parse(text: &str) -> Result<Vec<Sample>, String> {
         let (Some(time), Some(value)) = (line.time, value) else {
             return Err(wrong("a sample has `time`, in Unix milliseconds, and `value`".to_owned()));
         };
-        found.push((of, time, value, mark));
+        let epoch = line.epoch.as_deref().map(str::parse).transpose().map_err(wrong)?;
+        let epoch = epoch.unwrap_or(Epoch { start: 0, random: 0 });
+        found.push(Found { of, time, value, mark, epoch, number: line.number });
+    }
+    if found.iter().all(|sample| sample.number.is_some()) {
+        found.sort_by_key(|sample| (sample.epoch, sample.number));
+    } else {
+        found.sort_by_key(|sample| sample.time);
     }
     let declared = |(of, known): ((Arc<str>, SeriesKey), Known)| {
         let def = Arc::new(def(&of.1, known));
         (of, def)
     };
     let defs: HashMap<_, _> = known.into_iter().map(declared).collect();
-    let sample = |(of, time, value, mark): ((Arc<str>, SeriesKey), UnixMillis, Value, Option<Mark>)| {
+    let sample = |Found { of, time, value, mark, epoch, number }: Found| {
         let series = Arc::clone(defs.get(&of)?);
-        let epoch = Epoch { start: 0, random: 0 };
-        Some(Sample { farm: of.0, series, time, value, number: None, epoch, mark, late: false })
+        Some(Sample { farm: of.0, series, time, value, number, epoch, mark, late: false })
     };
     Ok(found.into_iter().filter_map(sample).collect())
 }
@@ -244,6 +265,28 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_series_after_series_comes_in_order_of_time_or_of_the_farms_numbers() {
+        let of = |parameter: &str, time: i64, rest: &str| {
+            format!(
+                r#"{{"cluster":"c","node":"n","parameter":"{parameter}","time":{time},"value":{time}{rest}}}"#
+            )
+        };
+        let order = |lines: &[String]| -> Vec<String> {
+            let samples = parse(&lines.join("\n")).unwrap();
+            samples.iter().map(|s| format!("{}{}", s.series.key.parameter.as_str(), s.time)).collect()
+        };
+        let by_series = [("a", 1), ("a", 2), ("b", 1), ("b", 2)];
+        let lines = by_series.map(|(parameter, time)| of(parameter, time, ""));
+        assert_eq!(order(&lines), ["a1", "b1", "a2", "b2"]);
+        // b1 came late, and after the farm had started again.
+        let numbers = ["1.00", "1.00", "2.00", "1.00"].into_iter().zip([8, 9, 1, 10]);
+        let lines = by_series.into_iter().zip(numbers).map(|((parameter, time), (epoch, number))| {
+            of(parameter, time, &format!(r#","epoch":"{epoch}","number":{number}"#))
+        });
+        assert_eq!(order(&lines.collect::<Vec<_>>()), ["a1", "a2", "b2", "b1"]);
+    }
+
+    #[test]
     fn kinds_come_from_declarations_wherever_they_stand() {
         let text = [
             line(r#""time":1,"value":10"#),
@@ -270,6 +313,7 @@ mod tests {
             (&line(r#""time":1"#), "line 1: a sample has `time`"),
             (&line(r#""time":1,"value":[]"#), "neither a number nor a text"),
             (&line(r#""time":1,"value":1,"mark":"odd""#), "`mark` is odd: expected wrap32"),
+            (&line(r#""time":1,"value":1,"epoch":"first""#), "epoch `first`: expected START.RANDOM"),
             (&line(r#""time":1,"value":1,"kind":"meter""#), "`kind` is meter: expected gauge"),
             (&line(r#""time":1,"value":1,"labels":{"a-b":"c"}"#), "a-b"),
         ] {
