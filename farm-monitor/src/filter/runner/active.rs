@@ -113,8 +113,10 @@ impl Active {
         let feed = Feed::start(Arc::clone(&env.hub), options, from).await.map_err(unread)?;
         let look_back = feed.look_back();
         let (is_new, stored) = match stored {
-            Some(stored) => (false, Stored { serial: ready.serial(), ..stored }),
-            None => (true, fresh(ready, &feed)),
+            Some(stored) => {
+                (false, Stored { serial: ready.serial(), component: description.name.clone(), ..stored })
+            }
+            None => (true, fresh(ready, description.name.clone(), &feed)),
         };
         let plan = Plan::new(name, description, terms.limits.output_series, terms.emit_hour);
         let granted = Granted(ready.deployment.actions.clone());
@@ -244,7 +246,8 @@ impl Active {
         self.run = Some(run);
         (self.saved, self.written) = (now, now);
         let (owner, serial) = (self.key.1, self.ready.serial());
-        self.checkpoint = Stored { owner, serial, since: self.since, saved: saved?, progress }.write();
+        let (component, since) = (self.admitted.description.name.clone(), self.since);
+        self.checkpoint = Stored { owner, serial, component, since, saved: saved?, progress }.write();
         env.hub.cache().checkpoint(&self.key.0, &self.checkpoint);
         Ok(())
     }
@@ -417,12 +420,12 @@ fn unread(error: CacheError) -> Unfit {
 }
 
 /// Of a deployment that begins where its feed does.
-fn fresh(ready: &Ready, feed: &Feed) -> Stored {
+fn fresh(ready: &Ready, component: String, feed: &Feed) -> Stored {
     let look_back = feed.look_back();
     let saved = Saved::fresh(feed.position(), look_back.map(|look_back| look_back.through));
     let progress = Progress { consumed: saved.at, gaps: Vec::new(), cost: Default::default() };
     let (owner, serial) = (ready.document.owner, ready.serial());
-    Stored { owner, serial, since: look_back.map(|look_back| look_back.since), saved, progress }
+    Stored { owner, serial, component, since: look_back.map(|look_back| look_back.since), saved, progress }
 }
 
 /// The actions that the owner named. Whether the farm has them it says in the log: that may change, and must not change what a
@@ -450,6 +453,7 @@ async fn configure(
     history: Option<History>,
 ) -> Result<(Box<Run>, Logs, Stored), Unfit> {
     let admitted = admitted.clone();
+    let version = stored.saved.state.is_some().then(|| stored.saved.version.clone());
     let begin = move || {
         let saved = &stored.saved;
         let start = Start {
@@ -465,5 +469,10 @@ async fn configure(
         let run = Run::resume(Box::new(instance), configured, plan, saved, Some(stored.progress.clone()))?;
         Ok((Box::new(run), logs, stored))
     };
-    env.host.run(begin).await?.map_err(Unfit::of)
+    env.host.run(begin).await?.map_err(|fault| match (Unfit::of(fault), version) {
+        (Unfit::Refused(why), Some(version)) => Unfit::Refused(format!(
+            "{why}; it was given the state that version {version} of it saved: `--fresh` begins without"
+        )),
+        (unfit, _) => unfit,
+    })
 }
