@@ -10,8 +10,6 @@ use tonic::Status;
 struct Segment {
     range: NumberRange,
     ended: bool,
-    /// Whether what was lost at its end may be of the times that are asked for.
-    lost: bool,
 }
 
 /// Sends everything up to the admission.
@@ -35,7 +33,7 @@ async fn segments(feed: &mut Feed) -> Result<Vec<Segment>, Stop> {
                     let through = range.through.min(last);
                     let ended = ended && range.through >= last;
                     let range = NumberRange { after: range.after.min(through), through, ..range };
-                    segments.push(Segment { range, ended, lost: true });
+                    segments.push(Segment { range, ended });
                 }
                 Last::Forgotten => {
                     feed.gaps(vec![forgotten(range.epoch, range.after, Some(range.through))]).await?
@@ -76,8 +74,10 @@ async fn segments(feed: &mut Feed) -> Result<Vec<Segment>, Stop> {
             // It had ended when the next one began.
             let next = known.epochs.iter().find(|info| info.epoch > epoch).map(|info| info.opened);
             let since = feed.plan.since.filter(|_| start.is_none());
-            let lost = since.zip(next).is_none_or(|(since, next)| next >= since);
-            segments.push(Segment { range: NumberRange { epoch, after, through }, ended, lost });
+            if since.zip(next).is_some_and(|(since, next)| next < since) {
+                feed.past.push(epoch);
+            }
+            segments.push(Segment { range: NumberRange { epoch, after, through }, ended });
         }
     }
     Ok(segments)
@@ -130,13 +130,13 @@ fn forgotten(epoch: Epoch, after: u64, to: Option<u64>) -> Gap {
 
 /// Says of everything up to the admission that it is told, for those who were told of it in another form.
 pub async fn chain_through(feed: &mut Feed) -> Result<(), Stop> {
-    for Segment { range, ended, lost } in segments(feed).await? {
+    for Segment { range, ended } in segments(feed).await? {
         feed.position = Position { epoch: range.epoch, number: range.after };
         let (reader, ids) = (feed.reader.clone(), feed.matching());
         let NumberRange { epoch, after, through } = range;
         let gaps = feed.blocking(move || reader.gaps(epoch, after, through, Some(&ids))).await?;
         feed.gaps(gaps).await?;
-        if ended && lost {
+        if ended {
             gaps_behind(feed, range).await?;
         }
         feed.progress(epoch, through, ended);
@@ -145,7 +145,7 @@ pub async fn chain_through(feed: &mut Feed) -> Result<(), Stop> {
 }
 
 async fn segment_of(feed: &mut Feed, segment: Segment) -> Result<(), Stop> {
-    let Segment { range, ended, lost } = segment;
+    let Segment { range, ended } = segment;
     // A range of a query begins where it was asked to, not where the one before ended.
     feed.position = Position { epoch: range.epoch, number: range.after };
     let watermark = feed.plan.watermark;
@@ -157,7 +157,7 @@ async fn segment_of(feed: &mut Feed, segment: Segment) -> Result<(), Stop> {
     read_through(feed, range.epoch, seam, true).await?;
     read_through(feed, range.epoch, range.through, false).await?;
     // Also where there was nothing to read: that, too, is an answer.
-    if ended && lost {
+    if ended {
         gaps_behind(feed, range).await?;
     }
     if ended || range.after == range.through {

@@ -386,7 +386,7 @@ fn state_past_its_memory() {
 fn state_that_is_too_large() {
     let found = start("state-too-large").save().unwrap_err();
     assert_overrun(&found, "save", "state");
-    assert!(found.to_string().contains("65536 bytes"), "{found}");
+    assert!(found.to_string().contains("64 KiB, as filters.state says"), "{found}");
     let bound = Limits { state_bytes: 1 << 20, ..limits() };
     let (mut guest, _) = load("state-too-large").start(Start::new("{}", bound)).unwrap();
     assert_eq!(guest.save().unwrap().len(), 1 << 20);
