@@ -212,7 +212,8 @@ impl Hub {
             let due = |known: &Known| life.due(known, now).map(|(life, reason)| (known.id, life, reason));
             let due: Vec<_> = table.slice(from, SLICE).filter_map(due).collect();
             for (series, life, reason) in due {
-                table.set_life(series, life, &reason, *number);
+                let behind = Position { epoch: self.epoch, number: *number };
+                table.set_life(series, life, &reason, behind);
                 self.mark(live, LifeMark { series, life, time: now, after: *number, reason });
             }
             self.wake(inner);
@@ -332,7 +333,8 @@ impl FrontDoor for Hub {
         let Inner { table, live, number, .. } = &mut *inner;
         let reason: Arc<str> = reason.into();
         for id in series {
-            if table.set_life(*id, life, &reason, *number) {
+            let behind = Position { epoch: self.epoch, number: *number };
+            if table.set_life(*id, life, &reason, behind) {
                 let reason = Arc::clone(&reason);
                 self.mark(live, LifeMark { series: *id, life, time: now, after: *number, reason });
             }

@@ -13,7 +13,8 @@ use crate::rows::{self, EpochEnd, EpochInfo};
 use crate::schema;
 use crate::writer::JournalEntry;
 use hedgerow_model::{
-    Batch, Epoch, Gap, GapReason, GapScope, Life, Name, Numbered, Numbers, SeriesDef, SeriesId, UnixMillis,
+    Batch, Epoch, Gap, GapReason, GapScope, Life, Name, Numbered, Numbers, Position, SeriesDef, SeriesId,
+    UnixMillis,
 };
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -53,6 +54,8 @@ pub struct KnownSeries {
     pub last_time: Option<UnixMillis>,
     /// What the last mark kept says of its life, and why.
     pub life: Option<(Life, Arc<str>)>,
+    /// Behind which number it was first told not to live; `None`: it lives, or that is not known any more.
+    pub silent_behind: Option<Position>,
 }
 
 /// Everything read from the file.
@@ -221,7 +224,16 @@ fn load(
     (checkpoints, recovered.checkpoints) = checkpoint::read(&db)?;
     let (journal, broken_rows) = replay(&db, &mut head, &known, now, &mut recovered)?;
     let mut lives = rows::last_lives(&db)?;
-    let known_series = |(id, def, last_time)| KnownSeries { id, def, last_time, life: lives.remove(&id) };
+    let silences = rows::silences(&db)?;
+    let silent_behind = |id| {
+        let (start, number) = *silences.get(&id)?;
+        let epoch = *known.iter().find(|epoch| epoch.start == start)?;
+        Some(Position { epoch, number })
+    };
+    let known_series = |(id, def, last_time)| {
+        let silent_behind = silent_behind(id);
+        KnownSeries { id, def, last_time, life: lives.remove(&id), silent_behind }
+    };
     let mut series: Vec<KnownSeries> = listed.into_iter().map(known_series).collect();
     note_last_times(&head, &mut series);
     begin(&mut db, options, &mut epochs, epoch, now, &broken_rows, &mut recovered)?;

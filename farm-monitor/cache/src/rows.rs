@@ -232,6 +232,25 @@ pub(crate) fn last_lives(db: &Connection) -> Result<HashMap<SeriesId, (Life, Arc
         .tried("reading the last marks of life")
 }
 
+/// Of each series that does not live, the start of the epoch and the number behind which its silence was told first.
+pub(crate) fn silences(db: &Connection) -> Result<HashMap<SeriesId, (u64, u64)>, CacheError> {
+    let mut silences = HashMap::new();
+    let mut read = |row: &Row<'_>| {
+        let series = SeriesId(row.get(0)?);
+        if Life::from_number(row.get(1)?) == Some(Life::Live) {
+            silences.remove(&series);
+        } else {
+            let behind = (row.get(2)?, row.get(3)?);
+            silences.entry(series).or_insert(behind);
+        }
+        Ok(())
+    };
+    db.prepare("SELECT series, life, epoch, after FROM life ORDER BY id")
+        .and_then(|mut query| query.query_map([], &mut read)?.collect::<rusqlite::Result<()>>())
+        .tried("reading since when series are silent")?;
+    Ok(silences)
+}
+
 /// Writes a mark of life.
 pub(crate) fn put_life(db: &Connection, id: i64, epoch: Epoch, mark: &LifeMark) -> rusqlite::Result<()> {
     db.prepare_cached(

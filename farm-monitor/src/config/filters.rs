@@ -11,6 +11,8 @@ use std::time::Duration;
 const MAX_DEPLOYMENTS: usize = 10_000;
 /// Most owners, and most hidden clusters; a longer list is refused.
 const MAX_LISTED: usize = 1000;
+/// Least memory that can be allowed: with less none of the shipped filters would run.
+const MIN_MEMORY: u64 = 2 << 20;
 /// Most memory that can be allowed: what a 32-bit guest can have.
 const MAX_MEMORY: u64 = 4 << 30;
 /// Most bytes of state that can be allowed.
@@ -102,7 +104,7 @@ pub(super) fn filters(mut section: Section<'_>) -> FilterSettings {
         hidden: hidden.or(default.hidden),
         deployments: section.count("deployments", 0..=MAX_DEPLOYMENTS).or(default.deployments),
         look_back: section.duration("look_back", Duration::ZERO..=century).or(default.look_back),
-        memory: section.size("memory", 1 << 20..=MAX_MEMORY).or(default.memory),
+        memory: section.size("memory", MIN_MEMORY..=MAX_MEMORY).or(default.memory),
         call_time: section
             .duration("call_time", Duration::from_millis(1)..=60 * second)
             .or(default.call_time),

@@ -1,7 +1,7 @@
 //! How single series live, for those who follow a few of them by name.
 
 use super::{Hub, SLICE};
-use hedgerow_model::{Life, Position, SeriesKey};
+use hedgerow_model::{Epoch, Life, Position, SeriesKey};
 use std::sync::Arc;
 
 /// How a series lives.
@@ -11,7 +11,7 @@ pub struct Lives {
     pub life: Life,
     /// Why it does not live.
     pub reason: Arc<str>,
-    /// Behind which number that was told; of an earlier run: behind none of this one.
+    /// Behind which number that was told, in an earlier run too; where nothing is kept of it: behind the first of all.
     pub behind: Position,
 }
 
@@ -23,8 +23,9 @@ impl Hub {
             let inner = self.inner.lock();
             lives.extend(keys.iter().map(|key| match inner.table.by_key(key) {
                 Some(known) => {
-                    let position = Position { epoch: self.epoch, number: known.silent_after };
-                    Lives { life: known.told, reason: Arc::clone(&known.life_reason), behind: position }
+                    let first = Position { epoch: Epoch { start: 0, random: 0 }, number: 0 };
+                    let behind = known.silent_behind.unwrap_or(first);
+                    Lives { life: known.told, reason: Arc::clone(&known.life_reason), behind }
                 }
                 None => {
                     let behind = Position { epoch: self.epoch, number: u64::MAX };

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use hedgerow_cache::KnownSeries;
 use hedgerow_collect::front_door::OriginId;
 use hedgerow_model::{
-    Life, LifeMark, Name, Numbered, Refusal, SeriesDef, SeriesId, SeriesKey, UnixMillis, unit,
+    Life, LifeMark, Name, Numbered, Position, Refusal, SeriesDef, SeriesId, SeriesKey, UnixMillis, unit,
 };
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ impl SeriesTable {
             per_origin: HashMap::new(),
         };
         let reason: Arc<str> = NOT_HEARD.into();
-        for KnownSeries { id, def, life: told, .. } in stored {
+        for KnownSeries { id, def, life: told, silent_behind, .. } in stored {
             // What has ended stays so; whatever else was said, nobody knows now.
             let (ended, life_reason) = match &told {
                 Some((Life::Ended, why)) => (true, Arc::clone(why)),
@@ -85,6 +85,7 @@ impl SeriesTable {
                 life_reason,
                 unconfirmed: !ended,
                 told: told.map_or(Life::Live, |(life, _)| life),
+                silent_behind,
                 ..Known::new(id, def, None, now)
             });
         }
@@ -231,14 +232,14 @@ impl SeriesTable {
     }
 
     /// Sets a series' life, behind this number; says whether that changed anything.
-    pub fn set_life(&mut self, id: SeriesId, life: Life, reason: &Arc<str>, after: u64) -> bool {
+    pub fn set_life(&mut self, id: SeriesId, life: Life, reason: &Arc<str>, behind: Position) -> bool {
         let Some(known) = self.get_mut(id).filter(|known| known.life != life || known.unconfirmed) else {
             return false;
         };
         let (origin, before) = (known.origin, known.life);
         known.unconfirmed = false;
         if known.told == Life::Live {
-            known.silent_after = after;
+            known.silent_behind = Some(behind);
         }
         (known.life, known.told) = (life, life);
         known.life_reason = Arc::clone(reason);

@@ -64,6 +64,8 @@ pub struct Feed {
     /// Of each series its kind, and how far back the sample before its first one is looked for.
     pub(super) kinds: HashMap<SeriesId, (Kind, Duration)>,
     pub(super) gaps_told: Vec<Gap>,
+    /// Epochs that ended before the time asked for: what was lost at their ends is not of it, and is not told.
+    pub(super) past: Vec<Epoch>,
     pub(super) texts: Texts,
     /// The series that were last told not to be live.
     pub(super) lives: HashMap<SeriesId, Life>,
@@ -114,6 +116,7 @@ impl Feed {
             drain,
             kinds: HashMap::new(),
             gaps_told: Vec::new(),
+            past: Vec::new(),
             texts: Texts::default(),
             lives: HashMap::new(),
             alarms,

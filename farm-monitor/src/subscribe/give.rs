@@ -140,7 +140,8 @@ impl Feed {
     /// Tells of gaps, each once.
     pub(super) async fn gaps(&mut self, gaps: Vec<Gap>) -> Result<(), Stop> {
         for gap in gaps {
-            if self.gaps_told.contains(&gap) {
+            let is_past = gap.to.is_none() && self.past.contains(&gap.epoch);
+            if is_past || self.gaps_told.contains(&gap) {
                 continue;
             }
             if let GapScope::Series(id) = gap.scope {

@@ -71,6 +71,12 @@ async fn segments(feed: &mut Feed) -> Result<Vec<Segment>, Stop> {
     for epoch in all.filter(|epoch| start.is_none_or(|start| *epoch >= start.epoch)) {
         let after = start.filter(|start| start.epoch == epoch).map_or(0, |start| start.number);
         if let Last::Is(through, ended) = known.last(epoch, after) {
+            // It had ended when the next one began.
+            let next = known.epochs.iter().find(|info| info.epoch > epoch).map(|info| info.opened);
+            let since = feed.plan.since.filter(|_| start.is_none());
+            if since.zip(next).is_some_and(|(since, next)| next < since) {
+                feed.past.push(epoch);
+            }
             segments.push(Segment { range: NumberRange { epoch, after, through }, ended });
         }
     }

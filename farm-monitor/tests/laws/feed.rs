@@ -1,6 +1,6 @@
 //! What a deployment is given: whole batches in number order, the same from the live channel and from the cache.
 
-use crate::ground::Ground;
+use crate::ground::{Ground, Story};
 use hedgerow_cache::Checkpoint;
 use hedgerow_collect::front_door::FrontDoor;
 use hedgerow_farm_monitor::filter::feed::{Feed, FeedOptions, Item, MAX_BEHIND, Missing, Start, Walk};
@@ -278,6 +278,19 @@ async fn what_a_crash_lost_is_told_between_the_epochs() {
         behind(&ground, Position { epoch: hedgerow_model::Epoch { start: 0, random: 7 }, number: 9 }).await;
     let items = until(&mut feed, ground.now()).await;
     assert!(matches!(items[0], Item::Gap { reason: Missing::Retention, .. }), "{:?}", items[0]);
+}
+
+#[tokio::test]
+async fn what_a_crash_lost_is_told_only_where_it_may_be_of_the_time_asked_for() {
+    let ground = Ground::new();
+    ground.give(0, 5);
+    let ground = ground.restart_killed().await;
+    ground.pass(Duration::from_secs(60));
+    ground.give(1, 5);
+    for (since, told) in [("1h", 1), ("30s", 0)] {
+        let story = Story::query(&ground, &format!("* since={since}"), &[]).ended().await;
+        assert_eq!(story.gaps.len(), told, "{since}: {:?}", story.gaps);
+    }
 }
 
 #[tokio::test]

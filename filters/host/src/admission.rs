@@ -53,7 +53,7 @@ pub enum Refusal {
     Wrap(String),
     /// WASI.
     #[error(
-        "it imports `{0}`: a filter has no WASI, as it is a function of its input, without clock, files, network or \
+        "it imports {0}: a filter has no WASI, as it is a function of its input, without clock, files, network or \
          randomness; expected only hedgerow:filter/{{host,alarms,actions,history}}@{CONTRACT_VERSION}"
     )]
     Wasi(String),
@@ -69,7 +69,7 @@ pub enum Refusal {
     },
     /// Something that no farm has.
     #[error(
-        "it imports `{0}`, which is no part of the contract: expected only \
+        "it imports {0}, no part of the contract: expected only \
          hedgerow:filter/{{host,alarms,actions,history}}@{CONTRACT_VERSION}"
     )]
     Import(String),
@@ -178,13 +178,37 @@ impl Outside {
     }
 }
 
-fn refuse(mut refusals: Vec<Refusal>) -> Result<(), Vec<Refusal>> {
+fn refuse(refusals: Vec<Refusal>) -> Result<(), Vec<Refusal>> {
+    let (mut wasi, mut others, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+    for refusal in refusals {
+        match refusal {
+            Refusal::Wasi(name) => wasi.push(name),
+            Refusal::Import(name) => others.push(name),
+            refusal => rest.push(refusal),
+        }
+    }
+    // Of many imports it is said once.
+    let wasi = named(wasi).map(Refusal::Wasi);
+    let others = named(others).map(Refusal::Import);
+    let mut refusals: Vec<_> = wasi.into_iter().chain(others).chain(rest).collect();
     if refusals.is_empty() {
         return Ok(());
     }
     refusals.dedup();
     refusals.truncate(MAX_REFUSALS);
     Err(refusals)
+}
+
+/// Names, each in quotes; none: there are none.
+fn named(mut names: Vec<String>) -> Option<String> {
+    names.dedup();
+    let more = names.len().saturating_sub(MAX_REFUSALS);
+    names.truncate(MAX_REFUSALS);
+    let mut named = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        named += &format!(" and {more} more");
+    }
+    (!named.is_empty()).then_some(named)
 }
 
 fn check_import(name: &str) -> Option<Refusal> {

@@ -25,6 +25,8 @@ const SAMPLE_BYTES: u64 = 4 + 8 + 8 + 24;
 const COPY_BYTES: u64 = 256 << 20;
 /// Longest words of a guest in a fault, in bytes. Longer ones are cut.
 const WORDS_BYTES: usize = 4096;
+/// Longest refusal of a guest, in bytes: it is one line of a status. A longer one is cut, which `…` says.
+const REFUSAL_BYTES: usize = 400;
 /// Most component-model handles; filters have no use for any.
 const RESOURCES: usize = 16;
 
@@ -61,6 +63,8 @@ pub(crate) struct Context {
     /// Samples and bytes of text in this call.
     emitted: (u64, usize),
     last_words: Option<String>,
+    /// What may be copied out of it in this call, in bytes.
+    copied: u64,
     pub(crate) known_series: u32,
     pub(crate) history: Option<Box<dyn HistorySource>>,
     pub(crate) actions: Option<Box<dyn ActionJudge>>,
@@ -78,6 +82,7 @@ impl Context {
             effects: Effects::default(),
             emitted: (0, 0),
             last_words: None,
+            copied: TALK_BYTES as u64,
             known_series: 0,
             history: None,
             actions: None,
@@ -127,7 +132,8 @@ impl Live {
         context.last_words = None;
         context.effects = Effects::default();
         context.meter.begin();
-        let fuel = usize::try_from(copy_bytes.min(COPY_BYTES)).unwrap_or(usize::MAX);
+        context.copied = copy_bytes.min(COPY_BYTES);
+        let fuel = usize::try_from(context.copied).unwrap_or(usize::MAX);
         self.store.set_hostcall_fuel(fuel);
         self.store.set_epoch_deadline(1);
         let running = self.engine.ticker().begin();
@@ -170,7 +176,10 @@ impl Live {
 
     fn save(&mut self) -> Result<Vec<u8>, Fault> {
         let bound = self.store.data().limits.state_bytes;
-        let too_large = || Fault::Overrun { call: "save", what: "state", bound: format!("{bound} bytes") };
+        let too_large = || {
+            let bound = format!("{}, as filters.state says", size(bound));
+            Fault::Overrun { call: "save", what: "state", bound }
+        };
         let state = self
             .call("save", Phase::Save, bound.saturating_add(TALK_BYTES as u64), |guest, store| {
                 guest.hedgerow_filter_filter().call_save(store)
@@ -229,8 +238,24 @@ impl std::fmt::Debug for Instance {
     }
 }
 
+/// In one line, however it was said.
 fn refused(words: String) -> Fault {
-    Fault::Refused(cut(&words))
+    // More of it is looked at than is shown: runs of blanks are one.
+    let words = cut(&words);
+    let line: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if line.len() > REFUSAL_BYTES {
+        line.truncate(line.floor_char_boundary(REFUSAL_BYTES));
+        line.push('…');
+    }
+    Fault::Refused(line)
+}
+
+/// A number of bytes, for people: in the largest unit of which it is a whole number.
+fn size(bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units.into_iter().find(|(unit, _)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{bytes} bytes"), |(unit, name)| format!("{} {name}", bytes / unit))
 }
 
 fn cut(words: &str) -> String {
@@ -262,7 +287,14 @@ fn fault(error: wasmtime::Error, context: &mut Context) -> Fault {
     }
     let words = error.root_cause().to_string();
     if words.contains(COPY_FAILED) {
-        return Fault::Overrun { call, what: COPIED, bound: "what its limits allow to be copied".into() };
+        let bound = match context.phase {
+            Phase::Run => {
+                let samples = context.limits.emit_samples;
+                format!("{} bytes, enough for {samples} samples, as filters.emit_call says", context.copied)
+            }
+            _ => size(context.copied),
+        };
+        return Fault::Overrun { call, what: COPIED, bound };
     }
     if error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some() {
         return Fault::Host(format!("this process runs no more filters: {words}"));

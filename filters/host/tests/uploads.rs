@@ -54,6 +54,21 @@ fn wasi_is_refused_by_name() {
 }
 
 #[test]
+fn of_many_imports_it_is_said_once_with_all_their_names() {
+    let import = |name: &str| format!("(import \"{name}\" \"f\" (func))");
+    let names = ["wasi:cli/exit@0.2.0", "wasi:io/poll@0.2.0", "wasi:io/streams@0.2.0", "env", "other"];
+    let imports: String = names.iter().map(|name| import(name)).collect();
+    let module =
+        guests::embed(&wat::parse_str(format!("(module {imports})")).unwrap(), &guests::contract(), "full");
+    let LoadError::Refused(refusals) = try_load(&module).unwrap_err() else { panic!() };
+    let said: Vec<_> = refusals.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 2, "{said:?}");
+    let wasi = "it imports `wasi:cli/exit@0.2.0`, `wasi:io/poll@0.2.0`, `wasi:io/streams@0.2.0`: a filter has no WASI";
+    assert!(said[0].starts_with(wasi), "{said:?}");
+    assert!(said[1].starts_with("it imports `env`, `other`, no part"), "{said:?}");
+}
+
+#[test]
 fn other_imports_are_refused_by_name() {
     assert_refused(&guests::guest("other-import"), &["imports `env`", "expected only"]);
 }

@@ -87,6 +87,18 @@ impl Rig {
         self.alarms = Alarms::open(Arc::clone(&self.state), Arc::clone(&self.hub), now).unwrap();
     }
 
+    /// The farm, ended in good order and begun anew.
+    fn restarted(&mut self) {
+        self.hub.cache().close().unwrap();
+        let (before, folder) = (self._folder.path(), self._folder.path().join("again"));
+        std::fs::create_dir(&folder).unwrap();
+        for file in ["cache.db", "cache.db.start"] {
+            std::fs::copy(before.join(file), folder.join(file)).unwrap();
+        }
+        self.hub = hub(&folder);
+        self.again();
+    }
+
     fn cause(&self, number: u64, lives: u32) -> Place {
         Place { position: Position { epoch: self.hub.epoch(), number }, lives }
     }
@@ -236,6 +248,37 @@ async fn an_alarm_is_unknown_while_its_source_is_silent_unless_that_is_what_it_s
     rig.sample();
     rig.alarms.tick();
     assert_eq!(levels(&rig), [(full, AlarmLevel::Warning), (silent, AlarmLevel::Critical)]);
+}
+
+#[tokio::test]
+async fn what_a_filter_said_of_a_silence_that_it_knew_of_stands_after_a_restart() {
+    let mut rig = Rig::new();
+    let series = rig.sample();
+    rig.says(rig.cause(1, 0), vec![raise("full", Status::Warning)]).await;
+    rig.hub.set_life(&[series], Life::Stale, "missed 3 intervals of 10s");
+    rig.says(rig.cause(1, 1), vec![raise("silent", Status::Critical)]).await;
+    let before = rig.cause(1, 1);
+    for life in [Life::Stale, Life::Ended] {
+        rig.hub.set_life(&[series], life, "no sample for its life time of 1m");
+        rig.alarms.tick();
+        rig.alarms.flush().await;
+        let levels: Vec<_> = rig.alarms.list(false, "").0.iter().map(|alarm| alarm.level()).collect();
+        assert_eq!(levels, [AlarmLevel::Unknown, AlarmLevel::Critical], "{life:?}");
+        if life == Life::Stale {
+            rig.restarted();
+            rig.alarms.runs("full", true);
+            assert!(
+                rig.hub.lives(&[rig.def().key.clone()])[0].behind <= before.position,
+                "in the run before"
+            );
+        }
+    }
+    later(1000);
+    rig.sample();
+    rig.hub.set_life(&[series], Life::Stale, "missed 3 intervals of 10s");
+    rig.alarms.tick();
+    let levels: Vec<_> = rig.alarms.list(false, "").0.iter().map(|alarm| alarm.level()).collect();
+    assert_eq!(levels, [AlarmLevel::Unknown, AlarmLevel::Unknown], "of this silence it has said nothing");
 }
 
 #[tokio::test]

@@ -117,8 +117,10 @@ impl Active {
             Feed::start(Arc::clone(&env.hub), options, from).await.map_err(|error| none(unread(error)))?;
         let look_back = feed.look_back();
         let (is_new, mut stored) = match stored {
-            Some(stored) => (false, Stored { serial: ready.serial(), ..stored }),
-            None => (true, fresh(ready, &feed)),
+            Some(stored) => {
+                (false, Stored { serial: ready.serial(), component: description.name.clone(), ..stored })
+            }
+            None => (true, fresh(ready, description.name.clone(), &feed)),
         };
         stored.progress.cost.cpu_ns += admitted.spent_ns;
         let plan = Plan::new(name, description, terms.limits.output_series, terms.emit_hour);
@@ -252,7 +254,8 @@ impl Active {
         self.run = Some(run);
         (self.saved, self.written) = (now, now);
         let (owner, serial) = (self.key.1, self.ready.serial());
-        self.checkpoint = Stored { owner, serial, since: self.since, saved: saved?, progress }.write();
+        let (component, since) = (self.admitted.description.name.clone(), self.since);
+        self.checkpoint = Stored { owner, serial, component, since, saved: saved?, progress }.write();
         env.hub.cache().checkpoint(&self.key.0, &self.checkpoint);
         Ok(())
     }
@@ -419,13 +422,13 @@ fn unread(error: CacheError) -> Unfit {
 }
 
 /// Of a deployment that begins where its feed does.
-fn fresh(ready: &Ready, feed: &Feed) -> Stored {
+fn fresh(ready: &Ready, component: String, feed: &Feed) -> Stored {
     let look_back = feed.look_back();
     let through = look_back.map_or(feed.position(), |look_back| look_back.through);
     let saved = Saved::fresh(feed.position(), Some(through));
     let progress = Progress { consumed: saved.at, gaps: Vec::new(), cost: Default::default() };
     let (owner, serial) = (ready.document.owner, ready.serial());
-    Stored { owner, serial, since: look_back.map(|look_back| look_back.since), saved, progress }
+    Stored { owner, serial, component, since: look_back.map(|look_back| look_back.since), saved, progress }
 }
 
 /// The actions that the owner named. Whether the farm has them it says in the log: that may change, and must not change what a
@@ -453,6 +456,7 @@ async fn configure(
     history: Option<History>,
 ) -> Result<(Box<Run>, Logs, Stored), (Unfit, u64)> {
     let admitted = admitted.clone();
+    let version = stored.saved.state.is_some().then(|| stored.saved.version.clone());
     let begin = move || {
         let saved = &stored.saved;
         let start = Start {
@@ -470,5 +474,13 @@ async fn configure(
     };
     let begun = env.host.run(move || timed(begin)).await;
     let (begun, took_ns) = begun.map_err(|fault| (fault.into(), 0))?;
-    begun.map_err(|fault| (Unfit::of(fault), took_ns))
+    begun.map_err(|fault| match (Unfit::of(fault), version) {
+        (Unfit::Refused(why), Some(version)) => {
+            let why = format!(
+                "{why}; it was given the state that version {version} of it saved: `--fresh` begins without"
+            );
+            (Unfit::Refused(why), took_ns)
+        }
+        (unfit, _) => (unfit, took_ns),
+    })
 }

@@ -304,11 +304,18 @@ impl Deployed {
             self.ended(saved).await;
         }
         let checkpoint = self.active.as_ref().map(Active::checkpoint).or(self.checkpoint.as_ref());
-        let stored = checkpoint.and_then(Stored::read).and_then(|stored| stored.of(ready));
-        let (with_state, serial) = (stored.is_some(), ready.serial());
-        let begun = Active::begin(&self.env, ready, admitted, stored, now).await;
+        let (stored, serial) = (checkpoint.and_then(Stored::read), ready.serial());
+        let stored = stored.map_or(Ok(None), |stored| stored.of(ready, &admitted.description.name));
+        let begun = match stored {
+            Ok(stored) => {
+                let with_state = stored.is_some();
+                let active = Active::begin(&self.env, ready, admitted, stored, now).await;
+                active.map(|active| (active, with_state))
+            }
+            Err(why) => Err(Unfit::Refused(why)),
+        };
         match begun {
-            Ok(active) => {
+            Ok((active, with_state)) => {
                 self.env.alarms.runs(&self.key.0, with_state);
                 self.active = Some(active);
                 self.checkpoint = None;

@@ -203,7 +203,7 @@ async fn an_upgrade_goes_on_from_the_state_or_from_nothing_and_where_it_refuses_
     site.ticks("t", 3).await;
 
     site.deploy("t", 3, &guests::with_parts(REFUSES_STATE), "", |_| ());
-    site.comes_to("t", Refused, "it refuses").await;
+    site.comes_to("t", Refused, "of it saved: `--fresh` begins without").await;
     assert_eq!(site.status("t").unwrap().running_serial, 2);
     site.give_to("d", 0, 2);
     site.ticks("t", 5).await;
@@ -213,6 +213,30 @@ async fn an_upgrade_goes_on_from_the_state_or_from_nothing_and_where_it_refuses_
     assert_eq!(site.status("t").unwrap().running_serial, 0);
     site.give_to("e", 0, 1);
     site.ticks("t", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_filter_under_the_same_name_does_not_take_over_the_state() {
+    let mut site = Site::new();
+    site.deploy("t", 1, &prebuilt("flap"), r#"{"on": ["*/c/*/*"]}"#, |_| ());
+    site.comes_to("t", Running, "").await;
+    site.give(0, 3);
+    site.deploy("t", 2, &prebuilt("threshold"), PARAMETERS, |_| ());
+    site.comes_to(
+        "t",
+        Refused,
+        "the state of the filter `flap`, and this is `threshold`: deploy it with `--fresh`",
+    )
+    .await;
+    assert_eq!(site.status("t").unwrap().running_serial, 1);
+    site = site.drained().await;
+    site.comes_to("t", Refused, "the state of the filter `flap`").await;
+    site.deploy("t", 3, &prebuilt("threshold"), PARAMETERS, |deployment| deployment.fresh = true);
+    site.comes_to("t", Running, "").await;
+    site = site.drained().await;
+    site.comes_to("t", Running, "").await;
+    site.give(1, 3);
+    site.emits("t", 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

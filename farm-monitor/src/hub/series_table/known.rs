@@ -1,7 +1,7 @@
 //! What is known of one series: its newest sample, its life, how often it comes.
 
 use hedgerow_collect::front_door::OriginId;
-use hedgerow_model::{Life, LifeMark, Mark, SeriesDef, SeriesId, UnixMillis, Value};
+use hedgerow_model::{Life, LifeMark, Mark, Position, SeriesDef, SeriesId, UnixMillis, Value};
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,8 +36,8 @@ pub struct Known {
     pub unconfirmed: bool,
     /// What the stream and the cache were last told of its life.
     pub(in crate::hub) told: Life,
-    /// Behind which number it was told not to live any more; 0: in an earlier run.
-    pub(in crate::hub) silent_after: u64,
+    /// Behind which number it was told not to live any more; `None`: it lives, or that was in a run of which nothing is kept.
+    pub(in crate::hub) silent_behind: Option<Position>,
     /// When the last sample came (or the farm started), by the farm's clock.
     pub heard: UnixMillis,
     /// The interval as it shows, where none is declared.
@@ -64,7 +64,7 @@ impl Known {
             life_reason: "".into(),
             unconfirmed: false,
             told: Life::Live,
-            silent_after: 0,
+            silent_behind: None,
             heard: now,
             learned: None,
             origin,

@@ -1,7 +1,9 @@
 //! The bounds of a guest that wasmtime asks for while it runs: memory, and processor time.
 
+use super::size;
 use crate::engine::TICK;
 use crate::processor::thread_cpu;
+use hedgerow_model::duration;
 use std::time::{Duration, Instant};
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
@@ -49,7 +51,8 @@ impl Memory {
     }
 
     fn overrun(&self) -> wasmtime::Error {
-        Stop::Overrun { what: "memory", bound: format!("{} bytes", self.bound) }.into()
+        let bound = format!("{}, as filters.memory says", size(self.bound));
+        Stop::Overrun { what: "memory", bound }.into()
     }
 }
 
@@ -103,7 +106,7 @@ impl Meter {
             Some((before, first)) => before + cpu.saturating_sub(first),
         };
         if used > self.bound {
-            let bound = format!("{} ms", self.bound.as_millis());
+            let bound = format!("{}, as filters.call_time says", duration::print(self.bound));
             return Err(Stop::Overrun { what: "processor time", bound }.into());
         }
         Ok(UpdateDeadline::Continue(1))

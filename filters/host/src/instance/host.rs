@@ -94,7 +94,8 @@ impl Context {
         self.emitted.0 = self.emitted.0.saturating_add(values as u64);
         let bound = self.limits.emit_samples;
         if self.emitted.0 > bound {
-            return Err(Stop::Overrun { what: "emitted samples", bound: format!("{bound} a call") }.into());
+            let bound = format!("{bound} a call, as filters.emit_call says");
+            return Err(Stop::Overrun { what: "emitted samples", bound }.into());
         }
         Ok(())
     }
@@ -170,7 +171,7 @@ impl Context {
         let bound = self.limits.output_series;
         let handle = u32::try_from(self.outputs.declared.len()).unwrap_or(u32::MAX);
         if handle >= bound {
-            return Err(format!("it has declared {bound} series, and may have no more"));
+            return Err(format!("it has declared {bound} series, and filters.output_series allows no more"));
         }
         let (node, parameter, labels) = key.clone();
         let description = cut(&output.description);
