@@ -60,6 +60,19 @@ impl<'a> Load<'a> {
         }
     }
 
+    /// Reads the version of what follows, where two were written; whether it is the first of them.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn either(&mut self, before: u32, version: u32) -> Result<bool, String> {
+        let at = self.bytes;
+        if self.get::<u32>()? == before {
+            return Ok(true);
+        }
+        self.bytes = at;
+        self.only(version).map(|()| false)
+    }
+
     fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
         let (taken, rest) = self.bytes.split_at_checked(count).ok_or("the saved state ends too early")?;
         self.bytes = rest;

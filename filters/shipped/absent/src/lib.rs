@@ -157,7 +157,8 @@ impl Filter for Absent {
             }
             self.raised = raised;
         }
-        let count = out.gauge("all", "absent").unit("1").describe("how many are absent").declare();
+        let unit = if self.settings.by_node { "{node}" } else { "{series}" };
+        let count = out.gauge("all", "absent").unit(unit).describe("how many are absent").declare();
         out.number(count, time, f64::from(absent));
     }
 

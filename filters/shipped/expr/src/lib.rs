@@ -6,14 +6,14 @@
 mod expression;
 
 use hedgerow_filter::{
-    Batch, Description, Filter, Level, Life, LifeChange, Load, Millis, Out, Parameters, PerSeries, Save,
+    Batch, Description, Filter, Gap, Level, Life, LifeChange, Load, Millis, Out, Parameters, PerSeries, Save,
     Series, saved,
 };
 
 use expression::{Expression, Of};
 
-/// Version of what [`Expr`] saves.
-const STATE: u32 = 1;
+/// Version of what [`Expr`] saves; the one before did not say whether the window is whole.
+const STATE: u32 = 2;
 
 /// How what a label says is asked for in `by`.
 const LABEL: &str = "label:";
@@ -46,6 +46,10 @@ pub struct Expr {
     each: PerSeries<Watch>,
     /// That a name was never seen has been said.
     told: bool,
+    /// The window was seen from its beginning, and nothing of it is missing.
+    whole: bool,
+    /// That a result is no number has been said.
+    told_no_number: bool,
 }
 
 /// One series.
@@ -140,14 +144,15 @@ impl Filter for Expr {
     }
 
     fn configure(settings: Settings, saved: Option<&mut Load>) -> Result<Self, String> {
-        let (each, told) = match saved {
-            Some(saved) => {
-                saved.only(STATE)?;
-                (saved.get()?, saved.get()?)
-            }
-            None => (PerSeries::new(), false),
-        };
-        Ok(Self { settings, each, told })
+        let (each, told, whole, told_no_number) = (PerSeries::new(), false, false, false);
+        let mut new = Self { settings, each, told, whole, told_no_number };
+        if let Some(saved) = saved {
+            let before = saved.either(STATE - 1, STATE)?;
+            (new.each, new.told) = (saved.get()?, saved.get()?);
+            new.whole = before || saved.get()?;
+            new.told_no_number = !before && saved.get()?;
+        }
+        Ok(new)
     }
 
     fn on_batch(&mut self, batch: &Batch, out: &mut Out) {
@@ -176,29 +181,14 @@ impl Filter for Expr {
         }
     }
 
+    fn on_gap(&mut self, _: Gap, _: &mut Out) {
+        self.whole = false;
+    }
+
     fn on_tick(&mut self, time: Millis, out: &mut Out) {
         self.tell_unseen(out);
-        // The declared series are lent to the groups while `out` is written to.
-        let all: Vec<Series> =
-            self.each.iter().filter_map(|(handle, _)| out.series(handle).cloned()).collect();
-        let mut all: Vec<&Series> = all.iter().filter(|series| self.group(series).is_some()).collect();
-        all.sort_unstable_by(|a, b| (self.group(a), a.handle).cmp(&(self.group(b), b.handle)));
-        let none = vec![Pool::default(); self.settings.expression.names.len()];
-        for group in all.chunk_by(|a, b| self.group(a) == self.group(b)) {
-            let Some((node, labels)) = group.first().and_then(|first| self.group(first)) else { continue };
-            let mut pools = none.clone();
-            for series in group {
-                self.pour(series, &mut pools);
-            }
-            let value =
-                self.settings.expression.value(|name, of| pools.get(name).and_then(|pool| pool.value(of)));
-            let Some(value) = value.filter(|value| value.is_finite()) else { continue };
-            let mut output = out.gauge(node, &self.settings.name).unit(&self.settings.unit);
-            for (key, value) in labels {
-                output = output.label(key, value);
-            }
-            let output = output.declare();
-            out.number(output, time, value);
+        if std::mem::replace(&mut self.whole, true) {
+            self.tell(time, out);
         }
         for (_, watch) in self.each.iter_mut() {
             watch.before = watch.newest;
@@ -210,6 +200,8 @@ impl Filter for Expr {
         to.version(STATE);
         to.put(&self.each);
         to.put(&self.told);
+        to.put(&self.whole);
+        to.put(&self.told_no_number);
     }
 }
 
@@ -217,6 +209,42 @@ impl Filter for Expr {
 type Group<'a> = (&'a str, &'a [(String, String)]);
 
 impl Expr {
+    /// What the window that has ended comes to.
+    fn tell(&mut self, time: Millis, out: &mut Out) {
+        // The declared series are lent to the groups while `out` is written to.
+        let all: Vec<Series> =
+            self.each.iter().filter_map(|(handle, _)| out.series(handle).cloned()).collect();
+        let mut all: Vec<&Series> = all.iter().filter(|series| self.group(series).is_some()).collect();
+        all.sort_unstable_by(|a, b| (self.group(a), a.handle).cmp(&(self.group(b), b.handle)));
+        let mut no_number = None;
+        let none = vec![Pool::default(); self.settings.expression.names.len()];
+        for group in all.chunk_by(|a, b| self.group(a) == self.group(b)) {
+            let Some((node, labels)) = group.first().and_then(|first| self.group(first)) else { continue };
+            let mut pools = none.clone();
+            for series in group {
+                self.pour(series, &mut pools);
+            }
+            let value =
+                self.settings.expression.value(|name, of| pools.get(name).and_then(|pool| pool.value(of)));
+            let Some(value) = value else { continue };
+            if !value.is_finite() {
+                no_number = no_number.or(Some(node));
+                continue;
+            }
+            let mut output = out.gauge(node, &self.settings.name).unit(&self.settings.unit);
+            for (key, value) in labels {
+                output = output.label(key, value);
+            }
+            let output = output.declare();
+            out.number(output, time, value);
+        }
+        let Some(node) = no_number.filter(|_| !self.told_no_number) else { return };
+        let line =
+            ["the result is not a number, at ", node, " first: nothing is emitted where it is not"].concat();
+        self.told_no_number = true;
+        out.log(Level::Warning, &line);
+    }
+
     /// Which of the expression's names it has.
     fn named(&self, series: &Series) -> Option<usize> {
         self.settings.expression.names.iter().position(|name| *name == series.parameter)

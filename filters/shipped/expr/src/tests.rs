@@ -3,7 +3,10 @@ use super::*;
 use hedgerow_filter::{Bench, Seen};
 
 fn bench(expression: &str, more: &str) -> Bench<Expr> {
-    Bench::new(&format!(r#"{{"expr":"{expression}"{more}}}"#)).unwrap()
+    let mut bench = Bench::new(&format!(r#"{{"expr":"{expression}"{more}}}"#)).unwrap();
+    // The window that it begins in is not whole.
+    assert!(bench.tick(0).is_empty());
+    bench
 }
 
 fn labelled(bench: &mut Bench<Expr>, node: &str, parameter: &str, item: &str) -> u32 {
@@ -113,6 +116,35 @@ fn a_name_that_no_series_has_is_told_once() {
     assert!(bench.tick(120_000).logs[0].1.contains("called `lod1`"));
     bench.restart();
     assert!(bench.tick(180_000).is_empty());
+}
+
+#[test]
+fn a_window_that_was_not_seen_whole_gives_nothing() {
+    let mut bench = Bench::<Expr>::new(r#"{"expr":"count(x)"}"#).unwrap();
+    let a = bench.series("hosts", "a", "x");
+    bench.batch(59_999, &[(a, 1.0)]);
+    assert!(bench.tick(60_000).is_empty(), "begun in its middle");
+    for (end, lost, expected) in
+        [(120_000, false, Some(1.0)), (180_000, true, None), (240_000, false, Some(1.0))]
+    {
+        bench.batch(end - 1, &[(a, 1.0)]);
+        bench.restart();
+        if lost {
+            bench.gap(Gap { reason: hedgerow_filter::GapReason::Lag, count: None });
+        }
+        assert_eq!(bench.tick(end).value("a", "value"), expected, "{end}");
+    }
+}
+
+#[test]
+fn a_result_that_is_no_number_is_told_once() {
+    let mut bench = bench("x / 0", "");
+    let a = bench.series("hosts", "a", "x");
+    bench.batch(1, &[(a, 1.0)]);
+    let seen = bench.tick(60_000);
+    assert!(seen.emitted.is_empty() && seen.logs[0].1.contains("not a number, at a first"), "{seen:?}");
+    bench.restart();
+    assert!(bench.tick(120_000).is_empty());
 }
 
 #[test]

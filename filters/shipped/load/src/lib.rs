@@ -141,7 +141,7 @@ impl Load {
             let output = out.gauge(name, &[parameter, "_", suffix].concat()).unit(unit).declare();
             out.number(output, time, value);
         };
-        gauge("nodes", "1", nodes.len() as f64);
+        gauge("nodes", "{node}", nodes.len() as f64);
         gauge("mean", group.unit, sum / values.len() as f64);
         gauge("min", group.unit, *least);
         gauge("max", group.unit, *most);
@@ -169,7 +169,8 @@ impl Load {
         }
         let named = bounds.iter().map(|bound| hedgerow_filter::short(*bound)).chain(["+Inf".to_owned()]);
         for (bar, bound) in bars.iter().zip(named) {
-            let output = out.gauge(name, &[parameter, "_histogram"].concat()).unit("1").label("le", &bound);
+            let output =
+                out.gauge(name, &[parameter, "_histogram"].concat()).unit("{series}").label("le", &bound);
             let output =
                 output.describe("how many are above the bound before, and at most this one").declare();
             out.number(output, time, f64::from(*bar));
@@ -211,6 +212,14 @@ mod tests {
         for (bound, count) in [("1", 2.0), ("2", 0.0), ("+Inf", 1.0)] {
             assert_eq!(seen.labelled("hosts", "load1_histogram", &[("le", bound)]), Some(count), "{bound}");
         }
+        let unit = |parameter: &str| {
+            seen.emitted.iter().find(|one| one.parameter == parameter).unwrap().unit.clone()
+        };
+        assert_eq!(
+            (&*unit("load1_nodes"), &*unit("load1_histogram")),
+            ("{node}", "{series}"),
+            "counts are no ratios"
+        );
         assert_eq!(seen.labelled("hosts", "load1_top", &[("rank", "1")]), Some(4.0));
         let first = seen.emitted.iter().find(|emitted| emitted.parameter == "load1_top_path").unwrap();
         assert_eq!(first.text, "hosts/a/load1");

@@ -8,12 +8,12 @@ mod sketch;
 use std::collections::BTreeMap;
 
 use hedgerow_filter::{
-    Batch, Description, Filter, Level, Load, Millis, Out, Parameters, Save, Series, saved, short, whole,
+    Batch, Description, Filter, Gap, Level, Load, Millis, Out, Parameters, Save, Series, saved, short, whole,
 };
 use sketch::Sketch;
 
-/// Version of what [`Quantile`] saves.
-const STATE: u32 = 1;
+/// Version of what [`Quantile`] saves; the one before did not say whether the window is whole.
+const STATE: u32 = 2;
 
 /// Quantiles that may be asked for.
 const QUANTILES: usize = 16;
@@ -36,6 +36,8 @@ pub struct Quantile {
     settings: Settings,
     /// By node, parameter, labels and unit of the output.
     groups: BTreeMap<String, Group>,
+    /// The window was seen from its beginning, and nothing of it is missing.
+    whole: bool,
     left_out: u32,
 }
 
@@ -83,11 +85,13 @@ impl Filter for Quantile {
     }
 
     fn configure(settings: Settings, saved: Option<&mut Load>) -> Result<Self, String> {
-        let groups = match saved {
-            Some(saved) => saved.only(STATE).and_then(|()| saved.get())?,
-            None => BTreeMap::new(),
-        };
-        Ok(Self { settings, groups, left_out: 0 })
+        let mut new = Self { settings, groups: BTreeMap::new(), whole: false, left_out: 0 };
+        if let Some(saved) = saved {
+            let before = saved.either(STATE - 1, STATE)?;
+            new.groups = saved.get()?;
+            new.whole = before || saved.get()?;
+        }
+        Ok(new)
     }
 
     fn on_batch(&mut self, batch: &Batch, out: &mut Out) {
@@ -100,8 +104,14 @@ impl Filter for Quantile {
         }
     }
 
+    fn on_gap(&mut self, _: Gap, _: &mut Out) {
+        self.whole = false;
+    }
+
     fn on_tick(&mut self, time: Millis, out: &mut Out) {
-        for group in std::mem::take(&mut self.groups).into_values() {
+        let groups = std::mem::take(&mut self.groups);
+        let is_whole = std::mem::replace(&mut self.whole, true);
+        for group in groups.into_values().filter(|_| is_whole) {
             for quantile in &self.settings.quantiles {
                 let Some(value) = group.sketch.quantile(*quantile) else { continue };
                 let name = [&*group.parameter, "_quantile"].concat();
@@ -113,7 +123,7 @@ impl Filter for Quantile {
                 let output = output.declare();
                 out.number(output, time, value);
             }
-            let output = out.gauge(&group.node, &[&*group.parameter, "_samples"].concat()).unit("1");
+            let output = out.gauge(&group.node, &[&*group.parameter, "_samples"].concat()).unit("{sample}");
             let output =
                 group.labels.iter().fold(output, |output, (key, value)| output.label(key, value)).declare();
             out.number(output, time, group.sketch.count() as f64);
@@ -130,6 +140,7 @@ impl Filter for Quantile {
     fn save(&self, to: &mut Save) {
         to.version(STATE);
         to.put(&self.groups);
+        to.put(&self.whole);
     }
 }
 
@@ -173,6 +184,8 @@ mod tests {
         let b = bench.series_with("web", "n1", "response_time", |series| {
             series.labels = vec![("item".into(), "x".into())]
         });
+        bench.batch(-2, &[(a, 1e9)]);
+        assert!(bench.tick(-1).is_empty(), "the first window was begun in its middle");
         for value in 1..=50 {
             bench.batch(value, &[(a, value as f64), (b, (value + 50) as f64)]);
             if value % 10 == 0 {
@@ -185,7 +198,11 @@ mod tests {
             assert!((value - exact).abs() <= exact * 0.011, "{label}: {value}");
         }
         assert_eq!(seen.value("n1", "response_time_samples"), Some(100.0));
+        assert!(seen.emitted.iter().any(|one| one.unit == "{sample}"));
         assert!(bench.tick(600_000).is_empty());
+        bench.batch(600_001, &[(a, 1.0)]);
+        bench.gap(Gap { reason: hedgerow_filter::GapReason::Lag, count: None });
+        assert!(bench.tick(900_000).is_empty(), "some of it is missing");
     }
 
     #[test]
@@ -196,6 +213,7 @@ mod tests {
             let b = bench
                 .series_with("web", "n1", "x", |series| series.labels = vec![("item".into(), "y".into())]);
             let c = bench.series("web", "n2", "x");
+            bench.tick(0);
             bench.batch(0, &[(a, 1.0), (b, 2.0), (c, 3.0)]);
             assert_eq!(bench.tick(300_000).emitted.len(), 2 * count, "{by}");
         }
