@@ -11,6 +11,7 @@ use hedgerow_model::{BatchBuilder, Kind, Labels, Name, Predicate, SeriesDef, Ser
 use hedgerow_proto::convert::{batch, predicate};
 use hedgerow_proto::farm::farm_client::FarmClient;
 use hedgerow_proto::farm::{SubscribeRequest, item};
+use hedgerow_proto::stream::StreamMessage;
 use hedgerow_service::access::Access;
 use hedgerow_service::clock::unix_millis;
 use hedgerow_service::drain::drain;
@@ -65,11 +66,10 @@ async fn measure(subscribers: usize) -> Result<Vec<f64>, String> {
     .await
     .map_err(|e| e.to_string())?;
     let begun = Instant::now();
-    let readers: Vec<_> =
-        (0..subscribers).map(|_| tokio::spawn(read(farm.address().to_string(), begun, EXPECTED))).collect();
-    // Wait until all are admitted: what is handed in before would be history.
-    while farm.subscribers() < subscribers {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    let mut readers = Vec::new();
+    for _ in 0..subscribers {
+        let stream = subscribed(&farm.address().to_string()).await?;
+        readers.push(tokio::spawn(read(stream, begun, EXPECTED)));
     }
     feed(&farm.front_door(), begun).await?;
     let mut latencies = Vec::new();
@@ -132,8 +132,8 @@ pub fn give(door: &Arc<dyn FrontDoor>, origin: OriginId, ids: &[SeriesId], value
     Ok(())
 }
 
-/// Subscribes, and gives the latencies of so many values, in milliseconds.
-pub async fn read(address: String, begun: Instant, expected: usize) -> Result<Vec<f64>, String> {
+/// A subscription to what is fed. It is admitted when this returns: what is handed in before would be history.
+pub async fn subscribed(address: &str) -> Result<tonic::Streaming<StreamMessage>, String> {
     let endpoint =
         tonic::transport::Endpoint::from_shared(format!("http://{address}")).map_err(|e| e.to_string())?;
     let client = FarmClient::new(endpoint.connect().await.map_err(|e| e.to_string())?);
@@ -141,7 +141,15 @@ pub async fn read(address: String, begun: Instant, expected: usize) -> Result<Ve
     let request =
         SubscribeRequest { predicate: Some(predicate::to_wire(&wanted)), ..SubscribeRequest::default() };
     let mut client = client.max_decoding_message_size(16 << 20);
-    let mut stream = client.subscribe(request).await.map_err(|e| e.to_string())?.into_inner();
+    Ok(client.subscribe(request).await.map_err(|e| e.to_string())?.into_inner())
+}
+
+/// The latencies of so many values of a subscription, in milliseconds.
+pub async fn read(
+    mut stream: tonic::Streaming<StreamMessage>,
+    begun: Instant,
+    expected: usize,
+) -> Result<Vec<f64>, String> {
     let mut latencies = Vec::with_capacity(expected);
     while latencies.len() < expected {
         let message = stream.message().await.map_err(|e| e.to_string())?.ok_or("the stream ended")?;

@@ -2,7 +2,7 @@
 //! another, deployed to as users do.
 
 use super::{COMPILER_ARG, bytes, cpu, distinct, folder};
-use crate::latency::{feed, give, read, series};
+use crate::latency::{feed, give, read, series, subscribed};
 use crate::numbers::{at_most, median, quantile, spread};
 use hedgerow_client::documents::DocumentAuthor;
 use hedgerow_client::filters::Deploy;
@@ -164,14 +164,19 @@ async fn first_sample(site: &Site) -> Result<String, String> {
     for round in 0..ROUNDS {
         let name = format!("cold{round}");
         let predicate = Predicate::parse(&format!("*/{name}")).map_err(text)?;
+        // The farm may not have noticed yet that the subscriber of the round before is gone.
+        let end = Instant::now() + PATIENCE;
+        while site.farm.subscribers() > 0 {
+            in_time(end, "the subscriber before is still counted")?;
+            tokio::time::sleep(LOOK).await;
+        }
         let mut stream = site.mesh.subscribe(&predicate).samples();
-        let subscribers = site.farm.subscribers();
         let first = tokio::spawn(async move {
             let sample = tokio::time::timeout(PATIENCE, stream.next()).await;
             (Instant::now(), matches!(sample, Ok(Some(_))))
         });
         let end = Instant::now() + PATIENCE;
-        while site.farm.subscribers() <= subscribers {
+        while site.farm.subscribers() == 0 {
             in_time(end, "the subscription is not admitted")?;
             tokio::time::sleep(LOOK).await;
         }
@@ -266,11 +271,8 @@ async fn beside(site: &Site) -> Result<String, String> {
 
 async fn latency(site: &Site) -> Result<Vec<f64>, String> {
     let begun = Instant::now();
-    let subscribers = site.farm.subscribers();
-    let reader = tokio::spawn(read(site.farm.address().to_string(), begun, crate::latency::EXPECTED));
-    while site.farm.subscribers() <= subscribers {
-        tokio::time::sleep(LOOK).await;
-    }
+    let stream = subscribed(&site.farm.address().to_string()).await?;
+    let reader = tokio::spawn(read(stream, begun, crate::latency::EXPECTED));
     feed(&site.farm.front_door(), begun).await?;
     reader.await.map_err(text)?
 }

@@ -52,7 +52,7 @@ pub fn run(guests: &Guests) -> Result<String, String> {
 /// What a filter keeps that was given some batches of all series.
 fn state(guests: &Guests) -> Result<Vec<u8>, String> {
     let mut side = Side::guest(&guests.small)?;
-    side.work(&Work::new(10 * SERIES, SERIES))?;
+    side.work(&Work::new(10 * SERIES, SERIES, 64))?;
     let Side::Guest(mut instance) = side else { return Err("another side".to_owned()) };
     instance.save().map_err(|fault| fault.to_string())
 }

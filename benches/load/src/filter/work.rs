@@ -49,8 +49,8 @@ impl Made {
 }
 
 impl Work {
-    /// So many samples, so many at once.
-    pub fn new(samples: usize, batch: usize) -> Self {
+    /// So many samples, so many at once; one of `high` series is past the bound at a time.
+    pub fn new(samples: usize, batch: usize, high: usize) -> Self {
         let mut work = Self { inputs: Vec::new(), numbered: Vec::new(), samples: 0 };
         let mut noise = 1_u64;
         while work.samples < samples {
@@ -59,8 +59,7 @@ impl Work {
             let handles: Vec<u32> = (first..first + batch).filter_map(|at| u32::try_from(at).ok()).collect();
             let value = |handle: &u32| {
                 noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                // One of 64 series is high at a time.
-                let high = (turn / 8 + *handle as usize).is_multiple_of(64);
+                let high = (turn / 8 + *handle as usize).is_multiple_of(high);
                 (noise >> 40) as f64 / (1_u64 << 26) as f64 + if high { 1.5 } else { 0.3 }
             };
             let values: Vec<f64> = handles.iter().map(value).collect();
