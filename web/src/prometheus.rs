@@ -59,8 +59,8 @@ async fn page(
     headers: HeaderMap,
     form: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Refused> {
-    let form =
-        form.map_err(|error| Refused::too_large(format!("{error}: a form has at most {MAX_FORM_BYTES} bytes")))?;
+    let form = form
+        .map_err(|error| Refused::too_large(format!("{error}: a form has at most {MAX_FORM_BYTES} bytes")))?;
     let form = if method == Method::POST { posted(&headers, &form)? } else { &[] };
     answered(&app, &page, &Asked::read(uri.query(), form)?).await
 }

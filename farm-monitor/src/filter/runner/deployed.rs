@@ -312,7 +312,7 @@ impl Deployed {
                 let active = Active::begin(&self.env, ready, admitted, stored, now).await;
                 active.map(|active| (active, with_state))
             }
-            Err(why) => Err(Unfit::Refused(why)),
+            Err(why) => Err((Unfit::Refused(why), 0)),
         };
         match begun {
             Ok((active, with_state)) => {
