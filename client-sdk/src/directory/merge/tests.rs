@@ -531,6 +531,8 @@ proptest! {
                     law.said.iter_mut().filter(|((at, _), _)| *at == l).for_each(|(_, said)| said.1 = None);
                 }
                 Step::Reset(l, all) => {
+                    // A snapshot names a service once.
+                    let all: BTreeMap<u8, u64> = all.into_iter().collect();
                     reached[l] = true;
                     law.reached(reached, play.now, true);
                     words = play.hear(l, Heard::Reached { afresh: true });

@@ -393,7 +393,7 @@ fn alarms_about_what_was_not_given_and_too_many_series_are_faults() {
     };
     assert_eq!(alarm(0).unwrap().alarms.len(), 2);
     assert!(alarm(1).unwrap_err().to_string().contains("the series handle 1, which it was not given"));
-    let few = crate::run::Plan { output_series: 1, ..plan(Reading::Rate, 0) };
+    let few = Plan { output_series: 1, ..plan(Reading::Rate, 0) };
     let mut run =
         run_of(few, |_| Ok(Effects { declared: vec![output("a", Kind::Gauge)], ..Effects::default() }));
     let numbered = numbered(at(1), 0, &[gauge(1, 0.0)]);
@@ -403,7 +403,7 @@ fn alarms_about_what_was_not_given_and_too_many_series_are_faults() {
 
 #[test]
 fn what_is_emitted_past_the_bound_of_an_hour_is_left_out() {
-    let bounded = crate::run::Plan { emit_per_hour: 2, ..plan(Reading::Rate, 0) };
+    let bounded = Plan { emit_per_hour: 2, ..plan(Reading::Rate, 0) };
     let mut run = run_of(bounded, |input| match input {
         Input::Series(_) => Ok(Effects { declared: vec![output("a", Kind::Gauge)], ..Effects::default() }),
         _ => Ok(Effects { emitted: vec![Emitted::Numbers(column(0, 1, 1.0))], ..Effects::default() }),
