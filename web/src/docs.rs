@@ -104,9 +104,9 @@ pub async fn page() -> Response {
             let shown = escaped(path);
             let shown = if plain { format!("<a href=\"{shown}\">{shown}</a>") } else { shown };
             let summary = escaped(operation.summary.as_deref().unwrap_or_default());
-            let _ = write!(
+            let _ = writeln!(
                 html,
-                "<tr><td>{method}{mark}</td><td><code>{shown}</code></td><td>{summary}</td></tr>\n"
+                "<tr><td>{method}{mark}</td><td><code>{shown}</code></td><td>{summary}</td></tr>"
             );
         }
         html.push_str("</table>\n");

@@ -1,6 +1,6 @@
 //! Views of a mesh that is there: a lookup and farms, played, that appear, answer, fall silent, and go.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 #[allow(dead_code, reason = "made for the tests of the client, which need more of it")]
 #[path = "../../../client-sdk/tests/network/fakes.rs"]
