@@ -369,7 +369,8 @@ fn farms_that_do_not_answer_are_named() {
     let site = Site::new();
     let data = site.sandbox.path("other");
     fs::create_dir(&data).unwrap();
-    fs::write(data.join("farm.toml"), "[farm]\nname = \"other\"\n").unwrap();
+    let host = "[farm]\nname = \"other\"\n[collector.hosts]\nmodule = \"host\"\nperiod = \"1s\"\n";
+    fs::write(data.join("farm.toml"), host).unwrap();
     let (listen, lookups) = (format!("127.0.0.1:{}", site.sandbox.port()), site.sandbox.lookups());
     let words = ["farm", "--data", data.to_str().unwrap(), "--listen", &listen];
     let words = [&words[..], &["--lookup", &lookups[0], "--lookup", &lookups[1]]].concat();

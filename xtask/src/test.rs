@@ -70,7 +70,7 @@ fn page() -> Ending {
     if !web::can_be_built() {
         return Ok(Stage::Skipped("node and npm are not installed"));
     }
-    web::run(&[]).map(|()| Stage::Passed)
+    web::run(&[]).and_then(|()| web::test()).map(|()| Stage::Passed)
 }
 
 /// The golden vectors, decoded by a second implementation.

@@ -37,6 +37,15 @@ pub fn run(args: &[String]) -> Outcome {
     write(&stamp("built"), &sources)
 }
 
+/// What the page's own tools say of it: its types, and its unit tests.
+pub fn test() -> Outcome {
+    let ui = workspace::root().join(UI);
+    let npm = npm().ok_or("node and npm are not installed")?;
+    packages(&npm, &ui)?;
+    process::run(process::at_root(&npm).current_dir(&ui).args(["run", "--silent", "check"]))?;
+    process::run(process::at_root(&npm).current_dir(&ui).args(["run", "--silent", "test"]))
+}
+
 /// Whether the page can be built here at all.
 pub fn can_be_built() -> bool {
     npm().is_some() && workspace::root().join(UI).join("package.json").is_file()
@@ -48,7 +57,7 @@ pub fn packages(npm: &Path, ui: &Path) -> Outcome {
     if ui.join("node_modules").is_dir() && says(&stamp("packages"), &wanted) {
         return Ok(());
     }
-    let quiet = ["ci", "--no-audit", "--no-fund", "--silent"];
+    let quiet = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
     process::run(process::at_root(npm).current_dir(ui).args(quiet))?;
     write(&stamp("packages"), &wanted)
 }
