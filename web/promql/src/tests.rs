@@ -246,8 +246,12 @@ proptest! {
     #[test]
     fn what_others_read_is_read(parts in prop::collection::vec(prop::sample::select(&PLAIN[..]), 0..8)) {
         let text = parts.join(" ");
-        if promql_parser::parser::parse(&text).is_ok() {
-            prop_assert!(Query::parse(&text).is_ok(), "{}", Query::parse(&text).unwrap_err());
+        if promql_parser::parser::parse(&text).is_ok()
+            && let Err(error) = Query::parse(&text)
+        {
+            // It lets a sign before a text pass, which Prometheus refuses in these words.
+            let signed = error.to_string().contains("unary expression only allowed on expressions of type");
+            prop_assert!(signed && text.contains("'b'"), "{text}: {error}");
         }
     }
 }
