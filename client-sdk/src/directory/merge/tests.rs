@@ -543,7 +543,14 @@ proptest! {
                     law.said.retain(|(at, _), _| *at != l);
                     all.into_iter().for_each(|(who, serial)| law.held(l, who, serial));
                 }
-                Step::Pass(seconds) => words = play.pass(S(seconds)),
+                Step::Pass(seconds) => {
+                    // What was there last is what was there when the last of the leases ran out, not when it was last looked.
+                    let (begun, end) = (play.now, play.now + S(seconds));
+                    let runs_out = law.said.values().filter_map(|(_, until)| *until);
+                    let moments: BTreeSet<Instant> = runs_out.filter(|at| *at > begun && *at <= end).collect();
+                    moments.into_iter().for_each(|at| law.look(at));
+                    words = play.pass(S(seconds));
+                }
                 _ => {}
             }
             for word in words {
