@@ -43,7 +43,9 @@ class Themes {
 
   /** A token's colour as it is now, for canvases. */
   color(token: string): string {
-    return getComputedStyle(document.documentElement).getPropertyValue(token).trim();
+    const text = getComputedStyle(document.documentElement).getPropertyValue(token).trim();
+    const [, light, dark] = /^light-dark\((#\w+),\s*(#\w+)\)$/.exec(text) ?? [];
+    return (this.shown === 'dark' ? dark : light) ?? text;
   }
 }
 

@@ -1,55 +1,47 @@
-/** The world, drawn: land and borders from data that comes with the page. Loaded only where a map is shown. */
+/** The world, drawn: land and borders come with the page as paths. Loaded only where a map is shown. */
 
-import { geoGraticule, geoNaturalEarth1, geoPath, type GeoProjection } from 'd3-geo';
-import { feature, mesh } from 'topojson-client';
-import type { GeometryCollection, Topology } from 'topojson-specification';
-import countriesUrl from 'world-atlas/countries-110m.json?url';
+import url from 'virtual:world';
 
-export interface World {
-  projection: GeoProjection;
+/** What is drawn when the page is built. */
+export interface Drawn {
   width: number;
   height: number;
+  /** Of the projection, in its own units. */
+  scale: number;
+  /** Where longitude and latitude 0 stand. */
+  middle: [x: number, y: number];
   sphere: string;
   land: string;
   borders: string;
   grid: string;
 }
 
-/** Its own size: the SVG scales it. */
-const WIDTH = 1000;
-
-async function build(): Promise<World> {
-  const response = await fetch(countriesUrl);
-  if (!response.ok) throw new Error(`the map's data: ${response.status}`);
-  const topology = (await response.json()) as Topology<{
-    countries: GeometryCollection;
-    land: GeometryCollection;
-  }>;
-  const projection = geoNaturalEarth1().precision(0.3);
-  projection.fitWidth(WIDTH, { type: 'Sphere' });
-  const rough = geoPath(projection).digits(1);
-  const [[, top], [, bottom]] = rough.bounds({ type: 'Sphere' });
-  const countries = topology.objects.countries;
-  // Antarctica has no farms and takes a seventh of the picture.
-  const shown: GeometryCollection = {
-    ...countries,
-    geometries: countries.geometries.filter((one) => one.id !== '010'),
-  };
-  return {
-    projection,
-    width: WIDTH,
-    height: (bottom - top) * 0.86,
-    sphere: rough({ type: 'Sphere' }) ?? '',
-    land: rough(feature(topology, shown)) ?? '',
-    borders: rough(mesh(topology, shown, (a, b) => a !== b)) ?? '',
-    grid: rough(geoGraticule().step([30, 30])()) ?? '',
-  };
+/** Where a place stands on the picture: the projection Natural Earth of Tom Patterson, as polynomials. */
+export function project(
+  of: Pick<Drawn, 'scale' | 'middle'>,
+  lon: number,
+  lat: number,
+): [x: number, y: number] {
+  const phi = (lat * Math.PI) / 180;
+  const p2 = phi * phi;
+  const p4 = p2 * p2;
+  const x =
+    ((lon * Math.PI) / 180) *
+    (0.8707 - 0.131979 * p2 + p4 * (-0.013791 + p4 * (0.003971 * p2 - 0.001529 * p4)));
+  const y = phi * (1.007226 + p2 * (0.015085 + p4 * (-0.044475 + 0.028874 * p2 - 0.005916 * p4)));
+  return [of.middle[0] + of.scale * x, of.middle[1] - of.scale * y];
 }
 
-let promise: Promise<World> | null = null;
+async function load(): Promise<Drawn> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`the map's data: ${response.status}`);
+  return (await response.json()) as Drawn;
+}
 
-export function world(): Promise<World> {
-  promise ??= build().catch((error: unknown) => {
+let promise: Promise<Drawn> | null = null;
+
+export function world(): Promise<Drawn> {
+  promise ??= load().catch((error: unknown) => {
     promise = null;
     throw error;
   });
