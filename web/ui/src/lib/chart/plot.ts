@@ -18,6 +18,9 @@ export interface Line {
   track: Track;
   color: string;
   dash: number[];
+  /** Of an earlier time, behind this one of now; then its gaps are its own. */
+  of?: Track;
+  gaps?: readonly ChartGap[];
 }
 
 /** What a plot shows. */
@@ -227,9 +230,9 @@ export class Plot {
     ctx.clip();
     this.#hatch(ctx, bbox, (t) => bbox.left + (t - from) * perTime);
     const dot = (this.#small ? 2 : 2.5) * ratio;
-    const bands = !stepped && lines.length <= BANDS;
+    const bands = !stepped && lines.reduce((sum, { of }) => sum + Number(!of), 0) <= BANDS;
     ctx.lineJoin = 'round';
-    lines.forEach(({ track, color, dash }, index) => {
+    lines.forEach(({ track, color, dash, of, gaps: own = gaps }, index) => {
       // States of several series would lie on one another.
       const aside = stepped
         ? (index - (lines.length - 1) / 2) * Math.min(3 * ratio, (perValue * 0.6) / lines.length)
@@ -238,10 +241,10 @@ export class Plot {
         x: (t) => bbox.left + (t - from) * perTime,
         y: (value) => bottom - (value - low) * perValue + aside,
       };
-      const runs = runsOf(track, bin, gaps, stepped ? track.last : track.mean);
-      const back = focus !== null && focus !== track;
+      const runs = runsOf(track, bin, own, stepped ? track.last : track.mean);
+      const back = focus !== null && focus !== (of ?? track);
       ctx.strokeStyle = ctx.fillStyle = color;
-      if (bands && !back) {
+      if (bands && !back && !of) {
         const area = new Path2D();
         band(area, track, runs, place, dot);
         ctx.globalAlpha = lines.length === 1 ? 0.22 : 0.14;
@@ -250,7 +253,7 @@ export class Plot {
       const path = new Path2D();
       if (stepped) steps(path, track, runs, place, bin, to);
       else line(path, track, runs, place, dot);
-      ctx.globalAlpha = (track.head.life === 'live' ? 1 : 0.6) * (back ? 0.2 : 1);
+      ctx.globalAlpha = (of || track.head.life !== 'live' ? 0.6 : 1) * (back ? 0.2 : 1);
       ctx.lineWidth = (focus === track ? 2.2 : lines.length > THIN ? 1 : 1.5) * ratio;
       ctx.setLineDash(dash.map((length) => length * ratio));
       ctx.stroke(path);
@@ -263,8 +266,8 @@ export class Plot {
     const { lines, gaps, window } = this.#content;
     if (gaps.length === 0) return;
     const shown = new Map<string, ChartGap>();
-    for (const { track } of lines)
-      for (const gap of gapsOf(track, gaps)) shown.set(`${gap.from} ${gap.to} ${gap.reason}`, gap);
+    for (const { track, of } of lines)
+      for (const gap of of ? [] : gapsOf(track, gaps)) shown.set(`${gap.from} ${gap.to} ${gap.reason}`, gap);
     const ratio = uPlot.pxRatio;
     ctx.font = `${10 * ratio}px ${this.#look.font}`;
     ctx.textBaseline = 'top';

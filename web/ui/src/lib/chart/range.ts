@@ -1,4 +1,5 @@
 /** The range of a value axis: what is in the window, with air, and with zero where zero is near enough to belong there. */
+import { MOMENT, isMoment } from '../format/moment';
 import type { Track } from './store';
 import { place } from './store';
 
@@ -28,6 +29,11 @@ export function axisRange(extent: [number, number] | null, unit: string): [numbe
   const ratio = unit === '1' && low >= 0 && high <= 1;
   const spread = high - low;
   const size = Math.max(Math.abs(low), Math.abs(high));
+  if (unit === MOMENT && isMoment(high)) {
+    // Years since 1970 are no air around a point in time: an hour is.
+    const air = Math.max(spread * 0.06, 3_600);
+    return [low - air, high + air];
+  }
   if (spread === 0) {
     if (low === 0) return [0, unit === '1' ? 0.01 : 1];
     const half = ratio ? Math.max(size * 0.5, 0.001) : size * 0.1;

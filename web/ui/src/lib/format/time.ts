@@ -1,6 +1,6 @@
 /** Times and durations for people: in the viewer's zone, with UTC at hand. */
 
-import { grouped } from './units';
+import { grouped } from './number';
 
 const two = (n: number) => String(n).padStart(2, '0');
 

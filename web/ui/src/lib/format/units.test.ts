@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { timeTexts } from './ticks';
-import { grouped, increments, scaleFor, shownUnit, tickTexts, withUnit } from './units';
+import { axisRange } from '../chart/range';
+import { momentTitle } from './moment';
+import { grouped, inScale, increments, scaleFor, shownUnit, tickTexts, unitOf, withUnit } from './units';
 
 const plain = (text: string) => text.replaceAll('\u202f', ' ');
 
@@ -93,5 +95,35 @@ describe('times of an axis', () => {
     expect(timeTexts([noon + 250], 250)).toEqual(['00:05.250']);
     expect(timeTexts([at(2026, 0, 1)], 31 * 86_400_000)).toEqual(['2026']);
     expect(timeTexts([at(2026, 3, 1)], 31 * 86_400_000)).toEqual(['Apr']);
+  });
+});
+
+describe('points in time', () => {
+  const boot = { kind: 'gauge', as: 'value', unit: 's', parameter: 'boot_time' } as const;
+  const seconds = new Date(2026, 10, 20, 12, 5, 21).getTime() / 1000;
+
+  it('are gauges in seconds that are named so', () => {
+    expect(unitOf(boot)).toBe('@');
+    expect(unitOf({ ...boot, parameter: 'certificate_not_after' })).toBe('@');
+    expect(unitOf({ ...boot, parameter: 'process_start_time_seconds' })).toBe('@');
+    expect(unitOf({ ...boot, parameter: 'uptime' })).toBe('s');
+    expect(unitOf({ ...boot, parameter: 'io_busy_time', kind: 'counter', as: 'rate' })).toBe('1');
+    expect(unitOf({ ...boot, unit: 'ms' })).toBe('ms');
+  });
+  it('are shown as a date, with UTC at hand; a duration of such a name stays one', () => {
+    expect(withUnit(seconds, '@')).toBe('2026-11-20 12:05:21');
+    expect(momentTitle(seconds, '@')).toMatch(/^2026-11-\d\d \d\d:\d\d:21 UTC$/);
+    expect(plain(withUnit(0.012, '@'))).toBe('12 ms');
+    expect(momentTitle(0.012, '@')).toBeUndefined();
+    expect(inScale(seconds, scaleFor('@', seconds))).toBe('2026-11-20 12:05:21');
+  });
+  it('which nothing calls so are plain seconds, not tens of thousands of days', () => {
+    expect(plain(withUnit(1_795_172_321, 's'))).toBe('1 795 172 321 s');
+    expect(plain(withUnit(864_000, 's'))).toBe('10 d');
+  });
+  it('have an axis around them', () => {
+    expect(axisRange([seconds, seconds], '@')).toEqual([seconds - 3600, seconds + 3600]);
+    const scale = scaleFor('@', seconds);
+    expect(tickTexts([seconds, seconds + 3600], scale)).toEqual(['12:05', '13:05']);
   });
 });

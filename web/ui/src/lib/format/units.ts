@@ -5,12 +5,21 @@
  * sold). Ratios are percent. This module never converts between units that measure different things.
  */
 
+import type { SeriesHead } from '../api/types';
+import { MOMENT, isMoment, momentText, ofMoments } from './moment';
+import { NARROW, digitsFor, grouped } from './number';
+import { timeTexts } from './ticks';
+
+export { digitsFor, grouped };
+
 /** How numbers of one unit are shown: divided by `factor`, followed by `suffix`. */
 export interface Scale {
   /** What a value in the base unit is divided by. */
   factor: number;
   /** What stands behind the number: `MiB/s`, `%`, or nothing. */
   suffix: string;
+  /** Seconds of Unix time, shown as local times. */
+  moment?: boolean;
 }
 
 type Step = [factor: number, prefix: string];
@@ -93,11 +102,22 @@ export function shownUnit(unit: string | null | undefined, as?: string): string 
   return bare === 's' ? '1' : `${bare === '1' ? '' : bare}/s`;
 }
 
+/** The same for a series, some of which are points in time. */
+export function unitOf(head: Pick<SeriesHead, 'kind' | 'as' | 'unit' | 'parameter'>): string {
+  return ofMoments(head) ? MOMENT : shownUnit(head.unit, head.as);
+}
+
+/** More seconds than this are hardly a duration: nobody counts in ten thousands of days. */
+const LONGEST = 10_000 * 86_400;
+
 /** The scale that suits numbers up to `largest` (its sign does not matter) of a shown unit. */
 export function scaleFor(unit: string, largest: number): Scale {
   const size = Number.isFinite(largest) ? Math.abs(largest) : 0;
   if (unit === '1') return { factor: 0.01, suffix: '%' };
   if (unit === '%') return { factor: 1, suffix: '%' };
+  if (unit === MOMENT)
+    return isMoment(size) ? { factor: 1, suffix: '', moment: true } : scaleFor('s', largest);
+  if (unit === 's' && size >= LONGEST) return { factor: 1, suffix: 's' };
   if (unit === 's') return ofSteps(TIME, size, 1, '');
   const perSecond = unit.endsWith('/s') && unit !== 'm/s';
   const base = perSecond ? unit.slice(0, -2) : unit;
@@ -133,27 +153,6 @@ function ofSteps(
   return { factor: factor * unitFactor, suffix: prefix + tail };
 }
 
-/** Digits behind the point that show three to four significant digits. */
-export function digitsFor(size: number): number {
-  const at = Math.abs(size);
-  if (at === 0 || !Number.isFinite(at)) return 0;
-  if (at >= 100) return at >= 1000 || Number.isInteger(size) ? 0 : 1;
-  if (at >= 10) return Number.isInteger(size) ? 0 : 1;
-  if (at >= 1) return Number.isInteger(size) ? 0 : 2;
-  return Math.min(6, 1 - Math.floor(Math.log10(at)));
-}
-
-const NARROW = '\u202f';
-
-/** A number with thin spaces between thousands. */
-export function grouped(value: number, digits: number): string {
-  const fixed = Math.abs(value).toFixed(digits);
-  const [whole = '0', part] = fixed.split('.');
-  const spaced = whole.length > 4 ? whole.replace(/\B(?=(\d{3})+(?!\d))/g, NARROW) : whole;
-  const zero = Number(fixed) === 0;
-  return (value < 0 && !zero ? '−' : '') + spaced + (part ? `.${part}` : '');
-}
-
 /** A value with its unit, scaled by itself: `1.46 GiB`, `37.2 %`, `250 ms`. What is no number reads as a dash. */
 export function withUnit(value: number | null | undefined, unit: string): string {
   if (value === null || value === undefined || Number.isNaN(value)) return '–';
@@ -165,6 +164,7 @@ export function withUnit(value: number | null | undefined, unit: string): string
 export function inScale(value: number | null | undefined, scale: Scale, digits?: number): string {
   if (value === null || value === undefined || Number.isNaN(value)) return '–';
   if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
+  if (scale.moment) return isMoment(value) ? momentText(value) : withUnit(value, 's');
   const scaled = tidy(value / scale.factor);
   const number = grouped(scaled, digits ?? digitsFor(scaled));
   return scale.suffix ? `${number}${NARROW}${scale.suffix}` : number;
@@ -182,6 +182,7 @@ export function unitName(unit: string): string {
     '1': 'ratio',
     '/s': 'per second',
     s: 'time',
+    [MOMENT]: 'points in time',
     By: 'bytes',
     'By/s': 'bytes per second',
   };
@@ -191,6 +192,9 @@ export function unitName(unit: string): string {
 /** Steps between the ticks of an axis, in the base unit, that make round numbers in its scale. */
 export function increments(unit: string, scale: Scale): number[] {
   const steps: number[] = [];
+  if (scale.moment)
+    return [1, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400, 604_800, 2_592_000, 31_536_000, 315_360_000];
+  if (unit === MOMENT) return increments('s', scale);
   if (unit === 's' && scale.factor >= 60) {
     const per =
       scale.factor === 86400
@@ -213,6 +217,13 @@ export function increments(unit: string, scale: Scale): number[] {
 export function tickTexts(ticks: readonly number[], scale: Scale): string[] {
   let digits = 0;
   const scaled = ticks.map((tick) => tidy(tick / scale.factor));
+  if (scale.moment) {
+    const apart = ((ticks[1] ?? 0) - (ticks[0] ?? 0)) * 1_000;
+    return timeTexts(
+      ticks.map((tick) => tick * 1_000),
+      apart,
+    );
+  }
   const step = scaled.length > 1 ? Math.abs((scaled[1] ?? 0) - (scaled[0] ?? 0)) : 1;
   while (digits < 9 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6) digits++;
   return scaled.map((value) => grouped(value, digits) + (scale.suffix ? NARROW + scale.suffix : ''));

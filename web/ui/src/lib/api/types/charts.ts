@@ -33,7 +33,13 @@ export interface ChartFrame {
   points?: ChartPoints[];
   gaps?: ChartGap[];
   /** Missing by number: nobody knows when that was. */
-  unplaced?: { farm: string; reason: string; cluster?: string | null; count?: number | null }[];
+  unplaced?: {
+    farm: string;
+    reason: string;
+    s?: number | null;
+    cluster?: string | null;
+    count?: number | null;
+  }[];
   coverage?: Coverage;
   loading?: boolean;
   /** Matching series beyond `max_series`. */
