@@ -289,6 +289,8 @@ function describe(body, world) {
       'parameters',
       `${unknown}: there is no such parameter; expected one of ${Object.keys(properties).join(', ')}`,
     );
+  if (required.includes('above') && given.above === undefined)
+    return refuse(422, 'refused_parameters', 'the parameter `above` is missing: The bound.');
   if (
     'above' in properties &&
     given.above === undefined &&
@@ -321,6 +323,25 @@ function changeFilters(method, parts, body, world) {
       return refuse(422, 'component', 'this is no WebAssembly component: it does not begin with \\0asm');
     const digest = createHash('sha256').update(body).digest('hex');
     world.uploads ??= new Map();
+    // One whose bytes go on with 9 says nothing of itself before it is told its bound.
+    if (body[8] === 9) {
+      const above = { type: 'number', description: 'The bound.' };
+      world.uploads.set(digest, [
+        'A filter that needs a bound',
+        [],
+        { above, on: ON(['*/hosts/*/load1']) },
+        ['above'],
+      ]);
+      return [
+        200,
+        {
+          digest,
+          bytes: body.length,
+          description: null,
+          problem: 'the parameter `above` is missing: The bound.',
+        },
+      ];
+    }
     world.uploads.set(digest, [
       'A filter that was uploaded',
       ['alarms', 'history'],

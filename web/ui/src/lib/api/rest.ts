@@ -75,17 +75,48 @@ export async function call<T>(path: string, options: CallOptions = {}): Promise<
 }
 
 async function refused(response: Response): Promise<CallError> {
-  let code = String(response.status);
+  return refusal(response.status, response.statusText, await response.text().catch(() => ''));
+}
+
+function refusal(status: number, word: string, text: string): CallError {
+  let code = String(status);
   let message = '';
   try {
-    const body = (await response.json()) as Partial<ErrorBody>;
+    const body = JSON.parse(text) as Partial<ErrorBody>;
     code = body.error?.code ?? code;
     message = body.error?.message ?? '';
   } catch {
     // No JSON: the status has to do.
   }
-  if (!message) message = `The server refused it (${response.status} ${response.statusText}).`;
-  return new CallError(response.status, code, message);
+  if (!message) message = `The server refused it (${status} ${word}).`;
+  return new CallError(status, code, message);
+}
+
+/** Sends a component, and tells how much of it is there: `fetch` does not. */
+export function upload<T>(
+  path: string,
+  body: Blob,
+  sent: (share: number) => void,
+  timeout: number,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const lost = (why: string) => () =>
+      reject(new CallError(0, 'unreachable', `The server of this page ${why}. Is hedgerow still running?`));
+    request.open('POST', `/api/v1${path}`);
+    request.timeout = timeout;
+    request.setRequestHeader('accept', 'application/json');
+    request.setRequestHeader('content-type', 'application/wasm');
+    if (session.token !== null) request.setRequestHeader('x-hedgerow-session', session.token);
+    request.upload.onprogress = ({ loaded, total }) => sent(total > 0 ? loaded / total : 0);
+    request.onerror = lost('does not answer');
+    request.ontimeout = lost('did not answer in time');
+    request.onload = () => {
+      if (request.status >= 200 && request.status < 300) resolve(JSON.parse(request.responseText) as T);
+      else reject(refusal(request.status, request.statusText, request.responseText));
+    };
+    request.send(body);
+  });
 }
 
 /** `{a: 1, b: undefined}` as `?a=1`. */

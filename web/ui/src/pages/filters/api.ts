@@ -1,5 +1,5 @@
 /** Calls of `/api/v1/filters`, and their answers as this page has them. */
-import { call, parameters as search } from '../../lib/api/rest';
+import { call, parameters as search, upload } from '../../lib/api/rest';
 import type {
   ComponentAnswer,
   Coverage,
@@ -59,6 +59,9 @@ interface DescriptionLine {
   schema: unknown;
 }
 
+/** Where it does not take the parameters: what it says, and its schema where that can be had. */
+type Described = DescriptionLine | { complaint: string; schema?: unknown };
+
 export interface Filters {
   deployments: Deployment[];
   shipped: ShippedFilter[];
@@ -82,7 +85,8 @@ function deploymentOf(line: DeploymentLine): Deployment {
   return { ...rest, component: { digest: component, name, version }, template: to, grants: granted };
 }
 
-function descriptionOf(line: DescriptionLine): DescribeAnswer {
+function descriptionOf(line: Described): DescribeAnswer {
+  if ('complaint' in line) return { schema: line.schema, predicates: [], complaint: line.complaint };
   return {
     schema: line.schema,
     predicates: line.predicates,
@@ -101,12 +105,17 @@ export const filtersApi = {
     }>('/filters', { signal, timeout: PATIENCE });
     return { ...answer, deployments: answer.deployments.map(deploymentOf) };
   },
-  upload: async (file: Blob): Promise<ComponentAnswer> => {
-    const answer = await call<{ digest: string; bytes: number; description: DescriptionLine | null }>(
+  /** `sent` is told which part of it is with the server, 0 to 1. */
+  upload: async (file: File, sent: (share: number) => void): Promise<ComponentAnswer> => {
+    const answer = await upload<{ digest: string; bytes: number; description: DescriptionLine | null }>(
       '/filters/components',
-      { method: 'POST', body: file, timeout: PATIENCE },
+      file,
+      sent,
+      PATIENCE,
     );
-    const { name = '', version = '', description = '', capabilities = [] } = answer.description ?? {};
+    // One that takes parameters without which it says nothing has the name of its file.
+    const own = { name: file.name.replace(/\.wasm$/i, ''), version: '', description: '', capabilities: [] };
+    const { name, version, description, capabilities } = answer.description ?? own;
     return { digest: answer.digest, bytes: answer.bytes, name, version, description, wants: capabilities };
   },
   /** Without parameters a shipped filter is described with those of its example. */
@@ -116,7 +125,7 @@ export const filtersApi = {
     signal?: AbortSignal,
   ): Promise<DescribeAnswer> =>
     descriptionOf(
-      await call<DescriptionLine>('/filters/describe', {
+      await call<Described>('/filters/describe', {
         method: 'POST',
         body: { component, ...(parameters ? { parameters } : {}) },
         signal,

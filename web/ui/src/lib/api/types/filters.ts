@@ -50,6 +50,8 @@ export interface DescribeAnswer {
   look_back?: number | null;
   tick?: number | null;
   wants?: string[];
+  /** Why it does not take the parameters; then there may be no schema. */
+  complaint?: string;
 }
 
 export interface FilterLog {
