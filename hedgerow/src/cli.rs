@@ -2,7 +2,7 @@
 
 use crate::outcome::{CommandError, Outcome};
 use crate::{
-    alarm, check_config, collect, completions, farm, filter, find, lookup, ls, profile, query, snmp, up,
+    alarm, check_config, collect, completions, farm, filter, find, lookup, ls, profile, query, snmp, top, up,
     watch, web,
 };
 use clap::{Parser, Subcommand};
@@ -12,6 +12,7 @@ Start with:
   hedgerow up                                a whole mesh on this machine, watching it
   hedgerow ls                                what there is to see
   hedgerow watch '*/hosts/*/cpu_busy'        live values
+  hedgerow top                               all of it in this terminal, live
 
 Exit status: 0 done, 1 failed, 2 misused, 3 done in part (who did not answer is named).";
 
@@ -32,6 +33,7 @@ enum Command {
     Find(find::Args),
     Ls(ls::Args),
     Watch(watch::Args),
+    Top(top::Args),
     Query(query::Args),
     Filter(filter::Args),
     Alarm(alarm::Args),
@@ -56,6 +58,7 @@ impl Cli {
             Command::Find(args) => find::run(&args),
             Command::Ls(args) => ls::run(&args),
             Command::Watch(args) => watch::run(&args),
+            Command::Top(args) => top::run(&args),
             Command::Query(args) => query::run(&args),
             Command::Filter(args) => filter::run(&args),
             Command::Alarm(args) => alarm::run(&args),

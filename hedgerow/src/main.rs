@@ -20,6 +20,7 @@ mod query;
 mod question;
 mod runtime;
 mod snmp;
+mod top;
 mod up;
 mod watch;
 mod web;

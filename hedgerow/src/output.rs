@@ -48,6 +48,11 @@ impl Out {
 
     /// Whether nobody reads any more: what waits for something to write would otherwise wait in vain.
     pub fn reader_is_gone(&self) -> bool {
+        Self::is_stdout_gone()
+    }
+
+    /// The same, of who has not taken standard output.
+    pub fn is_stdout_gone() -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let stdout = io::stdout();
         let mut watched = [PollFd::new(&stdout, PollFlags::empty())];

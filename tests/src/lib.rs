@@ -25,6 +25,7 @@ mod ports;
 mod process;
 mod processes;
 mod prometheus;
+mod pty;
 mod raw_watch;
 mod reactor;
 mod sandbox;
@@ -48,6 +49,7 @@ pub use patience::{PATIENCE, Stopwatch, monotonic_seconds, pause, wait_for, wait
 pub use process::Process;
 pub use processes::{ProcessId, Snapshot};
 pub use prometheus::Prometheus;
+pub use pty::Pty;
 pub use raw_watch::{Heard, RawWatch, held_of, id_of, shows};
 pub use reactor::Reactor;
 pub use sandbox::Sandbox;

@@ -53,6 +53,13 @@ impl Snapshot {
         self
     }
 
+    /// The number of the one of this name.
+    pub fn named(&self, name: &str) -> Option<i32> {
+        let is_named =
+            |pid: &i32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name);
+        self.0.iter().map(|id| id.pid).find(is_named)
+    }
+
     /// How many.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -31,6 +31,8 @@ fn what_is_promised_can_be_said() {
         "find --facets=group,country kind=farm --json",
         "ls a b/c --utc",
         "watch a/b --events --numbers",
+        "top",
+        "top a where value > 1 --by lowest -n 5 --once --json --timeout 3s --lookup http://a:1",
         "query a where value > 1 since=1h every=5m:mean --as raw --timeout 3s",
         "filter test f.wasm --set a=1 --on a/b --as x --samples s.jsonl --events",
         "filter test load --from cern/hosts --timeout 3s --json",

@@ -53,6 +53,9 @@ pub struct AlarmsFrame {
     /// Whom it covers; absent: as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
+    /// Farms are still to answer, or to give their lists, for the first time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub loading: bool,
     /// Alarms for which there is no room.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: u64,
@@ -161,6 +164,7 @@ pub(crate) struct AlarmsView {
     told: BTreeMap<String, Alarm>,
     told_silences: Option<Vec<Silence>>,
     told_coverage: Coverage,
+    told_loading: bool,
     /// The states of both that were told.
     seen: Option<(u64, u64)>,
 }
@@ -168,7 +172,7 @@ pub(crate) struct AlarmsView {
 impl AlarmsView {
     pub fn new(world: Arc<Mutex<World>>, source: Arc<AlarmSource>) -> Self {
         let (told, told_coverage) = (BTreeMap::new(), Coverage::default());
-        Self { world, source, told, told_silences: None, told_coverage, seen: None }
+        Self { world, source, told, told_silences: None, told_coverage, told_loading: true, seen: None }
     }
 
     pub(crate) fn full_frame(&self, now: UnixMillis) -> AlarmsFrame {
@@ -181,6 +185,7 @@ impl AlarmsView {
             alarms: listed(&world, &book).into_values().collect(),
             silences: Some(book.silences()),
             coverage: Some(book.coverage(now)),
+            loading: !book.is_settled(),
             more: book.beyond(),
             ..AlarmsFrame::default()
         }
@@ -196,7 +201,7 @@ impl AlarmsView {
         }
         self.seen = seen;
         let (listed, silences, coverage) = (listed(&world, &book), book.silences(), book.coverage(now));
-        let more = book.beyond();
+        let (more, loading) = (book.beyond(), !book.is_settled());
         drop((world, book));
         let is_new = |alarm: &&Alarm| self.told.get(&alarm.key) != Some(*alarm);
         let alarms: Vec<Alarm> = listed.values().filter(is_new).cloned().collect();
@@ -204,14 +209,15 @@ impl AlarmsView {
             self.told.keys().filter(|key| !listed.contains_key(*key)).cloned().collect();
         let silences = Some(silences).filter(|silences| self.told_silences.as_ref() != Some(silences));
         let coverage_told = !coverage.says_the_same(&self.told_coverage);
-        if alarms.is_empty() && removed.is_empty() && silences.is_none() && !coverage_told {
+        let same = !coverage_told && loading == self.told_loading;
+        if alarms.is_empty() && removed.is_empty() && silences.is_none() && same {
             return None;
         }
         self.told = listed;
         self.told_silences = silences.clone().or_else(|| self.told_silences.take());
-        self.told_coverage = coverage.clone();
+        (self.told_coverage, self.told_loading) = (coverage.clone(), loading);
         let coverage = coverage_told.then_some(coverage);
-        Some(AlarmsFrame { full: false, now, alarms, removed, silences, coverage, more })
+        Some(AlarmsFrame { full: false, now, alarms, removed, silences, coverage, loading, more })
     }
 }
 

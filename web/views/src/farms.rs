@@ -127,7 +127,9 @@ impl Farms {
 
     /// Whether it is known which farms there are, and all have answered once or failed to.
     pub fn are_settled(&self) -> bool {
-        !self.lookups.is_empty() && self.farms.values().all(|farm| farm.how != How::Asked)
+        // One that went before it answered is not waited for.
+        let is_settled = |farm: &Farm| farm.how != How::Asked || farm.gone.is_some();
+        !self.lookups.is_empty() && self.farms.values().all(is_settled)
     }
 
     /// Whom the view covers at `now`.

@@ -52,6 +52,9 @@ pub struct LatestFrame {
     /// Whom it covers; absent: as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
+    /// Farms that match are still to answer for the first time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub loading: bool,
     /// Matching series for which there is no room.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: u64,
@@ -85,13 +88,13 @@ impl Values {
 #[derive(Debug)]
 pub(crate) struct Latest {
     newest: Newest,
-    told: (Coverage, u64),
+    told: (Coverage, u64, bool),
 }
 
 impl Latest {
     pub fn new(spec: &LatestSpec) -> Result<Self, Refused> {
         let limit = spec.limit.unwrap_or(DEFAULT_LIMIT) as usize;
-        Ok(Self { newest: Newest::new(&spec.predicate, limit)?, told: (Coverage::default(), 0) })
+        Ok(Self { newest: Newest::new(&spec.predicate, limit)?, told: (Coverage::default(), 0, true) })
     }
 
     fn values(&self, series: impl Iterator<Item = u32>) -> (Values, Vec<u32>) {
@@ -114,6 +117,7 @@ impl Latest {
             series: (0..book.len()).filter_map(|s| book.head(s, farms)).collect(),
             values: self.values((0_u32..).take(book.len())).0,
             coverage: Some(farms.coverage(now)),
+            loading: !farms.are_settled(),
             more: book.beyond(),
             ..LatestFrame::default()
         }
@@ -123,9 +127,13 @@ impl Latest {
         let heads = self.newest.book.take_dirty();
         let dirty = self.newest.take_dirty();
         let Newest { book, farms, .. } = &self.newest;
-        let (coverage, more) = (farms.coverage(now), book.beyond());
+        let (coverage, more, loading) = (farms.coverage(now), book.beyond(), !farms.are_settled());
         let covers_the_same = coverage.says_the_same(&self.told.0);
-        if heads.is_empty() && dirty.is_empty() && covers_the_same && more == self.told.1 {
+        if heads.is_empty()
+            && dirty.is_empty()
+            && covers_the_same
+            && (more, loading) == (self.told.1, self.told.2)
+        {
             return None;
         }
         let (values, removed) = self.values(dirty.into_iter());
@@ -136,9 +144,10 @@ impl Latest {
             values,
             removed,
             coverage: (!covers_the_same).then(|| coverage.clone()),
+            loading,
             more,
         };
-        self.told = (coverage, more);
+        self.told = (coverage, more, loading);
         Some(frame)
     }
 }

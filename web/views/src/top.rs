@@ -52,6 +52,9 @@ pub struct TopFrame {
     pub error: Option<String>,
     /// Whom it covers.
     pub coverage: Coverage,
+    /// Farms that match are still to answer for the first time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub loading: bool,
     /// Matching series for which there is no room.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub more: u64,
@@ -110,6 +113,7 @@ impl Top {
             matched: all.len() as u64,
             error: mixed(&units),
             coverage: farms.coverage(now),
+            loading: !farms.are_settled(),
             more: book.beyond(),
             ..TopFrame::default()
         };
@@ -148,8 +152,10 @@ impl Content for Top {
     fn difference(&mut self, now: UnixMillis) -> Option<String> {
         let heads = self.newest.book.take_dirty();
         let told = self.told.as_ref();
-        let covers_the_same =
-            told.is_some_and(|told| self.newest.farms.coverage(now).says_the_same(&told.coverage));
+        let farms = &self.newest.farms;
+        let covers_the_same = told.is_some_and(|told| {
+            farms.coverage(now).says_the_same(&told.coverage) && told.loading != farms.are_settled()
+        });
         if self.newest.take_dirty().is_empty() && heads.is_empty() && covers_the_same {
             return None;
         }

@@ -64,6 +64,11 @@ impl AlarmBook {
         self.revision
     }
 
+    /// Whether all farms have answered once, or failed to, and have been asked for their lists.
+    pub fn is_settled(&self) -> bool {
+        self.is_listed && self.farms.are_settled()
+    }
+
     /// Alarms for which there was no room.
     pub fn beyond(&self) -> u64 {
         self.beyond
