@@ -1,6 +1,7 @@
 /** Asks again and again while a component is looked at: one question at a time, none while the page is hidden. */
 
 import { sentence } from './api/rest';
+import { repeat } from './awake';
 
 export class Poll<T> {
   value: T | null = $state.raw(null);
@@ -18,28 +19,17 @@ export function poll<T>(ask: () => ((signal: AbortSignal) => Promise<T>) | null,
     state.error = null;
     state.at = null;
     if (!question) return;
-    const abort = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const round = async (): Promise<void> => {
-      if (!document.hidden) {
-        try {
-          const value = await question(abort.signal);
-          if (abort.signal.aborted) return;
-          state.value = value;
-          state.error = null;
-          state.at = Date.now();
-        } catch (error) {
-          if (abort.signal.aborted) return;
-          state.error = sentence(error);
-        }
+    return repeat(async (signal) => {
+      try {
+        const value = await question(signal);
+        if (signal.aborted) return;
+        state.value = value;
+        state.error = null;
+        state.at = Date.now();
+      } catch (error) {
+        if (!signal.aborted) state.error = sentence(error);
       }
-      timer = setTimeout(() => void round(), every);
-    };
-    void round();
-    return () => {
-      abort.abort();
-      clearTimeout(timer);
-    };
+    }, every);
   });
   return state;
 }

@@ -5,6 +5,8 @@
  * evenly and the page still answers. A hidden tab gets no animation frames, and so draws nothing.
  */
 
+import { whileShown } from '../awake';
+
 /** How long drawing may take within one frame, ms. What is left waits for the next frame. */
 const BUDGET = 16;
 /** A frame that took longer than this was too full: much of painting happens after our own code, so time alone does not tell. */
@@ -58,20 +60,21 @@ function turn(now: number): void {
 }
 
 const beats = new Set<() => void>();
-let timer: ReturnType<typeof setInterval> | undefined;
+let rest: (() => void) | undefined;
 
 /** Calls back once a second while the page is shown: for axes that move though nothing new came. */
 export function everySecond(call: () => void): () => void {
   beats.add(call);
-  timer ??= setInterval(() => {
-    if (document.hidden) return;
-    for (const beat of beats) beat();
-  }, 1000);
+  rest ??= whileShown(() => {
+    const timer = setInterval(() => {
+      for (const beat of beats) beat();
+    }, 1000);
+    return () => clearInterval(timer);
+  });
   return () => {
     beats.delete(call);
-    if (beats.size === 0) {
-      clearInterval(timer);
-      timer = undefined;
-    }
+    if (beats.size > 0) return;
+    rest?.();
+    rest = undefined;
   };
 }

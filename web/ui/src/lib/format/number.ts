@@ -10,7 +10,9 @@ export function digitsFor(size: number): number {
   if (at >= 100) return at >= 1000 || Number.isInteger(size) ? 0 : 1;
   if (at >= 10) return Number.isInteger(size) ? 0 : 1;
   if (at >= 1) return Number.isInteger(size) ? 0 : 2;
-  return Math.min(6, 1 - Math.floor(Math.log10(at)));
+  // A hair under a power of ten is shown as that.
+  if (at >= 0.9995) return 2;
+  return Math.min(6, 1 - Math.floor(Math.log10(at * 1.0005)));
 }
 
 /** A number with thin spaces between thousands. */
