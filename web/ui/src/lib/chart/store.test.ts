@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ChartFrame, SeriesHead } from '../api/types';
-import { runsOf } from './breaks';
-import { ChartStore, nearest, place } from './store';
+import { gapsAt, runsOf } from './breaks';
+import { ChartStore, nearest, place, type Track } from './store';
 
 const head = (s: number, more: Partial<SeriesHead> = {}): SeriesHead => ({
   s,
@@ -231,5 +231,23 @@ describe('places', () => {
     expect(nearest(track, NOW - 8000, 1500)).toBe(-1);
     expect(nearest(track, NOW - 6500, 1500)).toBe(1);
     expect(nearest(track, NOW, 10_000)).toBe(1);
+  });
+});
+
+describe('gaps where one points', () => {
+  it('are told with their reason and farms, those of the tracks only', () => {
+    const oak = { head: head(0) } as Track;
+    const ash = { head: head(1, { farm: 'ash' }) } as Track;
+    const [from, to] = [NOW - 9_000, NOW - 5_000];
+    const gaps = [
+      { farm: 'oak', from, to, reason: 'crash' },
+      { farm: 'ash', from, to: null, reason: 'crash' },
+      { farm: 'elm', from, to, reason: 'lagged' },
+      { farm: 'oak', s: 7, from, to, reason: 'overflow' },
+    ];
+    expect(gapsAt([oak, ash], gaps, NOW - 7_000)).toEqual(['crash: oak and 1 more']);
+    expect(gapsAt([oak], gaps, NOW - 7_000)).toEqual(['crash: oak']);
+    expect(gapsAt([oak], gaps, NOW - 1_000)).toEqual([]);
+    expect(gapsAt([ash], gaps, NOW)).toEqual(['crash: ash']);
   });
 });

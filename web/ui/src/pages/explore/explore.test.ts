@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { SeriesHead } from '../../lib/api/types';
 import { namesOf } from '../../lib/chart/names';
-import type { Track } from '../../lib/chart/store';
+import { ChartStore, type Track } from '../../lib/chart/store';
 import { queryText } from './exports';
-import { groupsOf } from './groups';
+import { groupsOf, lostOf } from './groups';
 import { chosenRange, DEFAULT, parseRange, parseSpan, printRange, printSpan } from './range';
 
 const query = (text: string) => parseRange(new URLSearchParams(text));
@@ -109,5 +109,45 @@ describe('groups', () => {
       [track(0, { node: '<b>\u202e' }), track(1, { node: 'b' })].map(({ head }) => head),
     );
     expect(names[0]).toBe('<b>\\u{202e}');
+  });
+});
+
+describe('what is missing though nobody knows from when', () => {
+  const series = (s: number, farm: string, cluster = 'hosts'): SeriesHead => ({
+    s,
+    farm,
+    cluster,
+    node: 'n1',
+    parameter: 'load1',
+    path: `${farm}/${cluster}/n1/load1`,
+    kind: 'gauge',
+    as: 'value',
+    life: 'live',
+  });
+
+  it('is told by the charts that it concerns, samples of a reason together', () => {
+    const store = new ChartStore();
+    store.apply({
+      full: true,
+      now: 1_000,
+      bin: 1,
+      from: 0,
+      to: null,
+      series: [series(0, 'oak'), series(1, 'ash'), series(2, 'oak', 'net')],
+      unplaced: [
+        { farm: 'oak', cluster: 'hosts', reason: 'overflow', count: 1_000 },
+        { farm: 'oak', cluster: 'hosts', reason: 'overflow', count: 204 },
+        { farm: 'elm', reason: 'crash' },
+        { farm: 'ash', s: 1, reason: 'lagged' },
+      ],
+    });
+    const group = (...s: number[]) => ({
+      ...groupsOf(store.tracks.values(), 'together')[0]!,
+      series: new Set(s),
+    });
+    expect(lostOf(group(0), store, store.unplaced)).toBe('oak/hosts, overflow (1204 samples)');
+    expect(lostOf(group(1), store, store.unplaced)).toBe('ash, lagged');
+    expect(lostOf(group(2), store, store.unplaced)).toBe('');
+    expect(lostOf(group(0, 1), store, store.unplaced)).toContain('; ash, lagged');
   });
 });
