@@ -78,6 +78,13 @@ impl MeshSeen {
         self.farms.get(id).map(|farm| (farm, None)).or_else(|| gone.map(|gone| (&gone.farm, Some(gone))))
     }
 
+    /// How long a farm is as it is. Of one that has not changed since this began to watch nobody knows: longer than that.
+    pub fn age(&self, farm: &Farm, gone: Option<&GoneFarm>, now: UnixMillis) -> String {
+        let is_known = gone.is_some() || self.log.iter().any(|line| line.id.as_ref() == Some(&farm.id));
+        let age = amount::age((now - gone.map_or(farm.since, |gone| gone.t)).max(0));
+        if is_known { age } else { format!(">{age}") }
+    }
+
     /// The id of the farm of this name.
     pub fn id_of(&self, name: &str) -> Option<&str> {
         let mut named = self.farms.iter().filter(|(_, farm)| farm.name == name).map(|(id, _)| &**id);

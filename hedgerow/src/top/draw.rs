@@ -105,7 +105,13 @@ impl App {
             let levels = levels.iter().filter(|(_, count)| *count > 0);
             said.extend(levels.map(|(word, count)| counted(looks.level(word), word, *count)));
             if said.len() == before {
-                said.push(words("none open ", "no alarm "));
+                // Of farms that do not answer nobody knows.
+                let is_known = self.mesh.told.coverage.complete;
+                said.push(if is_known {
+                    words("none open ", "no alarm ")
+                } else {
+                    words("none known ", "alarms? ")
+                });
             } else if open.acknowledged > 0 && width > WIDE + 20 {
                 said.push((format!("({} acknowledged) ", open.acknowledged), looks.quiet()));
             }
@@ -227,7 +233,7 @@ impl App {
         if let Some(since) = lookups.stale_since_ms {
             level = "critical";
             let age = amount::age((now - since).max(0));
-            said.push(format!("no lookup answers since {age}: which farms there are is as it was then"));
+            said.push(format!("no lookup has answered for {age}: which farms there are is as it was then"));
         } else if let Some(missing) = lookups.lookups_missing.first() {
             level = "warning";
             let more = lookups.lookups_missing.len() - 1;
@@ -288,9 +294,8 @@ impl App {
                 let Some((farm, gone)) = self.mesh.farm(id) else { return 0 };
                 let state = farm_state(farm, gone);
                 let (shape, style) = looks.state(state);
-                let since = gone.map_or(farm.since, |gone| gone.t);
                 let mut said = vec![
-                    format!("{shape} {state} since {}", amount::age((now - since).max(0))),
+                    format!("{shape} {state} for {}", self.mesh.age(farm, gone, now)),
                     format!(
                         "alarms {}",
                         if counts(farm.alarms, looks).is_empty() {

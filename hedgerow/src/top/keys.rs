@@ -138,10 +138,11 @@ impl App {
                 }
                 self.typing = None;
             }
-            KeyCode::Enter => match self.typing.take() {
-                Some(Typing::Predicate(text)) => self.ask(text),
-                _ => {}
-            },
+            KeyCode::Enter => {
+                if let Some(Typing::Predicate(text)) = self.typing.take() {
+                    self.ask(text);
+                }
+            }
             _ => {}
         }
     }

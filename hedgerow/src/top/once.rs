@@ -75,9 +75,7 @@ pub async fn run(
     } else {
         let farms_and_alarms = [What::Farms, What::Alarms];
         for what in farms_and_alarms.into_iter().filter(|_| is_all) {
-            let mut screen = Screen::new(what);
-            screen.order = 0;
-            out.lines(lines(&app.sheet(&screen, now())))?;
+            out.lines(lines(&app.sheet(&Screen::new(what), now())))?;
             out.line("")?;
         }
         out.text(&app.question.predicate)?;
@@ -90,20 +88,16 @@ pub async fn run(
 
 /// Says who is missing.
 fn standing(app: &mut App, is_all: bool) -> Outcome {
-    let mut outcome = Outcome::Done;
-    let mut said = Vec::new();
-    for tab in if is_all { &[super::app::TOP, 1][..] } else { &[super::app::TOP] } {
-        app.tab = *tab;
+    let mut said: Vec<String> = Vec::new();
+    for tab in [super::app::TOP, 1].into_iter().take(if is_all { 2 } else { 1 }) {
+        app.tab = tab;
         let (level, text) = app.standing(now());
-        if level != "ok" {
-            outcome = Outcome::InPart;
-            if !said.contains(&text) {
-                say(&text);
-                said.push(text);
-            }
+        if level != "ok" && !said.contains(&text) {
+            say(&text);
+            said.push(text);
         }
     }
-    outcome
+    if said.is_empty() { Outcome::Done } else { Outcome::InPart }
 }
 
 /// A table as text; without its last minutes, which are not waited for.

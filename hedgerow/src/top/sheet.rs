@@ -19,7 +19,7 @@ const FARMS: &[Column] = &[
     words("FARM", 8, 40, 0),
     words("STATE", 6, 13, 1),
     words("OPEN", 6, 20, 3),
-    numbers("SINCE", 6, 4),
+    numbers("FOR", 7, 4),
     words("WHERE", 8, 28, 6),
     words("WHY", 8, 200, 5),
 ];
@@ -41,9 +41,9 @@ const TOP: &[Column] = &[
 ];
 const LOG: &[Column] = &[
     numbers("AGO", 6, 1),
-    words("WHAT", 4, 16, 2),
+    words("WHAT", 14, 16, 2),
     words("NAME", 8, 40, 0),
-    words("KIND", 4, 8, 3),
+    words("KIND", 6, 8, 3),
     words("DETAIL", 8, 200, 1),
 ];
 const LINES: &[Column] = &[words("", 4, 16, 0), words("", 8, 1000, 0)];
@@ -100,17 +100,14 @@ impl App {
                 Field::Text(farm.name.clone(), if gone.is_some() { looks.quiet() } else { Style::new() }),
                 marked(looks.state(farm_state(farm, *gone)), farm_state(farm, *gone)),
                 plain(counts(farm.alarms, looks)),
-                plain(amount::age((now - since(farm, *gone)).max(0))),
+                plain(self.mesh.age(farm, *gone, now)),
                 plain(place(farm)),
                 plain(farm.why.clone().unwrap_or_default()),
             ]
         };
         let nobody = "no farm is registered at these lookups\n`hedgerow up` starts a mesh here, `hedgerow farm` another farm";
-        let empty = if self.mesh.told.any && !self.mesh.lookups.is_empty() {
-            nobody
-        } else {
-            "asking the lookups …"
-        };
+        let empty =
+            if self.mesh.told.any && !self.mesh.lookups.is_empty() { nobody } else { "asking the lookups" };
         Sheet { columns: FARMS, keys, row: Box::new(row), empty: empty.to_owned() }
     }
 
@@ -144,7 +141,7 @@ impl App {
         let empty = match (told.any && !told.loading, told.coverage.complete) {
             (true, true) => "no alarm is open",
             (true, false) => "no alarm is known to be open, but not all farms answer: see below",
-            (false, _) => "asking the farms …",
+            (false, _) => "asking the farms",
         };
         Sheet { columns: ALARMS, keys, row: Box::new(row), empty: empty.to_owned() }
     }
@@ -176,7 +173,7 @@ impl App {
             if !alarm.deployment.is_empty() {
                 let id: String = alarm.id.chars().take(8).collect();
                 line("why", format!("hedgerow alarm why {id}"));
-                line("acknowledge", format!("hedgerow alarm ack {id} --comment '…'"));
+                line("acknowledge", format!("hedgerow alarm ack {id} --comment 'seen'"));
             }
         }
         lines_of(lines, "this alarm is not open any more: Esc goes back")
@@ -203,12 +200,13 @@ impl App {
         let empty = match (&seen.frame.error, seen.told.any && !seen.told.loading) {
             (Some(error), _) => format!("{error}\ne changes the predicate"),
             (None, true) => {
+                let who = if seen.told.coverage.complete { "no" } else { "of the farms that answer no" };
                 let question = &self.question.predicate;
                 format!(
-                    "no live number matches {question}\nhedgerow ls shows which series there are; e changes the predicate"
+                    "{who} live number matches {question}\nhedgerow ls shows which series there are; e changes the predicate"
                 )
             }
-            (None, false) => "asking the farms …".to_owned(),
+            (None, false) => "asking the farms".to_owned(),
         };
         Sheet { columns: TOP, keys, row: Box::new(row), empty }
     }

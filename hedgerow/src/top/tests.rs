@@ -203,7 +203,7 @@ fn what_is_not_known_is_said() {
     let cut_off = json!({"asked": 0, "answered": 0, "missing": [], "complete": false, "stale_since_ms": NOW - 12_000,
         "lookups_missing": [{"url": "http://a", "why": "connection refused"}]});
     app.take(Slot::Mesh, frame(lookups, cut_off));
-    assert!(picture(&mut app, (100, 12)).contains("no lookup answers since 12s"));
+    assert!(picture(&mut app, (100, 12)).contains("no lookup has answered for 12s"));
     app.take(Slot::Mesh, Frame::Over("no room".to_owned()));
     assert!(picture(&mut app, (100, 12)).contains("this view has ended, and is opened again: no room"));
 }

@@ -155,7 +155,7 @@ impl App {
         let gone = self.open_farm().and_then(|id| self.mesh.farm(id)).and_then(|(_, gone)| gone);
         match (gone, told.any && !told.loading, told.coverage.complete) {
             (Some(_), ..) => "the farm is gone: nothing was heard of it since this was opened",
-            (_, false, _) => "asking the farm …",
+            (_, false, _) => "asking the farm",
             (_, true, false) => "the farm does not answer: see below",
             (_, true, true) => "the farm has no series",
         }
