@@ -104,9 +104,15 @@ const ROWS: (u32, u32) = (100, 10);
 /// Where no lookup answers at the start, the predicate cannot be read, or there is no terminal.
 pub fn run(args: &Args) -> Result<Outcome, CommandError> {
     let is_once = args.once || args.client.json;
-    if !is_once && !io::stdout().is_terminal() {
-        let text = "standard output is no terminal: `hedgerow top --once` prints one picture, with --json for programs";
-        return Err(CommandError::Misuse(text.to_owned()));
+    let is_dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+    if !is_once && (is_dumb || !io::stdout().is_terminal()) {
+        let what = if is_dumb {
+            "this terminal (TERM=dumb) cannot be drawn on"
+        } else {
+            "standard output is no terminal"
+        };
+        let text = format!("{what}: `hedgerow top --once` prints one picture, with --json for programs");
+        return Err(CommandError::Misuse(text));
     }
     let zone = args.client.zone();
     let text = args.words.join(" ");
@@ -116,10 +122,9 @@ pub fn run(args: &Args) -> Result<Outcome, CommandError> {
         crate::question::read(&text, &zone)?;
         Preset { title: OWN, predicate: Cow::Owned(text) }
     };
-    let is_plain = args.ascii || std::env::var("TERM").is_ok_and(|term| term == "dumb");
     let colour = std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
     let rows = args.rows.unwrap_or(if is_once { ROWS.1 } else { ROWS.0 });
-    let mut app = App::new(Looks { plain: is_plain, colour }, zone, question, rows);
+    let mut app = App::new(Looks { plain: args.ascii, colour }, zone, question, rows);
     app.tabs[app::TOP].order = usize::from(args.by == By::Lowest);
     if is_once || !args.words.is_empty() {
         app.tab = app::TOP;

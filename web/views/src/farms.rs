@@ -161,3 +161,23 @@ impl Farms {
         coverage.finished()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{from, opened, service};
+
+    #[test]
+    fn who_is_still_to_answer_is_waited_for_unless_it_left() {
+        let mut farms = Farms::default();
+        assert!(!farms.are_settled(), "nobody knows yet which farms there are");
+        farms.hear(&MeshUpdate::Lookup { url: "http://a".into(), error: None }, 0);
+        assert!(farms.are_settled(), "there is none");
+        farms.hear(&MeshUpdate::Joined(service(1, &[])), 0);
+        farms.hear(&MeshUpdate::Joined(service(2, &[])), 0);
+        farms.hear(&from(2, opened(1)), 0);
+        assert!(!farms.are_settled());
+        farms.hear(&MeshUpdate::Left(service(1, &[]), Gone::Cancelled), 0);
+        assert!(farms.are_settled());
+    }
+}

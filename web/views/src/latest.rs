@@ -188,6 +188,7 @@ mod tests {
         series: BTreeMap<u32, SeriesHead>,
         values: BTreeMap<u32, (UnixMillis, Cell)>,
         coverage: Option<Coverage>,
+        loading: bool,
         more: u64,
     }
 
@@ -203,7 +204,7 @@ mod tests {
             if let Some(coverage) = frame.coverage {
                 self.coverage = Some(Coverage { as_of: None, ..coverage });
             }
-            self.more = frame.more;
+            (self.loading, self.more) = (frame.loading, frame.more);
         }
     }
 
