@@ -19,7 +19,7 @@ pub use hedgerow_model::predicate::holds;
 pub use ledger::Edge;
 pub use life::LifeRules;
 pub use live::{LiveChannel, LiveCursor, LiveEntry, LiveItem, Overtaken, PIECE_BYTES, PIECE_SAMPLES, pieces};
-pub use lives::Lives;
+pub use lives::{LifeCounts, Lives};
 pub use series_table::{Bounds, Known, Latest};
 
 use crate::config::View;

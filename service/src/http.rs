@@ -17,6 +17,7 @@ mod query;
 mod reader;
 
 pub use query::{Query, QueryError};
+pub use reader::{Patience, Reader};
 
 pub(crate) use connection::serve;
 pub(crate) use door::Door;

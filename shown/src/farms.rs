@@ -60,7 +60,7 @@ pub fn object(status: &StatusResponse) -> Value {
         "id": id, "farm": status.farm, "version": status.version,
         "epoch": epoch_from_wire(status.epoch).ok().map(|epoch| epoch.to_string()),
         "number": status.number, "committed": status.committed, "uptime_ms": status.uptime_ms,
-        "series": status.series, "subscribers": status.subscribers, "collectors": collectors, "cache": cache,
+        "series": status.series, "stale": status.stale, "ended": status.ended, "subscribers": status.subscribers, "collectors": collectors, "cache": cache,
         "edges": edges, "lookups": lookups, "config_error": word(&status.config_error),
     })
 }

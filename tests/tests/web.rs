@@ -58,7 +58,7 @@ fn a_page_elsewhere_gets_nothing_and_changes_nothing() {
     refused("DELETE", view, &[own], 401, "no_session");
     refused(
         "POST",
-        "/api/v1/filters/components",
+        "/api/v1/components",
         &[own, ("content-type", "application/wasm")],
         401,
         "no_session",

@@ -61,11 +61,6 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
 
-    /// Its word for programs.
-    pub fn code(&self) -> &str {
-        self.code
-    }
-
     /// What is said.
     pub fn message(&self) -> &str {
         &self.message

@@ -43,8 +43,9 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/silences", post(silences::silence))
         .route("/silences/{farm}/{id}", delete(silences::end))
         .route("/filters", get(filters::filters))
-        .route("/filters/components", post(filters::upload).layer(DefaultBodyLimit::max(component)))
-        .route("/filters/describe", post(filters::describe))
+        // Not below `filters`: there anything is the name of a deployment.
+        .route("/components", post(filters::upload).layer(DefaultBodyLimit::max(component)))
+        .route("/components/describe", post(filters::describe))
         .route("/filters/{name}", axum::routing::put(filters::deploy).delete(filters::remove))
         .route("/filters/{name}/logs", get(logs::logs))
         .route("/filters/{name}/retry", post(filters::retry))

@@ -17,7 +17,7 @@ mod services;
 mod watchers;
 mod watching;
 
-use crate::machine::{load_average, machine, version};
+use crate::machine::{keep_off, load_average, machine, version};
 use std::fmt::Write as _;
 
 /// With more at work than this when it begins, times are those of a busy machine.
@@ -31,7 +31,7 @@ pub async fn run(parts: &[String]) -> Result<String, String> {
         return Err(format!("no part `{other}`: expected {}", PARTS.join(", ")));
     }
     let mut page = format!("# Lookup: `cargo xtask bench lookup`\n\n{}", machine());
-    let _ = writeln!(page, "{} {}\n", server::keep_off()?, about().await);
+    let _ = writeln!(page, "{} {}\n", keep_off()?, about().await);
     let load = load_average();
     let busy = match load <= QUIET {
         true => "",

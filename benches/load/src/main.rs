@@ -8,6 +8,7 @@ mod lookup;
 mod machine;
 mod numbers;
 mod snmp;
+mod web;
 
 use std::process::ExitCode;
 
@@ -43,10 +44,11 @@ fn main() -> ExitCode {
         Some("latency") => runtime.block_on(latency::run()),
         Some("lookup") => runtime.block_on(lookup::run(&args)),
         Some("snmp") => runtime.block_on(snmp::run(&args)),
+        Some("web") => runtime.block_on(web::run(&args)),
         Some("__farm") => runtime.block_on(snmp::collection(&args)),
         Some("__snmp") => runtime.block_on(snmp::side(&args)),
         other => Err(format!(
-            "no measurement `{}`: expected filter, latency, lookup or snmp",
+            "no measurement `{}`: expected filter, latency, lookup, snmp or web",
             other.unwrap_or_default()
         )),
     };

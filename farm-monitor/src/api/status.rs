@@ -17,6 +17,7 @@ pub async fn answer(api: &FarmApi) -> StatusResponse {
     let configured = api.config.borrow().clone();
     let leases = api.leases.lock().as_ref().map(LeaseKeeper::state).unwrap_or_default();
     let mut edges: Vec<wire::Edge> = api.hub.edges().into_iter().map(edge).collect();
+    let lives = api.hub.count_lives();
     edges.push(cache_edge(&stats, api.hub.cache().committed().borrow().number));
     StatusResponse {
         farm_id: registration::id_to_wire(api.id),
@@ -26,7 +27,7 @@ pub async fn answer(api: &FarmApi) -> StatusResponse {
         number: api.hub.routed().number,
         committed: api.hub.cache().committed().borrow().number,
         uptime_ms: millis(api.started.elapsed()),
-        series: api.hub.series_count() as u64,
+        series: lives.live + lives.stale + lives.ended,
         collectors: engine.collectors.iter().map(collector).collect(),
         cache: Some(wire::Cache {
             bytes: stats.disk_bytes,
@@ -40,6 +41,8 @@ pub async fn answer(api: &FarmApi) -> StatusResponse {
         lookups: leases.into_iter().map(lookup).collect(),
         config_error: joined(configured.error, api.traps.trouble()),
         subscribers: api.hub.subscribers() as u64,
+        stale: Some(lives.stale),
+        ended: Some(lives.ended),
     }
 }
 

@@ -1,4 +1,4 @@
-//! How single series live, for those who follow a few of them by name.
+//! How single series live, for those who follow a few of them by name; and how many live, of all.
 
 use super::{Hub, SLICE};
 use hedgerow_model::{Epoch, Life, Position, SeriesKey};
@@ -15,7 +15,37 @@ pub struct Lives {
     pub behind: Position,
 }
 
+/// How many series live, are late, and are over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LifeCounts {
+    /// Samples come as expected.
+    pub live: u64,
+    /// Late.
+    pub stale: u64,
+    /// Over.
+    pub ended: u64,
+}
+
 impl Hub {
+    /// How many series live, counted a slice at a time: what comes meanwhile is not held up.
+    pub fn count_lives(&self) -> LifeCounts {
+        let mut counts = LifeCounts::default();
+        for from in (0..).step_by(SLICE) {
+            let inner = self.inner.lock();
+            for known in inner.table.slice(from, SLICE) {
+                *match known.life {
+                    Life::Live => &mut counts.live,
+                    Life::Stale => &mut counts.stale,
+                    Life::Ended => &mut counts.ended,
+                } += 1;
+            }
+            if from + SLICE >= inner.table.slots() {
+                return counts;
+            }
+        }
+        counts
+    }
+
     /// How these series live. What the farm does not know (any more) has ended, behind everything.
     pub fn lives(&self, keys: &[SeriesKey]) -> Vec<Lives> {
         let mut lives = Vec::with_capacity(keys.len());

@@ -6,7 +6,7 @@
 mod description;
 mod schema;
 
-pub use description::{check_description, check_granted};
+pub use description::{check_description, check_granted, check_said};
 pub use schema::{ParameterFault, Schema, SchemaFault};
 
 use crate::guest::Capability;

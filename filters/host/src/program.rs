@@ -1,6 +1,6 @@
 //! A program: a component that was admitted and compiled. Many deployments may run one; its code is in memory once.
 
-use crate::admission::check_description;
+use crate::admission::check_said;
 use crate::artefacts::Digest;
 use crate::bindings::FullPre;
 use crate::engine::Engine;
@@ -78,10 +78,23 @@ impl Program {
     /// # Errors
     /// [`Fault::Refused`] where the parameters are wrong, otherwise what it did.
     pub fn describe(&self, parameters: &str, limits: &Limits) -> Result<Description, Fault> {
+        let (said, complaint) = self.describe_all_the_same(parameters, limits)?;
+        complaint.map_or(Ok(said), |complaint| Err(Fault::Refused(complaint)))
+    }
+
+    /// The same, where what its schema has against the parameters stands beside what it says: so it may be asked for its schema.
+    ///
+    /// # Errors
+    /// [`Fault::Refused`] where it says nothing with such parameters, otherwise what it did.
+    pub fn describe_all_the_same(
+        &self,
+        parameters: &str,
+        limits: &Limits,
+    ) -> Result<(Description, Option<String>), Fault> {
         check_size(parameters)?;
         let mut live = self.live(Context::new(Phase::Describe, *limits))?;
         let raw = live.describe(parameters)?;
-        check_description(raw, parameters, self.imports())
+        check_said(raw, parameters, self.imports())
     }
 
     /// Starts an instance and configures it. What it did meanwhile (declared, logged) is given beside it, with the processor time of

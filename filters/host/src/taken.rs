@@ -70,12 +70,29 @@ pub fn taken_by(
     component: &[u8],
     parameters: &str,
 ) -> Result<(Program, Description), NotTaken> {
+    let (program, description, complaint) = asked_by(engine, name, component, parameters)?;
+    match complaint {
+        None => Ok((program, description)),
+        Some(complaint) => Err(NotTaken::Describe { name: name.to_owned(), fault: Fault::Refused(complaint) }),
+    }
+}
+
+/// The same, where the parameters may be wrong: then what its schema has against them stands beside what it says of itself.
+///
+/// # Errors
+/// What is wrong with it; or with the parameters, where it says nothing of itself with such.
+pub fn asked_by(
+    engine: &Engine,
+    name: &str,
+    component: &[u8],
+    parameters: &str,
+) -> Result<(Program, Description, Option<String>), NotTaken> {
     let name = || name.to_owned();
     let program = engine.load(component).map_err(|error| NotTaken::Load { name: name(), error })?;
-    let description = program
-        .describe(or_none(parameters), &Limits::default())
+    let (description, complaint) = program
+        .describe_all_the_same(or_none(parameters), &Limits::default())
         .map_err(|fault| NotTaken::Describe { name: name(), fault })?;
-    Ok((program, description))
+    Ok((program, description, complaint))
 }
 
 /// Parameters as a filter gets them.

@@ -290,6 +290,11 @@ pub struct StatusResponse {
     pub config_error: ::prost::alloc::string::String,
     #[prost(uint64, tag = "14")]
     pub subscribers: u64,
+    /// Of `series`, those that are late, and those that are over. Absent: the farm does not say.
+    #[prost(uint64, optional, tag = "15")]
+    pub stale: ::core::option::Option<u64>,
+    #[prost(uint64, optional, tag = "16")]
+    pub ended: ::core::option::Option<u64>,
 }
 /// Nested message and enum types in `StatusResponse`.
 pub mod status_response {

@@ -1,7 +1,6 @@
 //! One HTTP/1.1 connection, from its first byte to its last.
 
-use super::reader::Reader;
-use super::{Door, HEAD_PATIENCE, MAX_HEAD_BYTES};
+use super::{Door, HEAD_PATIENCE, MAX_HEAD_BYTES, Patience, READER_PATIENCE, Reader};
 use crate::drain::Drain;
 use http::Request;
 use hyper::server::conn::http1::Builder;
@@ -21,11 +20,12 @@ where
         // A body is not read: hyper closes the connection behind it.
         async move { Ok::<_, Infallible>(door.answer(&request.into_parts().0, loopback).await) }
     });
+    let reader = Reader::new(stream, Patience::Answer(READER_PATIENCE));
     let connection = Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Reader::new(stream)), answer);
+        .serve_connection(TokioIo::new(reader), answer);
     tokio::pin!(connection);
     // What a reader does wrong is the reader's: hyper has answered it where there is an answer.
     tokio::select! {

@@ -6,6 +6,7 @@ use crate::error::{ApiError, ErrorBody};
 use crate::extract::{Asked, Changer, Named, Sent, json};
 use axum::extract::State;
 use axum::response::Response;
+use hedgerow_client::subscription::Farm;
 use hedgerow_client::{Template, alarms};
 use hedgerow_proto::filter::Alarm;
 use hedgerow_shown::alarms::{AlarmLine, SilenceLine, WhyLine};
@@ -19,6 +20,24 @@ pub struct AlarmsAsked {
     /// Those, too, that are over.
     #[serde(default)]
     cleared: bool,
+}
+
+/// Where an alarm is.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct AlarmAt {
+    /// The farm that has it: its name, `name~id8`, or id.
+    farm: String,
+    /// Its id: 32 hex digits.
+    id: String,
+}
+
+impl AlarmAt {
+    /// The farm, to change something there, and the id.
+    async fn to_change(&self, app: &App) -> Result<(Farm, Vec<u8>), ApiError> {
+        let id = bytes(&self.id)?;
+        Ok((app.mesh_to_change().await?.farm_to_change(&self.farm).await?, id))
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -57,8 +76,7 @@ pub async fn alarms(
 
 /// An alarm and what led to it
 #[utoipa::path(get, path = "/api/v1/alarms/{farm}/{id}", tag = "alarms",
-    params(("farm" = String, Path, description = "The farm that has it"),
-           ("id" = String, Path, description = "Its id: 32 hex digits")),
+    params(AlarmAt),
     responses(
         (status = 200, description = "The alarm, its steps, and the filter behind it", body = WhyLine),
         (status = 400, description = "The id is none", body = ErrorBody),
@@ -66,10 +84,10 @@ pub async fn alarms(
 ))]
 pub async fn alarm(
     State(app): State<Arc<App>>,
-    Named((farm, id)): Named<(String, String)>,
+    Named(at): Named<AlarmAt>,
 ) -> Result<Response, ApiError> {
-    let id = bytes(&id)?;
-    let farm = app.mesh().await?.farm(&farm).await?;
+    let id = bytes(&at.id)?;
+    let farm = app.mesh().await?.farm(&at.farm).await?;
     let explained = alarms::explain(&farm, &id).await?;
     let alarm = explained.alarm.clone().unwrap_or_default();
     json(&WhyLine::of(&farm.name, &alarm, &explained))
@@ -94,7 +112,7 @@ pub struct Acknowledge {
 /// Void when it gets worse or clears.
 #[utoipa::path(post, path = "/api/v1/alarms/{farm}/{id}/acknowledge", tag = "alarms", request_body = Acknowledge,
     security(("session" = [])),
-    params(("farm" = String, Path, description = "The farm that has it"), ("id" = String, Path, description = "Its id")),
+    params(AlarmAt),
     responses(
         (status = 200, description = "The alarm as it is now", body = AlarmLine),
         (status = 400, description = "The id is none", body = ErrorBody),
@@ -104,11 +122,10 @@ pub struct Acknowledge {
 pub async fn acknowledge(
     State(app): State<Arc<App>>,
     _: Changer,
-    Named((farm, id)): Named<(String, String)>,
+    Named(at): Named<AlarmAt>,
     Sent(said): Sent<Acknowledge>,
 ) -> Result<Response, ApiError> {
-    let id = bytes(&id)?;
-    let farm = app.mesh_to_change().await?.farm_to_change(&farm).await?;
+    let (farm, id) = at.to_change(&app).await?;
     let by = said.by.as_deref().unwrap_or(&app.user);
     let alarm = alarms::acknowledge(&farm, &id, by, &said.comment, said.until).await?;
     told(&farm.name, &alarm)
@@ -125,7 +142,7 @@ pub struct Withdraw {
 /// Take an acknowledgement back
 #[utoipa::path(post, path = "/api/v1/alarms/{farm}/{id}/unacknowledge", tag = "alarms", request_body = Withdraw,
     security(("session" = [])),
-    params(("farm" = String, Path, description = "The farm that has it"), ("id" = String, Path, description = "Its id")),
+    params(AlarmAt),
     responses(
         (status = 200, description = "The alarm as it is now", body = AlarmLine),
         (status = 400, description = "The id is none", body = ErrorBody),
@@ -135,11 +152,10 @@ pub struct Withdraw {
 pub async fn unacknowledge(
     State(app): State<Arc<App>>,
     _: Changer,
-    Named((farm, id)): Named<(String, String)>,
+    Named(at): Named<AlarmAt>,
     Sent(said): Sent<Withdraw>,
 ) -> Result<Response, ApiError> {
-    let id = bytes(&id)?;
-    let farm = app.mesh_to_change().await?.farm_to_change(&farm).await?;
+    let (farm, id) = at.to_change(&app).await?;
     let alarm = alarms::withdraw(&farm, &id, said.by.as_deref().unwrap_or(&app.user)).await?;
     told(&farm.name, &alarm)
 }
@@ -160,7 +176,7 @@ pub struct Close {
 /// That is unknown because its deployment does not run. Of one whose filter runs, the filter says when it is over.
 #[utoipa::path(post, path = "/api/v1/alarms/{farm}/{id}/close", tag = "alarms", request_body = Close,
     security(("session" = [])),
-    params(("farm" = String, Path, description = "The farm that has it"), ("id" = String, Path, description = "Its id")),
+    params(AlarmAt),
     responses(
         (status = 200, description = "The alarm as it is now", body = AlarmLine),
         (status = 400, description = "The id is none, or nothing says why", body = ErrorBody),
@@ -171,14 +187,13 @@ pub struct Close {
 pub async fn close(
     State(app): State<Arc<App>>,
     _: Changer,
-    Named((farm, id)): Named<(String, String)>,
+    Named(at): Named<AlarmAt>,
     Sent(said): Sent<Close>,
 ) -> Result<Response, ApiError> {
-    let id = bytes(&id)?;
     if said.comment.trim().is_empty() {
         return Err(ApiError::wrong("comment is empty: expected why the alarm is over"));
     }
-    let farm = app.mesh_to_change().await?.farm_to_change(&farm).await?;
+    let (farm, id) = at.to_change(&app).await?;
     let by = said.by.as_deref().unwrap_or(&app.user);
     let alarm = alarms::close(&farm, &id, by, &said.comment).await?;
     told(&farm.name, &alarm)

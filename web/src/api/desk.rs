@@ -7,7 +7,7 @@ use hedgerow_client::mesh::Mesh;
 use hedgerow_filter_host::compile::Compiler;
 use hedgerow_filter_host::guest::Description;
 use hedgerow_filter_host::shipped;
-use hedgerow_filter_host::taken::{NotTaken, taken_by};
+use hedgerow_filter_host::taken::{NotTaken, asked_by};
 use hedgerow_filter_host::{Digest, Engine, EngineOptions, Program};
 use hedgerow_model::document::Hash;
 use http::StatusCode;
@@ -20,8 +20,6 @@ const MAX_UPLOADS: usize = 16;
 const MAX_UPLOAD_BYTES: usize = 64 * 1024 * 1024;
 /// Compiled ones that are kept, so that a form can ask again quickly.
 const MAX_PROGRAMS: usize = 4;
-/// The code of a complaint of a filter about its parameters.
-pub const REFUSED_PARAMETERS: &str = "refused_parameters";
 /// Instances at once: one asks, others wait.
 const INSTANCES: u32 = 4;
 
@@ -50,6 +48,15 @@ pub struct Component {
     pub bytes: Bytes,
     /// Parameters with which it can be asked what it is.
     pub example: &'static str,
+}
+
+/// What a component was asked, and answered.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// What it says of itself.
+    pub said: Option<Description>,
+    /// What it has against the parameters.
+    pub complaint: Option<String>,
 }
 
 impl Desk {
@@ -81,7 +88,11 @@ impl Desk {
             let bytes = Bytes::from_static(shipped.bytes);
             return Ok(Component { name: shipped.name.to_owned(), bytes, example: shipped.example });
         }
-        let plain = |bytes| Component { name: "filter".to_owned(), bytes, example: "{}" };
+        let plain = |bytes: Bytes| {
+            let shipped = shipped::SHIPPED.iter().find(|shipped| shipped.bytes == bytes);
+            let example = shipped.map_or("{}", |shipped| shipped.example);
+            Component { name: "filter".to_owned(), bytes, example }
+        };
         let uploaded = {
             let uploads = self.0.uploads.lock().unwrap_or_else(PoisonError::into_inner);
             uploads.iter().find(|(digest, _)| digest == word).map(|(_, bytes)| bytes.clone())
@@ -107,22 +118,57 @@ impl Desk {
     /// # Errors
     /// What is wrong with it, or with them.
     pub async fn describe(&self, component: Component, parameters: String) -> Result<Description, ApiError> {
+        match self.told(component, vec![parameters]).await? {
+            Told { said: Some(said), complaint: None } => Ok(said),
+            Told { complaint, .. } => {
+                let complaint = complaint.unwrap_or_default();
+                Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "refused_parameters", complaint))
+            }
+        }
+    }
+
+    /// What a component has against the first of these parameters, and what it says of itself with the first that it knows
+    /// something to say with.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn told(&self, component: Component, parameters: Vec<String>) -> Result<Told, ApiError> {
         let desk = self.clone();
-        let asked = tokio::task::spawn_blocking(move || desk.ask(&component, &parameters));
+        let asked = tokio::task::spawn_blocking(move || desk.ask_all(&component, &parameters));
         match asked.await {
-            Ok(Ok(description)) => Ok(description),
+            Ok(Ok(told)) => Ok(told),
             Ok(Err(error)) if error.is_of_this_machine() => {
                 Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_now", error.to_string()))
             }
             Ok(Err(error)) => {
-                let code = if error.is_of_parameters() { REFUSED_PARAMETERS } else { "refused_filter" };
-                Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, code, error.to_string()))
+                Err(ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "refused_filter", error.to_string()))
             }
             Err(error) => Err(ApiError::internal(error.to_string())),
         }
     }
 
-    fn ask(&self, component: &Component, parameters: &str) -> Result<Description, NotTaken> {
+    fn ask_all(&self, component: &Component, all: &[String]) -> Result<Told, NotTaken> {
+        let mut told = Told::default();
+        for (at, parameters) in all.iter().enumerate() {
+            let (said, complaint) = match self.ask(component, parameters) {
+                Ok((said, complaint)) => (Some(said), complaint),
+                Err(error) if error.is_of_parameters() => (None, Some(error.to_string())),
+                // With other parameters it may fail in another way: that is nobody's question.
+                Err(_) if at > 0 => continue,
+                Err(error) => return Err(error),
+            };
+            if at == 0 {
+                told.complaint = complaint;
+            }
+            told.said = said;
+            if told.said.is_some() {
+                break;
+            }
+        }
+        Ok(told)
+    }
+
+    fn ask(&self, component: &Component, parameters: &str) -> Result<(Description, Option<String>), NotTaken> {
         let mut bench = self.0.bench.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = match &bench.engine {
             Some(engine) => engine.clone(),
@@ -132,13 +178,14 @@ impl Desk {
                 bench.engine.insert(engine).clone()
             }
         };
-        let (program, description) = taken_by(&engine, &component.name, &component.bytes, parameters)?;
+        let (program, description, complaint) =
+            asked_by(&engine, &component.name, &component.bytes, parameters)?;
         bench.programs.retain(|kept| kept.digest() != program.digest());
         bench.programs.push_back(program);
         if bench.programs.len() > MAX_PROGRAMS {
             bench.programs.pop_front();
         }
-        Ok(description)
+        Ok((description, complaint))
     }
 }
 

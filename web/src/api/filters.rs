@@ -1,7 +1,7 @@
 //! Filters: what is deployed and how it fares, what may be deployed, and, with the session, deploying.
 
 use super::CoverageLine;
-use super::desk::REFUSED_PARAMETERS;
+use super::desk::{Told, digest};
 use super::mesh::template;
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
 use hedgerow_client::documents::Published;
-use hedgerow_client::filters::{self, Absent, Deploy, Deployed};
+use hedgerow_client::filters::{self, Absent, Deploy, Deployed, DeployedAt};
 use hedgerow_filter_host::guest::Description;
 use hedgerow_filter_host::shipped::SHIPPED;
 use hedgerow_model::deployment::{Capability, Deployment};
@@ -25,6 +25,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
+/// Deployments of a component whose parameters are tried, to have it say something of itself.
+const MAX_TRIED: usize = 8;
 /// How every WASM module and component begins.
 const MAGIC: &[u8] = b"\0asm";
 
@@ -72,9 +74,9 @@ fn coverage(deployed: &Deployed) -> CoverageLine {
 pub struct UploadAnswer<'a> {
     /// By which it is deployed: the SHA-256 of its bytes, hex digits.
     digest: String,
-    /// What it says of itself; null where it takes parameters that have no default: describe it with them.
+    /// What it says of itself; null where it says nothing without parameters that it cannot do without: describe it with them.
     description: Option<DescriptionLine<'a>>,
-    /// Why it says nothing.
+    /// What it has against being given no parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
     /// Its size.
@@ -84,7 +86,7 @@ pub struct UploadAnswer<'a> {
 /// Upload a component
 ///
 /// Kept in memory, bounded, until it is deployed or this server stops. It is compiled and asked what it is as a farm does it.
-#[utoipa::path(post, path = "/api/v1/filters/components", tag = "filters", security(("session" = [])),
+#[utoipa::path(post, path = "/api/v1/components", tag = "filters", security(("session" = [])),
     request_body(content = Vec<u8>, content_type = "application/wasm"), responses(
         (status = 200, description = "It is a filter", body = UploadAnswer),
         (status = 400, description = "It is no WASM", body = ErrorBody),
@@ -107,12 +109,9 @@ pub async fn upload(
     let mesh = app.mesh().await?;
     let digest = app.desk.keep(sent.clone());
     let component = app.desk.component(&digest, &mesh).await?;
-    let (said, problem) = match app.desk.describe(component, String::new()).await {
-        Ok(said) => (Some(said), None),
-        // A filter all the same, which wants to be told something: it complains of the parameters.
-        Err(error) if error.code() == REFUSED_PARAMETERS => (None, Some(error.message().to_owned())),
-        Err(error) => return Err(error),
-    };
+    // It is a filter also where it wants to be told something, and complains of the parameters.
+    let parameters = vec![String::new(), component.example.to_owned()];
+    let Told { said, complaint: problem } = app.desk.told(component, parameters).await?;
     let description = said.as_ref().map(|said| DescriptionLine::of(said, sent.len()));
     json(&UploadAnswer { digest, description, problem, bytes: sent.len() })
 }
@@ -128,15 +127,29 @@ pub struct Describe {
     parameters: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
+#[derive(Serialize, ToSchema)]
+pub struct DescribeAnswer<'a> {
+    /// What it says of itself: with the parameters, or, where it complains of them, with others if it says something with any. Else
+    /// these fields are missing, and its schema cannot be known.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object)]
+    said: Option<DescriptionLine<'a>>,
+    /// What it has against the parameters: it would not be deployed with them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complaint: Option<String>,
+}
+
 /// What a filter does with these parameters
 ///
-/// Its own words: what it reads, how far it looks back, what it has to be granted, and the schema of its parameters.
-#[utoipa::path(post, path = "/api/v1/filters/describe", tag = "filters", security(("session" = [])),
+/// Its own words: what it reads, how far it looks back, what it has to be granted, and the schema of its parameters. Where it does
+/// not take them, `complaint` says why, and the rest is what it says with others, if there are any that it takes: its example, none,
+/// or those of a deployment.
+#[utoipa::path(post, path = "/api/v1/components/describe", tag = "filters", security(("session" = [])),
     request_body = Describe, responses(
-        (status = 200, description = "What it says", body = DescriptionLine),
+        (status = 200, description = "What it says, or its complaint", body = DescribeAnswer),
         (status = 401, description = "Without the session's token", body = ErrorBody),
         (status = 404, description = "There is no such component", body = ErrorBody),
-        (status = 422, description = "It does not take the parameters: its complaint", body = ErrorBody),
+        (status = 422, description = "It is no filter: why not", body = ErrorBody),
 ))]
 pub async fn describe(
     State(app): State<Arc<App>>,
@@ -144,14 +157,24 @@ pub async fn describe(
     Sent(asked): Sent<Describe>,
 ) -> Result<Response, ApiError> {
     let _place = app.changers.acquire().await.map_err(|_| ApiError::internal("closing"))?;
-    let component = app.desk.component(&asked.component, &app.mesh().await?).await?;
+    let mesh = app.mesh().await?;
+    let component = app.desk.component(&asked.component, &mesh).await?;
     let bytes = component.bytes.len();
-    let parameters = match asked.parameters {
-        Some(object) => serde_json::Value::Object(object).to_string(),
-        None => component.example.to_owned(),
-    };
-    let said = app.desk.describe(component, parameters).await?;
-    json(&DescriptionLine::of(&said, bytes))
+    let example = component.example.to_owned();
+    let first = asked.parameters.map(|object| serde_json::Value::Object(object).to_string());
+    let first = first.unwrap_or_else(|| example.clone());
+    let mut told = app.desk.told(component.clone(), vec![first, example, String::new()]).await?;
+    if told.said.is_none() {
+        // Nothing that can be thought of here: somebody may have found something that it takes.
+        let digest = digest(&component.bytes);
+        let deployed = mesh.deployed(&[], unix_millis()).await;
+        let blobs = |one: &DeployedAt| one.document.document.blobs.iter().any(|blob| blob.hash.to_string() == digest);
+        let of_it = deployed.deployments.into_iter().filter(blobs).filter_map(|one| one.deployment.ok());
+        let parameters = of_it.map(|one| one.parameters).take(MAX_TRIED).collect();
+        told.said = app.desk.told(component, parameters).await?.said;
+    }
+    let said = told.said.as_ref().map(|said| DescriptionLine::of(said, bytes));
+    json(&DescribeAnswer { said, complaint: told.complaint })
 }
 
 #[derive(Deserialize, ToSchema)]

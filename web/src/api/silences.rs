@@ -108,7 +108,7 @@ pub async fn silence(
 
 /// End a silence
 #[utoipa::path(delete, path = "/api/v1/silences/{farm}/{id}", tag = "alarms", security(("session" = [])),
-    params(("farm" = String, Path, description = "The farm that has it"),
+    params(("farm" = String, Path, description = "The farm that has it: its name, `name~id8`, or id"),
            ("id" = u64, Path, description = "Its number there")),
     responses(
         (status = 200, description = "It has ended", body = SilencesAnswer),

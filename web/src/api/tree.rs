@@ -13,6 +13,8 @@ use hedgerow_client::Template;
 use hedgerow_client::mesh::{Coverage, Mesh, Missing};
 use hedgerow_model::Glob;
 use hedgerow_model::predicate::PathPattern;
+use hedgerow_model::registration::Id;
+use hedgerow_proto::farm::StatusResponse;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -23,7 +25,7 @@ const AT_ONCE: usize = 64;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct TreeAsked {
-    /// The clusters of this farm; without it: farms.
+    /// The clusters of this farm, by its name, `name~id8`, or id; without it: farms.
     farm: Option<String>,
     /// The nodes of this cluster of the farm.
     cluster: Option<String>,
@@ -49,13 +51,30 @@ struct Child<'a> {
     /// Nodes below it.
     #[serde(skip_serializing_if = "Option::is_none")]
     nodes: Option<usize>,
-    /// Series that are live. Of a farm that is not counted here.
+    /// Series that are live. Of a farm that does not answer, or does not say, these three are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     live: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stale: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<usize>,
+}
+
+impl<'a> Child<'a> {
+    /// A farm, by its own account.
+    fn of_farm(name: &'a str, status: Option<&StatusResponse>) -> Self {
+        let count = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        let said = status.and_then(|status| Some((status.stale?, status.ended?)));
+        let series = status.map_or(0, |status| status.series);
+        Self {
+            name,
+            series: count(series),
+            nodes: None,
+            live: said.map(|(stale, ended)| count(series.saturating_sub(stale).saturating_sub(ended))),
+            stale: said.map(|(stale, _)| count(stale)),
+            ended: said.map(|(_, ended)| count(ended)),
+        }
+    }
 }
 
 /// What is below a place
@@ -79,8 +98,12 @@ pub async fn tree(State(app): State<Arc<App>>, Asked(asked): Asked<TreeAsked>) -
             ));
         }
     };
+    let farm = match &asked.farm {
+        Some(farm) => Some(named(&mesh, farm).await),
+        None => None,
+    };
     for (part, name) in [
-        (&mut pattern.farm, &asked.farm),
+        (&mut pattern.farm, &farm),
         (&mut pattern.cluster, &asked.cluster),
         (&mut pattern.node, &asked.node),
     ] {
@@ -110,7 +133,15 @@ pub async fn tree(State(app): State<Arc<App>>, Asked(asked): Asked<TreeAsked>) -
     })
 }
 
-/// The farms, with how many series each says it has: to count them here would take them all.
+/// The name of the farm with this id; what is no id, or nobody's, is a name.
+async fn named(mesh: &Mesh, farm: &str) -> String {
+    let Ok(id) = farm.parse::<Id>() else { return farm.to_owned() };
+    let found = mesh.farms(&Template::default()).await;
+    let called = found.services.iter().find(|service| service.registration.id == id);
+    called.map_or_else(|| farm.to_owned(), |service| service.shown.to_string())
+}
+
+/// The farms, with what each says of its series: to count them here would take them all.
 async fn farms(mesh: &Mesh) -> Result<Response, ApiError> {
     let found = mesh.farms(&Template::default()).await;
     let mut coverage = Coverage { stale_since: found.stale_since, ..Coverage::default() };
@@ -124,31 +155,23 @@ async fn farms(mesh: &Mesh) -> Result<Response, ApiError> {
     let mut children = Vec::new();
     for (farm, status) in answers {
         coverage.asked += 1;
-        let series = match status {
+        match status {
             Ok(status) => {
                 coverage.answered += 1;
-                usize::try_from(status.series).unwrap_or(usize::MAX)
+                children.push((farm, Some(status)));
             }
             Err(why) => {
                 coverage.missing.push(Missing { farm: Arc::clone(&farm), why });
-                0
+                children.push((farm, None));
             }
-        };
-        children.push((farm, series));
+        }
     }
     coverage.lookups_missing = found.missing;
     json(&TreeAnswer {
         level: Level::Farm.as_str(),
         children: children
             .iter()
-            .map(|(name, series)| Child {
-                name,
-                series: *series,
-                nodes: None,
-                live: None,
-                stale: None,
-                ended: None,
-            })
+            .map(|(name, status)| Child::of_farm(name, status.as_ref()))
             .collect(),
         more,
         coverage: &CoverageLine::of(&coverage),

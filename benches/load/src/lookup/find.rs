@@ -3,7 +3,8 @@
 use super::connection::Connection;
 use super::load::{Cost, SETTLE, cost_of_reading, register};
 use super::rates::LONG_LEASES;
-use super::server::{Memory, Server, Side};
+use super::server::{Server, Side};
+use crate::machine::Memory;
 use super::services::{CELLS, service};
 use crate::numbers::{at_least, at_most, median, ratio, spread};
 use hedgerow_model::registration::Id;

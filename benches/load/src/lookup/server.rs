@@ -2,17 +2,14 @@
 
 use super::connection::{Address, Connection};
 use super::hedgerow::{self, Token};
-use crate::machine;
+use crate::machine::{self, Memory, pinned};
 use hedgerow_model::registration::{Id, Mesh};
-use rustix::process::Pid;
-use rustix::thread::{sched_getaffinity, sched_setaffinity};
 use std::fs;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,17 +50,6 @@ impl Side {
 const TUNED: [&str; 2] = ["--snapshot-count", "10000000"];
 /// The tuned one's share of garbage, in hundredths of what lives; 100 where it is not said.
 const TUNED_GARBAGE: (&str, &str) = ("GOGC", "400");
-
-/// Memory of a process, in bytes.
-#[derive(Debug, Clone, Copy)]
-pub struct Memory {
-    /// Resident, with pages of files.
-    pub resident: u64,
-    /// Resident without pages of files.
-    pub own: u64,
-    /// The most that was resident.
-    pub peak: u64,
-}
 
 /// A server that runs until it is dropped.
 pub struct Server {
@@ -155,14 +141,7 @@ impl Server {
 
     /// Its memory.
     pub fn memory(&self) -> Result<Memory, String> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.id()?));
-        let status = status.map_err(|error| error.to_string())?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
-            let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-            kib.map(|kib| kib * 1024).ok_or_else(|| format!("no {name} in /proc"))
-        };
-        Ok(Memory { resident: field("VmRSS:")?, own: field("RssAnon:")?, peak: field("VmHWM:")? })
+        machine::memory(self.id()?)
     }
 
     fn id(&self) -> Result<u32, String> {
@@ -173,32 +152,4 @@ impl Server {
 fn free() -> Result<String, String> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     listener.map(|address| format!("http://{address}")).map_err(|error| error.to_string())
-}
-
-/// A program on the processor of the servers.
-fn pinned(program: &Path) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["-c", &server_processor().to_string()]).arg(program);
-    command
-}
-
-/// The last one.
-fn server_processor() -> usize {
-    let online = fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
-    online.trim().rsplit(['-', ',']).next().and_then(|last| last.parse().ok()).unwrap_or(0)
-}
-
-/// Keeps all threads of this process off the servers' processor, where there is another. Says what it did.
-pub fn keep_off() -> Result<String, String> {
-    let servers = server_processor();
-    let mut others = sched_getaffinity(None).map_err(|error| error.to_string())?;
-    others.unset(servers);
-    if others.count() == 0 {
-        return Ok("One processor for servers and clients.".to_owned());
-    }
-    for thread in fs::read_dir("/proc/self/task").map_err(|error| error.to_string())?.flatten() {
-        let id = thread.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw);
-        sched_setaffinity(id, &others).map_err(|error| error.to_string())?;
-    }
-    Ok(format!("Servers run on processor {servers} alone, one at work at a time; clients on the others."))
 }

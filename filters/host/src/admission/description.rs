@@ -23,10 +23,23 @@ const MIN_TICK_MS: u64 = 1000;
 /// # Errors
 /// [`Fault::Breach`] for what no filter may say; [`Fault::Refused`] for parameters that its schema does not allow.
 pub fn check_description(
-    mut raw: Description,
+    raw: Description,
     parameters: &str,
     imported: &[Capability],
 ) -> Result<Description, Fault> {
+    let (said, complaint) = check_said(raw, parameters, imported)?;
+    complaint.map_or(Ok(said), |complaint| Err(Fault::Refused(complaint)))
+}
+
+/// The same, where the parameters may be wrong: then what its schema has against them stands beside what it says.
+///
+/// # Errors
+/// [`Fault::Breach`] for what no filter may say.
+pub fn check_said(
+    mut raw: Description,
+    parameters: &str,
+    imported: &[Capability],
+) -> Result<(Description, Option<String>), Fault> {
     raw.capabilities.sort_unstable();
     raw.capabilities.dedup();
     let mut faults = Vec::new();
@@ -46,8 +59,8 @@ pub fn check_description(
     if !faults.is_empty() {
         return Err(Fault::Breach { call: "describe", what: faults.join("; ") });
     }
-    check_parameters(schema.as_ref(), parameters).map_err(Fault::Refused)?;
-    Ok(raw)
+    let complaint = check_parameters(schema.as_ref(), parameters).err();
+    Ok((raw, complaint))
 }
 
 /// Whether a deployment grants all that a filter asks for.

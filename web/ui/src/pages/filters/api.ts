@@ -108,7 +108,7 @@ export const filtersApi = {
   /** `sent` is told which part of it is with the server, 0 to 1. */
   upload: async (file: File, sent: (share: number) => void): Promise<ComponentAnswer> => {
     const answer = await upload<{ digest: string; bytes: number; description: DescriptionLine | null }>(
-      '/filters/components',
+      '/components',
       file,
       sent,
       PATIENCE,
@@ -125,7 +125,7 @@ export const filtersApi = {
     signal?: AbortSignal,
   ): Promise<DescribeAnswer> =>
     descriptionOf(
-      await call<Described>('/filters/describe', {
+      await call<Described>('/components/describe', {
         method: 'POST',
         body: { component, ...(parameters ? { parameters } : {}) },
         signal,
