@@ -167,41 +167,60 @@ pub struct Socket {
 impl Socket {
     /// Sends a text of less than 64 KiB.
     pub fn say(&mut self, value: &Value) {
-        let text = value.to_string();
-        let length = u16::try_from(text.len()).unwrap();
-        let mut frame = vec![0x81, 0x80 | 126];
-        frame.extend(length.to_be_bytes());
+        self.send(1, value.to_string().as_bytes());
+    }
+
+    /// Sends a frame of any kind, with any bytes.
+    pub fn send(&mut self, kind: u8, body: &[u8]) {
+        let mut frame = vec![0x80 | kind, 0x80 | 127];
+        frame.extend((body.len() as u64).to_be_bytes());
         // A mask of zeros changes nothing.
         frame.extend([0; 4]);
-        frame.extend(text.as_bytes());
-        self.stream.write_all(&frame).unwrap();
+        // Control frames say their length in one byte.
+        if kind & 8 != 0 {
+            frame = vec![0x80 | kind, 0x80 | u8::try_from(body.len()).unwrap(), 0, 0, 0, 0];
+        }
+        frame.extend(body);
+        // A server that refuses it may close before it has taken all.
+        let _ = self.stream.write_all(&frame);
     }
 
     /// The next text; pings are passed over. `None`: it was closed.
     pub fn hear(&mut self) -> Option<Value> {
         loop {
-            let mut head = [0; 2];
-            self.reader.read_exact(&mut head).ok()?;
-            let mut length = u64::from(head[1] & 0x7f);
-            let long = if length < 126 {
-                0
-            } else if length == 126 {
-                2
-            } else {
-                8
-            };
-            if long > 0 {
-                let mut bytes = [0; 8];
-                self.reader.read_exact(&mut bytes[8 - long..]).ok()?;
-                length = u64::from_be_bytes(bytes);
-            }
-            let mut body = vec![0; usize::try_from(length).unwrap()];
-            self.reader.read_exact(&mut body).ok()?;
-            match head[0] & 0x0f {
-                1 => return Some(serde_json::from_slice(&body).unwrap()),
-                8 => return None,
+            match self.frame()? {
+                (1, body) => return Some(serde_json::from_slice(&body).unwrap()),
+                (8, _) => return None,
                 _ => {}
             }
         }
+    }
+
+    /// The code with which it is closed, whatever comes before.
+    pub fn closed(&mut self) -> Option<u16> {
+        loop {
+            if let (8, body) = self.frame()? {
+                return Some(u16::from_be_bytes([*body.first()?, *body.get(1)?]));
+            }
+        }
+    }
+
+    fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut head = [0; 2];
+        self.reader.read_exact(&mut head).ok()?;
+        let mut length = u64::from(head[1] & 0x7f);
+        let long = match length {
+            126 => 2,
+            127 => 8,
+            _ => 0,
+        };
+        if long > 0 {
+            let mut bytes = [0; 8];
+            self.reader.read_exact(&mut bytes[8 - long..]).ok()?;
+            length = u64::from_be_bytes(bytes);
+        }
+        let mut body = vec![0; usize::try_from(length).unwrap()];
+        self.reader.read_exact(&mut body).ok()?;
+        Some((head[0] & 0x0f, body))
     }
 }

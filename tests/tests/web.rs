@@ -56,13 +56,7 @@ fn a_page_elsewhere_gets_nothing_and_changes_nothing() {
     refused("PUT", view, &[own, json_type], 401, "no_session");
     refused("PUT", view, &[own, json_type, ("x-hedgerow-session", "00")], 403, "wrong_session");
     refused("DELETE", view, &[own], 401, "no_session");
-    refused(
-        "POST",
-        "/api/v1/components",
-        &[own, ("content-type", "application/wasm")],
-        401,
-        "no_session",
-    );
+    refused("POST", "/api/v1/components", &[own, ("content-type", "application/wasm")], 401, "no_session");
     // What a form, or a page without asking first, can send; and what it says of itself.
     refused("PUT", view, &[own, session, ("content-type", "text/plain")], 415, "wrong_content_type");
     refused("PUT", view, &[own, session], 415, "wrong_content_type");

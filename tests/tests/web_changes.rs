@@ -70,7 +70,10 @@ fn a_filter_is_uploaded_deployed_and_removed_and_its_alarm_acknowledged() {
     for parameters in [json!({"above": "much"}), json!({})] {
         let complained = describe(parameters.clone()).ok();
         assert!(complained["complaint"].as_str().unwrap().contains("above"), "{parameters}: {complained}");
-        assert_eq!(complained["schema"]["properties"]["above"]["type"], "number", "a form can be made all the same");
+        assert_eq!(
+            complained["schema"]["properties"]["above"]["type"], "number",
+            "a form can be made all the same"
+        );
     }
 
     let wanted = json!({

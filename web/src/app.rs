@@ -2,6 +2,7 @@
 
 use crate::api::{Desk, Index};
 use crate::error::ApiError;
+use crate::prometheus::Kept;
 use crate::saved::SavedViews;
 use crate::security::Gate;
 use crate::web::Author;
@@ -61,6 +62,8 @@ pub struct App {
     pub desk: Desk,
     /// Names of series, remembered for a short while.
     pub index: Index,
+    /// All series, as the Prometheus API lists them, remembered for a short while.
+    pub listed: Kept,
     /// Who signs deployments.
     pub author: Author,
     /// Who acknowledges where nothing else is said.
@@ -113,6 +116,7 @@ impl App {
             saved,
             desk,
             index: Index::default(),
+            listed: Kept::default(),
             author,
             user,
             drain,

@@ -6,6 +6,8 @@
 
 mod asked;
 mod fetch;
+mod holes;
+mod kept;
 mod lists;
 mod mapping;
 mod queries;
@@ -13,17 +15,21 @@ mod status;
 mod told;
 
 use crate::app::App;
+use crate::error::ApiError;
+use crate::extract::Raw;
 use asked::Asked;
 use axum::Router;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
 use std::sync::Arc;
 use told::Refused;
+
+pub(crate) use kept::Kept;
 
 /// Largest form that is read, in bytes; a larger one is refused.
 const MAX_FORM_BYTES: usize = 1 << 20;
@@ -53,14 +59,20 @@ pub(crate) fn router() -> Router<Arc<App>> {
 
 async fn page(
     State(app): State<Arc<App>>,
-    Path(page): Path<String>,
+    page: Result<Path<String>, PathRejection>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    form: Result<Bytes, BytesRejection>,
+    form: Result<Raw, ApiError>,
 ) -> Result<Response, Refused> {
-    let form = form
-        .map_err(|error| Refused::too_large(format!("{error}: a form has at most {MAX_FORM_BYTES} bytes")))?;
+    let Path(page) = page.map_err(|error| Refused::wrong(error.body_text()))?;
+    let Raw(form) = form.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Refused::too_large(format!("{}: a form has at most {MAX_FORM_BYTES} bytes", error.message()))
+        }
+        StatusCode::REQUEST_TIMEOUT => Refused::slow_body(error.message()),
+        _ => Refused::wrong(error.message()),
+    })?;
     let form = if method == Method::POST { posted(&headers, &form)? } else { &[] };
     answered(&app, &page, &Asked::read(uri.query(), form)?).await
 }
@@ -91,10 +103,15 @@ async fn answered(app: &App, page: &str, asked: &Asked) -> Result<Response, Refu
     match (page, key) {
         ("query", _) => queries::query(&mesh, asked).await,
         ("query_range", _) => queries::query_range(&mesh, asked).await,
-        ("series", _) => lists::series(&mesh, asked).await,
-        ("labels", _) => lists::labels(&mesh, asked).await,
-        (_, Some(key)) => lists::values(&mesh, asked, key).await,
-        _ => lists::metadata(&mesh, asked).await,
+        (page, key) => {
+            let lists = lists::Lists { mesh: &mesh, kept: &app.listed, asked };
+            match (page, key) {
+                ("series", _) => lists.series().await,
+                ("labels", _) => lists.labels().await,
+                (_, Some(key)) => lists.values(key).await,
+                _ => lists.metadata().await,
+            }
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use std::{env, fs};
 pub fn run(args: &[String]) -> Outcome {
     let save = args.iter().any(|arg| arg == "--save");
     let args: Vec<&String> = args.iter().filter(|arg| *arg != "--save").collect();
-    let mut command = if args.first().is_some_and(|name| ["filter", "lookup", "web"].contains(&name.as_str())) {
+    let mut command = if args.first().is_some_and(|name| ["filter", "lookup", "web"].contains(&name.as_str()))
+    {
         // It measures the program that users start. Both by one command, and then not by cargo's `run`: for other packages
         // than these two it would build what they share with other features, anew.
         let both = ["build", "--release", "--package", "hedgerow", "--package", "hedgerow-bench"];

@@ -73,7 +73,9 @@ pub fn taken_by(
     let (program, description, complaint) = asked_by(engine, name, component, parameters)?;
     match complaint {
         None => Ok((program, description)),
-        Some(complaint) => Err(NotTaken::Describe { name: name.to_owned(), fault: Fault::Refused(complaint) }),
+        Some(complaint) => {
+            Err(NotTaken::Describe { name: name.to_owned(), fault: Fault::Refused(complaint) })
+        }
     }
 }
 

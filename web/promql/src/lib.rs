@@ -40,7 +40,7 @@ pub use labels::{BUCKET, Labels, NAME, is_key, number_text};
 pub use lex::duration;
 pub use matcher::{Matcher, Test};
 pub use parse::{MAX_DEPTH, MAX_QUERY_BYTES, SUBQUERY_STEP_MS};
-pub use plan::{Fetch, Times};
+pub use plan::{Fetch, Looks, Times};
 pub use series::{Series, Values};
 
 use plan::Frame;

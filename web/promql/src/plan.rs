@@ -1,5 +1,6 @@
 //! What a query has to be given: for each of its selectors the series, and from when to when.
 
+use crate::functions::Does;
 use crate::matcher::Matcher;
 use crate::syntax::{At, Expr, Selector, Subquery, When};
 
@@ -45,6 +46,48 @@ pub struct Fetch {
     pub from: i64,
     /// Samples up to here, included.
     pub to: i64,
+    /// Which samples between are seen at all.
+    pub looks: Looks,
+}
+
+/// When a selector is seen, and what of it. What is never seen needn't be kept, and of what is always seen together, where only the
+/// newest counts, only that: the answer is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Looks {
+    first: i64,
+    step: i64,
+    count: i64,
+    /// How far back each look sees.
+    back: i64,
+    /// Of samples that are seen by the same looks only the newest counts.
+    newest: bool,
+}
+
+impl Looks {
+    /// Takes a sample of a series, in any order of times, if it counts: behind those that were taken, or in place of the last of
+    /// them. Whether there is one more now.
+    pub fn take<V>(&self, taken: &mut Vec<(i64, V)>, time: i64, value: V) -> bool {
+        let Some(seen) = self.that_see(time) else { return false };
+        if let Some(last) = taken.last_mut().filter(|last| self.newest && self.that_see(last.0) == Some(seen))
+        {
+            // Of one time it's the later that counts.
+            if time >= last.0 {
+                *last = (time, value);
+            }
+            return false;
+        }
+        taken.push((time, value));
+        true
+    }
+
+    /// The first and the last look that see a sample of this time; `None`: none does.
+    fn that_see(&self, time: i64) -> Option<(i64, i64)> {
+        let Self { first, step, count, back, .. } = *self;
+        let since = time.saturating_sub(first);
+        let from = since.div_euclid(step).saturating_add(i64::from(since.rem_euclid(step) > 0)).max(0);
+        let to = since.saturating_add(back).div_euclid(step).min(count - 1);
+        (from <= to).then_some((from, to))
+    }
 }
 
 /// What doesn't change while a query is evaluated.
@@ -79,15 +122,19 @@ impl Frame {
 
 /// What the selectors of `expr` have to be given, into the places of their numbers.
 pub(crate) fn plan(expr: &Expr, frame: &Frame, times: &Times, fetches: &mut Vec<Option<Fetch>>) {
-    let mut of = |selector: &Selector, back: i64| {
+    let mut of = |selector: &Selector, back: i64, newest: bool| {
         let seen = |time| frame.seen(&selector.when, time);
-        let (from, to) = (seen(times.start).saturating_sub(back), seen(times.last()));
-        fetches[selector.id] = Some(Fetch { matchers: selector.matchers.clone(), from, to });
+        let (first, to) = (seen(times.start), seen(times.last()));
+        // At a fixed time it's the same look again and again.
+        let count = if selector.when.at.is_some() { 1 } else { times.count() as i64 };
+        let looks = Looks { first, step: times.step, count, back, newest };
+        let from = first.saturating_sub(back);
+        fetches[selector.id] = Some(Fetch { matchers: selector.matchers.clone(), from, to, looks });
     };
     match expr {
         Expr::Number(_) | Expr::Text(_) => {}
-        Expr::Instant(selector) => of(selector, frame.lookback),
-        Expr::Range(selector, range) => of(selector, *range),
+        Expr::Instant(selector) => of(selector, frame.lookback, true),
+        Expr::Range(selector, range) => of(selector, *range, false),
         Expr::Subquery(subquery) => plan(&subquery.expr, frame, &frame.times_of(subquery, times), fetches),
         Expr::Minus(expr) => plan(expr, frame, times, fetches),
         Expr::Binary(binary) => {
@@ -98,6 +145,9 @@ pub(crate) fn plan(expr: &Expr, frame: &Frame, times: &Times, fetches: &mut Vec<
             aggregate.param.iter().for_each(|param| plan(param, frame, times, fetches));
             plan(&aggregate.expr, frame, times, fetches);
         }
-        Expr::Call(_, args) => args.iter().for_each(|arg| plan(arg, frame, times, fetches)),
+        Expr::Call(function, args) => match (function.does, &args[..]) {
+            (Does::Last | Does::AbsentOverTime, [Expr::Range(selector, range)]) => of(selector, *range, true),
+            _ => args.iter().for_each(|arg| plan(arg, frame, times, fetches)),
+        },
     }
 }

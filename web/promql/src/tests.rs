@@ -255,3 +255,71 @@ proptest! {
         }
     }
 }
+
+/// What is kept of a series whose samples come in some order.
+fn seen(series: &Series, fetch: &Fetch, order: &[usize]) -> Series {
+    let mut taken = Vec::new();
+    let count = series.times.len();
+    let mut came: Vec<usize> = (0..count).collect();
+    for (at, other) in order.iter().enumerate().take(count) {
+        came.swap(at, other % count);
+    }
+    for at in came {
+        fetch.looks.take(&mut taken, series.times[at], series.values.at(at));
+    }
+    taken.sort_by_key(|(time, _)| *time);
+    let (times, values) = taken.into_iter().unzip();
+    Series { times, values: Values::F64(values), ..series.clone() }
+}
+
+proptest! {
+    #[test]
+    fn what_is_not_kept_changes_no_answer(
+        times in proptest::collection::btree_set(0..400_i64, 0..60),
+        order in proptest::collection::vec(0..60_usize, 0..60),
+        stale in proptest::collection::btree_set(0..400_i64, 0..3),
+        (start, step, count) in (0..300_i64, 1..120_i64, 0..8_i64),
+        lookback in 1..60_i64,
+    ) {
+        let ms = |seconds: i64| seconds * 1000;
+        let times: Vec<i64> = times.into_iter().map(ms).collect();
+        let stale: Vec<i64> = stale.into_iter().map(ms).collect();
+        let values = Values::F64(times.iter().map(|time| (time % 7_000) as f64).collect());
+        let whole = series(&[(NAME, "x")], &times, values, &stale);
+        let asked = Times { start: ms(start), end: ms(start + count * step), step: ms(step) };
+        for query in [
+            "x", "timestamp(x)", "x offset 20s", "x @ 100", "last_over_time(x[50s])", "absent_over_time(x[40s])", "absent(x)",
+            "rate(x[30s])", "avg_over_time(x[1m])", "count_over_time(x[10s] offset 7s)", "max_over_time(x[1m:7s])",
+            "last_over_time(x[45s] @ end())", "sum_over_time(last_over_time(x[20s])[1m:10s])",
+        ] {
+            let query = Query::parse(query).unwrap();
+            let plan = query.plan(&asked, ms(lookback));
+            let kept: Vec<Vec<Series>> = plan.iter().map(|fetch| vec![seen(&whole, fetch, &order)]).collect();
+            let whole = vec![vec![whole.clone()]; plan.len()];
+            prop_assert_eq!(
+                query.evaluate_range(&asked, ms(lookback), &kept).unwrap(),
+                query.evaluate_range(&asked, ms(lookback), &whole).unwrap(),
+                "{:?}", query
+            );
+        }
+    }
+}
+
+#[test]
+fn of_a_long_time_only_what_each_step_shows_is_kept() {
+    let day = 86_400_000;
+    let asked = Times { start: 0, end: 30 * day, step: 3_600_000 };
+    let fetch = |query: &str| Query::parse(query).unwrap().plan(&asked, LOOKBACK_MS).remove(0);
+    let kept = |query: &str| {
+        let (fetch, mut taken) = (fetch(query), Vec::new());
+        for n in 0..30 * day / 10_000 {
+            fetch.looks.take(&mut taken, n * 10_000, n);
+        }
+        taken.len()
+    };
+    // Of 259,200 samples; 721 steps, of which the first sees one and the last sees one less than the others.
+    assert_eq!(kept("x"), 721);
+    assert_eq!(kept("last_over_time(x[1h])"), 1440, "what stands on a full hour is seen twice");
+    assert_eq!(kept("rate(x[5m])"), 720 * 31);
+    assert_eq!(kept("max_over_time(x[1h])"), 259_200);
+}

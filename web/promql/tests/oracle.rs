@@ -30,7 +30,7 @@ fn queries() -> impl Iterator<Item = &'static str> {
 fn data(query: &Query, times: &Times, all: &[Series]) -> Vec<Vec<Series>> {
     let of = |fetch: hedgerow_promql::Fetch| {
         let taken = |series: &&Series| fetch.matchers.iter().all(|matcher| matcher.matches(&series.labels));
-        all.iter().filter(taken).map(|series| samples::between(series, fetch.from, fetch.to)).collect()
+        all.iter().filter(taken).map(|series| samples::seen(series, &fetch)).collect()
     };
     query.plan(times, LOOKBACK_MS).into_iter().map(of).collect()
 }

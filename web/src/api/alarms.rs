@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct AlarmsAsked {
     /// Those, too, that are over.
     #[serde(default)]
@@ -82,10 +83,7 @@ pub async fn alarms(
         (status = 400, description = "The id is none", body = ErrorBody),
         (status = 404, description = "There is no such alarm", body = ErrorBody),
 ))]
-pub async fn alarm(
-    State(app): State<Arc<App>>,
-    Named(at): Named<AlarmAt>,
-) -> Result<Response, ApiError> {
+pub async fn alarm(State(app): State<Arc<App>>, Named(at): Named<AlarmAt>) -> Result<Response, ApiError> {
     let id = bytes(&at.id)?;
     let farm = app.mesh().await?.farm(&at.farm).await?;
     let explained = alarms::explain(&farm, &id).await?;

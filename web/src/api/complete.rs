@@ -29,6 +29,7 @@ const WORDS: [(&str, &str); 6] = [
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct CompleteAsked {
     /// The text up to where the cursor is.
     #[serde(default)]

@@ -168,7 +168,11 @@ impl Desk {
         Ok(told)
     }
 
-    fn ask(&self, component: &Component, parameters: &str) -> Result<(Description, Option<String>), NotTaken> {
+    fn ask(
+        &self,
+        component: &Component,
+        parameters: &str,
+    ) -> Result<(Description, Option<String>), NotTaken> {
         let mut bench = self.0.bench.lock().unwrap_or_else(PoisonError::into_inner);
         let engine = match &bench.engine {
             Some(engine) => engine.clone(),

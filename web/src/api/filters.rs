@@ -5,10 +5,8 @@ use super::desk::{Told, digest};
 use super::mesh::template;
 use crate::app::App;
 use crate::error::{ApiError, ErrorBody};
-use crate::extract::{Changer, Named, Sent, json};
-use axum::body::Bytes;
+use crate::extract::{Changer, Named, Raw, Sent, json};
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::response::Response;
 use hedgerow_client::documents::Published;
 use hedgerow_client::filters::{self, Absent, Deploy, Deployed, DeployedAt};
@@ -94,12 +92,7 @@ pub struct UploadAnswer<'a> {
         (status = 413, description = "It is too large", body = ErrorBody),
         (status = 422, description = "It is no filter: why not", body = ErrorBody),
 ))]
-pub async fn upload(
-    State(app): State<Arc<App>>,
-    _: Changer,
-    sent: Result<Bytes, BytesRejection>,
-) -> Result<Response, ApiError> {
-    let sent = sent.map_err(|error| ApiError::new(error.status(), "too_much", error.body_text()))?;
+pub async fn upload(State(app): State<Arc<App>>, _: Changer, Raw(sent): Raw) -> Result<Response, ApiError> {
     if !sent.starts_with(MAGIC) {
         return Err(ApiError::wrong(
             "it is no WASM: expected a component, or a module for wasm32-unknown-unknown",
@@ -168,7 +161,8 @@ pub async fn describe(
         // Nothing that can be thought of here: somebody may have found something that it takes.
         let digest = digest(&component.bytes);
         let deployed = mesh.deployed(&[], unix_millis()).await;
-        let blobs = |one: &DeployedAt| one.document.document.blobs.iter().any(|blob| blob.hash.to_string() == digest);
+        let blobs =
+            |one: &DeployedAt| one.document.document.blobs.iter().any(|blob| blob.hash.to_string() == digest);
         let of_it = deployed.deployments.into_iter().filter(blobs).filter_map(|one| one.deployment.ok());
         let parameters = of_it.map(|one| one.parameters).take(MAX_TRIED).collect();
         told.said = app.desk.told(component, parameters).await?.said;

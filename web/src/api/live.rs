@@ -30,6 +30,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct LiveAsked {
     /// As of a query. Without `until` it never ends; `since=5m` begins with history, `last` with the newest values.
     predicate: String,

@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct LogsAsked {
     /// At this farm only; without it: at all that have it.
     farm: Option<String>,

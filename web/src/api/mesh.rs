@@ -73,6 +73,7 @@ pub async fn mesh(
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct FarmsAsked {
     /// Terms that must all hold, as in `hedgerow find`: `group=alice cores=64..`; none: all farms.
     #[serde(default)]

@@ -34,6 +34,7 @@ const MAX_COVERAGE: usize = 4096;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct QueryAsked {
     /// Patterns, then `where CONSTRAINT`, `since= until= last every=WIDTH:AGGREGATES as=raw|rate|delta`. Without a window: the
     /// newest value of each series. Times without a zone are UTC.

@@ -19,6 +19,7 @@ const MAX_LIMIT: usize = 10_000;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct SeriesAsked {
     /// Patterns `FARM/CLUSTER/NODE/PARAMETER[LABELS]`, with `*`, `?`, `{a,b}`; missing parts at the end mean `*`.
     #[serde(default = "everything")]

@@ -25,6 +25,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 pub const MAX_VIEWS: usize = 1_000;
 /// Bytes of one message that is taken; a longer one ends the socket.
 const MAX_MESSAGE: usize = 128 * 1024;
+/// Bytes of the reason of a close; of a longer one the rest is left out.
+const MAX_REASON: usize = 123;
 /// How often it is asked whether the page is still there.
 const PING: Duration = Duration::from_secs(20);
 /// How long a page may say nothing, not even that it is there; then the socket is closed.
@@ -97,7 +99,15 @@ async fn carry(socket: WebSocket, connected: &Connected, drain: Drain) {
                 break;
             }
             said = from.next() => {
-                let Some(Ok(said)) = said else { break };
+                let said = match said {
+                    Some(Ok(said)) => said,
+                    Some(Err(error)) => {
+                        let close = Message::Close(Some(fault(&error.to_string())));
+                        let _ = tokio::time::timeout(SEND_PATIENCE, to.send(close)).await;
+                        break;
+                    }
+                    None => break,
+                };
                 heard = Instant::now();
                 match said {
                     Message::Text(text) => open.hear(&text),
@@ -174,10 +184,36 @@ impl Open<'_> {
     }
 }
 
+/// Why a socket is closed whose page sent what no WebSocket may send, or too much of it.
+fn fault(error: &str) -> CloseFrame {
+    let code = match error.to_lowercase() {
+        error if error.contains("too long") || error.contains("too big") => close_code::SIZE,
+        error if error.contains("utf-8") => close_code::INVALID,
+        _ => close_code::PROTOCOL,
+    };
+    let mut reason = format!("{error}; a message has at most {MAX_MESSAGE} bytes of text");
+    reason.truncate(reason.floor_char_boundary(MAX_REASON));
+    CloseFrame { code, reason: reason.into() }
+}
+
 fn frames(look: Look) -> impl Stream<Item = Told> + Send {
     stream::unfold(look, |mut look| async move { Some((look.next().await?, look)) })
 }
 
 fn refusal(view: Option<u64>, why: &str) -> Message {
     Message::text(serde_json::json!({ "view": view, "error": why }).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_socket_is_closed_fits_into_its_last_frame() {
+        let close = fault(&format!("Space limit exceeded: Message too long: 9 > 8 {}", "ü".repeat(200)));
+        assert_eq!(close.code, close_code::SIZE);
+        assert!(close.reason.len() <= MAX_REASON && close.reason.starts_with("Space limit"));
+        assert_eq!(fault("UTF-8 encoding error").code, close_code::INVALID);
+        assert_eq!(fault("reserved bits are non-zero").code, close_code::PROTOCOL);
+    }
 }

@@ -24,6 +24,7 @@ const AT_ONCE: usize = 64;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct TreeAsked {
     /// The clusters of this farm, by its name, `name~id8`, or id; without it: farms.
     farm: Option<String>,
@@ -102,11 +103,9 @@ pub async fn tree(State(app): State<Arc<App>>, Asked(asked): Asked<TreeAsked>) -
         Some(farm) => Some(named(&mesh, farm).await),
         None => None,
     };
-    for (part, name) in [
-        (&mut pattern.farm, &farm),
-        (&mut pattern.cluster, &asked.cluster),
-        (&mut pattern.node, &asked.node),
-    ] {
+    for (part, name) in
+        [(&mut pattern.farm, &farm), (&mut pattern.cluster, &asked.cluster), (&mut pattern.node, &asked.node)]
+    {
         if let Some(name) = name {
             hedgerow_model::name::check(name).map_err(|error| ApiError::wrong(error.to_string()))?;
             *part = Glob::exact(name);
@@ -169,10 +168,7 @@ async fn farms(mesh: &Mesh) -> Result<Response, ApiError> {
     coverage.lookups_missing = found.missing;
     json(&TreeAnswer {
         level: Level::Farm.as_str(),
-        children: children
-            .iter()
-            .map(|(name, status)| Child::of_farm(name, status.as_ref()))
-            .collect(),
+        children: children.iter().map(|(name, status)| Child::of_farm(name, status.as_ref())).collect(),
         more,
         coverage: &CoverageLine::of(&coverage),
     })

@@ -1,9 +1,10 @@
 //! What a query needs, from the farms: only series that its selectors may mean, only from the times it looks at.
 
+use super::holes::Holes;
 use super::mapping;
 use super::told::Refused;
 use hedgerow_client::Mesh;
-use hedgerow_client::mesh::{Coverage, MeshUpdate, SeriesList};
+use hedgerow_client::mesh::{Coverage, ListedSeries, MeshUpdate, SeriesList};
 use hedgerow_client::sample::Samples;
 use hedgerow_client::subscription::Update;
 use hedgerow_model::predicate::{PathPattern, When};
@@ -14,10 +15,11 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Most series of one query, over all its selectors; one with more is refused.
 pub const MAX_SERIES: usize = 50_000;
-/// Most samples of one query, over all its selectors; one with more is refused. A sample takes 16 bytes.
+/// Most samples of one query that are kept, over all its selectors; one with more is refused. Kept is what its steps see, and where
+/// only the newest counts, only that. A sample takes some 32 bytes while it is gathered.
 pub const MAX_SAMPLES: usize = 10_000_000;
 /// Most farms that are named one by one as missing; of the others their number is said.
-const MAX_NAMED: usize = 20;
+pub const MAX_NAMED: usize = 20;
 
 /// What was fetched, and what is to be known of it.
 #[derive(Default)]
@@ -58,7 +60,8 @@ impl Fetched {
         let mut predicate = Predicate::live(vec![pattern]);
         predicate.window.since = Some(When::At(fetch.from));
         predicate.window.until = Some(When::At(fetch.to + 1));
-        let mut gathered = Gathered::new(&fetch.matchers);
+        let mut gathered = Gathered::new(fetch);
+        let mut holes = Holes::new(fetch.from);
         let mut answer = mesh.query(&predicate);
         while let Some(update) = answer.next().await {
             let MeshUpdate::Farm { farm, id: farm_id, update } = update else { continue };
@@ -66,7 +69,12 @@ impl Fetched {
                 Update::Series { id, def } => {
                     self.series += usize::from(gathered.series((farm_id, id), &farm, &def))
                 }
-                Update::Samples(samples) => self.samples += gathered.samples(farm_id, &samples),
+                Update::Samples(samples) => {
+                    let times = &samples.numbered.batch.times;
+                    holes.samples(&farm, (0..samples.len()).map(|at| times.at(at)));
+                    self.samples += gathered.samples(farm_id, &samples);
+                }
+                Update::Gap { gap, .. } => holes.gap(&farm, &gap),
                 Update::Life { id, life, time, .. } if life != Life::Live => {
                     gathered.stale((farm_id, id), time)
                 }
@@ -78,6 +86,7 @@ impl Fetched {
         let meant = |farm: &str| fetch.matchers.iter().all(|one| one.key != mapping::FARM || one.takes(farm));
         coverage.missing.retain(|one| meant(&one.farm));
         self.warnings.extend(warnings(&coverage));
+        self.warnings.extend(holes.warnings());
         Ok(gathered.end(&mut self.warnings))
     }
 
@@ -88,13 +97,23 @@ impl Fetched {
             () => return Ok(()),
         };
         let what = format!("query processing would load too many {what} into memory, at most {most}");
-        Err(Refused::execution(format!("{what}; ask for fewer series, or a shorter time")))
+        let instead = "ask for fewer series, a shorter time, larger steps, or ranges no longer than a step";
+        Err(Refused::execution(format!("{what}; {instead}")))
     }
+}
+
+/// Series that were listed.
+#[derive(Debug, Default)]
+pub struct Listed {
+    /// Farm by farm.
+    pub series: Vec<ListedSeries>,
+    /// What is missing, for people.
+    pub warnings: Vec<String>,
 }
 
 /// Series by farm and id.
 struct Gathered<'a> {
-    matchers: &'a [Matcher],
+    fetch: &'a Fetch,
     series: HashMap<(Id, SeriesId), Gathering>,
 }
 
@@ -109,8 +128,8 @@ struct Gathering {
 }
 
 impl<'a> Gathered<'a> {
-    fn new(matchers: &'a [Matcher]) -> Self {
-        Self { matchers, series: HashMap::new() }
+    fn new(fetch: &'a Fetch) -> Self {
+        Self { fetch, series: HashMap::new() }
     }
 
     /// Whether it is a new one that is wanted.
@@ -119,7 +138,7 @@ impl<'a> Gathered<'a> {
             return false;
         }
         let labels = mapping::labels(farm, &def.key);
-        let matched = self.matchers.iter().all(|matcher| matcher.matches(&labels));
+        let matched = self.fetch.matchers.iter().all(|matcher| matcher.matches(&labels));
         let wanted = matched && mapping::kind(def.kind).is_some();
         let path = format!("{farm}/{}", def.key);
         let gathering =
@@ -128,14 +147,13 @@ impl<'a> Gathered<'a> {
         wanted
     }
 
-    /// How many were taken.
+    /// How many more there are to be kept.
     fn samples(&mut self, farm: Id, samples: &Samples) -> usize {
         let batch = &samples.numbered.batch;
         let mut taken = 0;
         for (at, (id, value)) in batch.series.iter().zip(batch.values.iter()).enumerate() {
             if let Some(series) = self.series.get_mut(&(farm, *id)).filter(|series| series.wanted) {
-                series.samples.push((batch.times.at(at), value));
-                taken += 1;
+                taken += usize::from(self.fetch.looks.take(&mut series.samples, batch.times.at(at), value));
             }
         }
         taken
@@ -198,17 +216,16 @@ fn number(kind: Kind, value: &Value) -> f64 {
 }
 
 /// The series that any of these selectors means, or all; of all farms, with what is to be known of the list.
-pub async fn list(mesh: &Mesh, selectors: &[Vec<Matcher>]) -> (SeriesList, Vec<String>) {
+pub async fn list(mesh: &Mesh, selectors: &[Vec<Matcher>]) -> Listed {
     let patterns = match selectors {
         [] => mapping::pattern(&[]).into_iter().collect(),
         _ => selectors.iter().filter_map(|matchers| mapping::pattern(matchers)).collect::<Vec<_>>(),
     };
     if patterns.is_empty() {
-        return (SeriesList::default(), Vec::new());
+        return Listed::default();
     }
-    let list = mesh.list_series(&patterns).await;
-    let warnings = warnings(&list.coverage);
-    (list, warnings)
+    let SeriesList { series, coverage } = mesh.list_series(&patterns).await;
+    Listed { series, warnings: warnings(&coverage) }
 }
 
 /// What is missing, for people.
@@ -235,6 +252,10 @@ mod tests {
     use hedgerow_model::{Name, SeriesKey};
     use hedgerow_promql::Query;
 
+    fn fetch(query: &str) -> Fetch {
+        Query::parse(query).unwrap().plan(&hedgerow_promql::Times::at(60_000), 60_000).remove(0)
+    }
+
     fn def(parameter: &str, kind: Kind) -> SeriesDef {
         let name = |text: &str| Name::new(text).unwrap();
         let key = SeriesKey {
@@ -249,8 +270,8 @@ mod tests {
 
     #[test]
     fn of_series_that_read_alike_one_is_given_and_the_other_named() {
-        let matchers = Query::selector("cpu_user").unwrap();
-        let mut gathered = Gathered::new(&matchers);
+        let fetch = fetch("cpu_user");
+        let mut gathered = Gathered::new(&fetch);
         let farm = Id([1; 16]);
         assert!(gathered.series((farm, SeriesId(1)), "cern", &def("cpu_user", Kind::Gauge)));
         assert!(
@@ -271,10 +292,10 @@ mod tests {
 
     #[test]
     fn samples_are_brought_in_order_and_of_one_time_the_later_counts() {
-        let matchers = Query::selector("sent").unwrap();
+        let fetch = fetch("sent[1m]");
         let (farm, id) = (Id([1; 16]), SeriesId(1));
         let of = |samples: Vec<(i64, Value)>| {
-            let mut gathered = Gathered::new(&matchers);
+            let mut gathered = Gathered::new(&fetch);
             gathered.series((farm, id), "cern", &def("sent", Kind::Counter));
             gathered.series.get_mut(&(farm, id)).unwrap().samples = samples;
             gathered.stale((farm, id), 9);

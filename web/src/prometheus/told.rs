@@ -26,6 +26,7 @@ enum Kind {
     NotFound,
     BodyType,
     TooLarge,
+    SlowBody,
     Internal,
 }
 
@@ -39,6 +40,7 @@ impl Kind {
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND),
             Self::BodyType => ("bad_data", StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::TooLarge => ("bad_data", StatusCode::PAYLOAD_TOO_LARGE),
+            Self::SlowBody => ("timeout", StatusCode::REQUEST_TIMEOUT),
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
@@ -87,6 +89,11 @@ impl Refused {
     /// The body is too large.
     pub fn too_large(what: impl Display) -> Self {
         Self::of(Kind::TooLarge, what)
+    }
+
+    /// The body did not come in time.
+    pub fn slow_body(what: impl Display) -> Self {
+        Self::of(Kind::SlowBody, what)
     }
 
     /// A fault of this server.

@@ -200,3 +200,128 @@ pub(crate) async fn feed(mesh: Mesh, core: Arc<Mutex<LookupsView>>) -> String {
         lock(&core).take(&told, clock::now());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing::{id, service};
+    use hedgerow_client::ClientError;
+    use hedgerow_client::directory::Transition;
+    use hedgerow_proto::lookup::StatusResponse;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// A reader that does as the contract says.
+    #[derive(Debug, Default, PartialEq)]
+    struct Reader {
+        lookups: Vec<LookupLine>,
+        log: BTreeMap<u64, LogLine>,
+    }
+
+    impl Reader {
+        fn take(&mut self, frame: LookupsFrame) {
+            let frame: LookupsFrame = serde_json::from_str(&json(&frame)).unwrap();
+            if frame.full {
+                *self = Self::default();
+            }
+            self.lookups = frame.lookups.unwrap_or(std::mem::take(&mut self.lookups));
+            for line in frame.log {
+                assert!(self.log.insert(line.n, line).is_none(), "a line a second time");
+            }
+        }
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        /// The lookups say how they are: of each how many leases it has, or nothing.
+        Told(Vec<Option<u64>>),
+        Appeared(u8),
+        Reached(u8),
+        Lost(u8),
+        /// A reader takes what changed.
+        Tell,
+        /// Somebody else takes all of it.
+        Full,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            3 => proptest::collection::vec(proptest::option::of(0..3_u64), 0..4).prop_map(Step::Told),
+            1 => (0..5_u8).prop_map(Step::Appeared),
+            1 => (0..3_u8).prop_map(Step::Reached),
+            1 => (0..3_u8).prop_map(Step::Lost),
+            3 => Just(Step::Tell),
+            1 => Just(Step::Full),
+        ];
+        proptest::collection::vec(step, 0..60)
+    }
+
+    fn told(leases: &[Option<u64>], uptime_ms: u64) -> Vec<LookupStatus> {
+        let of = |(n, leases): (usize, &Option<u64>)| {
+            let lookup_id = id(u8::try_from(n).unwrap()).0.to_vec().into();
+            let status = leases.map(|leases| StatusResponse {
+                lookup_id,
+                leases,
+                uptime_ms,
+                ..StatusResponse::default()
+            });
+            LookupStatus {
+                url: format!("http://{n}"),
+                name: None,
+                status: status.ok_or(ClientError::NoLookup(vec![])),
+            }
+        };
+        leases.iter().enumerate().map(of).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn differences_make_what_a_full_frame_is(steps in steps()) {
+            let world = Arc::new(Mutex::new(World::default()));
+            let mut view = LookupsView::new(Arc::clone(&world));
+            let mut reader = Reader::default();
+            reader.take(view.full_frame(0));
+            for (now, step) in (1_i64..).zip(steps.iter().chain([&Step::Tell])) {
+                let url = |n: &u8| format!("http://{n}");
+                match step {
+                    // A clock that wanders by less than it may begins nothing anew.
+                    Step::Told(leases) => view.take(&told(leases, 1000 + now.unsigned_abs() % 3), 10_000 + now),
+                    Step::Appeared(n) => lock(&world).hear(&Transition::Appeared(service(*n, &[])), now),
+                    Step::Reached(n) => lock(&world).hear(&Transition::LookupReached { url: url(n) }, now),
+                    Step::Lost(n) => {
+                        let error = ClientError::NoLookup(vec![]);
+                        lock(&world).hear(&Transition::LookupLost { url: url(n), error }, now);
+                    }
+                    Step::Full => {
+                        // Who comes now and takes what follows knows the same in the end.
+                        reader = Reader::default();
+                        reader.take(view.full_frame(now));
+                    }
+                    Step::Tell => {
+                        if let Some(frame) = view.changed_frame(now) {
+                            prop_assert!(!frame.full);
+                            reader.take(frame);
+                        }
+                        let mut fresh = Reader::default();
+                        fresh.take(view.full_frame(now));
+                        prop_assert_eq!(&reader, &fresh);
+                        prop_assert_eq!(view.changed_frame(now), None, "nothing is told twice");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_start_time_wanders_less_than_clocks_do_and_a_restart_is_seen() {
+        let mut view = LookupsView::new(Arc::default());
+        let since = |view: &LookupsView| view.lines.first().unwrap().up_since.unwrap();
+        view.take(&told(&[Some(1)], 50_000), 100_000);
+        assert_eq!(since(&view), 50_000);
+        view.take(&told(&[Some(1)], 51_900), 104_000);
+        assert_eq!(since(&view), 50_000);
+        view.take(&told(&[Some(1)], 1_000), 106_000);
+        assert_eq!(since(&view), 105_000);
+    }
+}

@@ -89,7 +89,9 @@ async fn read(mut stream: BufReader<TcpStream>, came: &Came) -> Result<(), Strin
         body.resize(usize::try_from(length).map_err(text)?, 0);
         stream.read_exact(&mut body).await.map_err(text)?;
         match kind & 0x0f {
-            TEXT if body.starts_with(b"{\"view\":") && body.windows(7).take(32).any(|at| at == b"\"error\"") => {
+            TEXT if body.starts_with(b"{\"view\":")
+                && body.windows(7).take(32).any(|at| at == b"\"error\"") =>
+            {
                 return Err(String::from_utf8_lossy(&body).into_owned());
             }
             TEXT => {
@@ -122,7 +124,8 @@ pub async fn get(host: &str, path: &str) -> Result<Told, String> {
         stream.read_to_end(&mut answer).await.map_err(text)?;
         Ok::<_, String>(answer)
     };
-    let answer = tokio::time::timeout(PATIENCE, asking).await.map_err(|_| format!("no answer to {path}"))??;
+    let answer =
+        tokio::time::timeout(PATIENCE, asking).await.map_err(|_| format!("no answer to {path}"))??;
     if !answer.starts_with(b"HTTP/1.1 200 ") {
         return Err(format!("{path}: {}", String::from_utf8_lossy(&answer[..answer.len().min(2000)])));
     }

@@ -47,7 +47,13 @@ pub async fn run() -> Result<String, String> {
         LOOK.as_secs()
     );
     let idle = median(none.cpu_ms.clone());
-    let _ = writeln!(page, "| – | 0 | {idle:.1} | {} | | {:.1} | {} | | |", spread(&none.cpu_ms, 1), none.own_mib, none.upstream);
+    let _ = writeln!(
+        page,
+        "| – | 0 | {idle:.1} | {} | | {:.1} | {} | | |",
+        spread(&none.cpu_ms, 1),
+        none.own_mib,
+        none.upstream
+    );
     let mut each = Vec::new();
     for differ in [false, true] {
         for browsers in BROWSERS {

@@ -1,6 +1,6 @@
 //! The samples that both are given: an hour of what there is at a site, with what makes trouble.
 
-use hedgerow_promql::{Labels, NAME, Series, Values, number_text};
+use hedgerow_promql::{Fetch, Labels, NAME, Series, Values, number_text};
 
 /// When they begin; Unix milliseconds.
 pub(crate) const T0: i64 = 1_700_000_000_000;
@@ -104,10 +104,15 @@ pub(crate) fn all() -> Vec<Series> {
     all
 }
 
-/// Only what is from `from` through `to`.
-pub(crate) fn between(series: &Series, from: i64, to: i64) -> Series {
-    let at: Vec<usize> =
-        (0..series.times.len()).filter(|at| (from..=to).contains(&series.times[*at])).collect();
+/// Only what a selector asks for, and what of that is kept.
+pub(crate) fn seen(series: &Series, fetch: &Fetch) -> Series {
+    let mut taken = Vec::new();
+    for (at, time) in series.times.iter().enumerate() {
+        if (fetch.from..=fetch.to).contains(time) {
+            fetch.looks.take(&mut taken, *time, at);
+        }
+    }
+    let at: Vec<usize> = taken.into_iter().map(|(_, at)| at).collect();
     let values = match &series.values {
         Values::F64(values) => Values::F64(at.iter().map(|at| values[*at]).collect()),
         Values::U64(values) => Values::U64(at.iter().map(|at| values[*at]).collect()),

@@ -464,6 +464,7 @@ function views(method, parts, body, world) {
 }
 
 export function more(method, parts, query, body, world, session) {
+  if (parts[0] === 'components') parts = ['filters', parts[1] ?? 'components'];
   const changes = method !== 'GET' && !(parts[0] === 'filters' && parts[1] === 'describe');
   if (['complete', 'query', 'filters', 'views'].includes(parts[0]) && changes && session !== 'changer')
     return null;
