@@ -29,13 +29,16 @@ pub enum GapReason {
     Corruption = 4,
     /// Accepted, perhaps shown, but not committed when the process ended; to the end of its epoch.
     Crash = 5,
+    /// Not given to a filter that was further behind than it may be. Never stored.
+    Lag = 6,
     /// A reason that a later version has named, and this one cannot. Never made here.
     Other = 255,
 }
 
 impl GapReason {
     /// All reasons that are made, in the order of their numbers.
-    pub const ALL: [Self; 5] = [Self::Retention, Self::Quota, Self::DiskFull, Self::Corruption, Self::Crash];
+    pub const ALL: [Self; 6] =
+        [Self::Retention, Self::Quota, Self::DiskFull, Self::Corruption, Self::Crash, Self::Lag];
 
     /// The word of the wire's documentation, of JSON and of the command line.
     pub const fn as_str(self) -> &'static str {
@@ -45,6 +48,7 @@ impl GapReason {
             Self::DiskFull => "disk_full",
             Self::Corruption => "corruption",
             Self::Crash => "crash",
+            Self::Lag => "lag",
             Self::Other => "other",
         }
     }

@@ -204,3 +204,114 @@ fn who_may_not_change_anything_is_told_what_it_takes_and_a_farm_that_is_away_is_
     assert!(listed.stderr.contains("0 of 1 farms answered; missing:"), "{}", listed.told());
     assert!(!listed.told().contains("no alarm is open"), "{}", listed.told());
 }
+
+/// The newest value of one of the farm's own series.
+fn of_the_farm(sandbox: &Sandbox, parameter: &str, item: Option<&str>) -> Option<f64> {
+    let path = format!("*/hedgerow/*/{parameter}");
+    let lines = json_lines(&sandbox.client(&["query", &path, "--since", "10m", "--json"]).stdout);
+    let mut of_item = lines.iter().filter(|line| line["labels"]["item"].as_str() == item);
+    of_item.next_back()?["value"].as_f64()
+}
+
+#[test]
+fn how_many_are_open_of_each_level_and_how_many_were_refused_is_series_of_the_farm() {
+    let site = Site::new();
+    let _up = site.sandbox.up();
+    // More than may be open of one deployment; in two batches, as one call may raise no more than that.
+    for name in ["many", "more"] {
+        let values: String = (0..505).map(|at| format!("f{at} 0.95\n")).collect();
+        let file = site.sandbox.path("scripts").join(name);
+        fs::write(&file, values).unwrap();
+        site.sandbox.configure_more(&format!(
+            "[collector.{name}]\nmodule = \"script\"\ncommand = [\"/bin/cat\", \"{}\"]\nformat = \"keyvalue\"\nperiod = \"1s\"\n",
+            file.display()
+        ));
+    }
+    let words = [
+        "filter",
+        "deploy",
+        "threshold-alarm",
+        "--set",
+        "above=0.9",
+        "--on",
+        "*/{many,more}/*/f*",
+        "--grant",
+        "alarms",
+    ];
+    site.sandbox.client(&[&words[..], &["--wait", "60s"]].concat()).ok();
+    wait_until("the series says that 1000 are open", PATIENCE, || {
+        of_the_farm(&site.sandbox, "alarms", Some("warning")) == Some(1_000.0)
+    });
+    wait_until("and how many were refused", PATIENCE, || {
+        of_the_farm(&site.sandbox, "alarms_refused", None) == Some(10.0)
+    });
+    assert_eq!(of_the_farm(&site.sandbox, "alarms", Some("critical")), Some(0.0));
+    site.sandbox.client(&["filter", "remove", "threshold-alarm"]).ok();
+    wait_until("nobody can say any more", PATIENCE, || {
+        of_the_farm(&site.sandbox, "alarms", Some("unknown")) == Some(1_000.0)
+            && of_the_farm(&site.sandbox, "alarms", Some("warning")) == Some(0.0)
+    });
+}
+
+#[test]
+fn what_a_filter_asks_for_is_done_once_where_the_site_has_named_it_and_only_told_to_who_tries_it() {
+    let site = Site::new();
+    let mut up = site.sandbox.up();
+    site.sandbox.configure_more(&site.configuration());
+    let out = site.sandbox.path("scripts").join("out");
+    let log = || site.sandbox.client(&["filter", "logs", "restarts"]).stdout;
+    let how = [
+        "--set",
+        "above=0.9",
+        "--set",
+        "action=restart",
+        "--set",
+        "arguments=node,path",
+        "--on",
+        "*/level/*/fill",
+    ];
+    let deploy = [
+        &["filter", "deploy", "threshold-action", "--as", "restarts", "--grant", "action:restart"][..],
+        &how,
+    ];
+    // Off by default.
+    let refused = site.sandbox.client(&deploy.concat());
+    assert!(refused.told().contains("filters.grant"), "{}", refused.told());
+    site.sandbox.configure_more(&format!(
+        "[filters]\ngrant = [\"alarms\", \"actions\"]\n\n[action.restart]\n\
+         command = [\"/bin/sh\", \"-c\", \"printf '%s %s\\\\n' \\\"$1\\\" \\\"$2\\\" >> {}\", \"restart\", \"{{node}}\", \"{{path}}\"]\n\
+         arguments = {{ node = \"text\", path = \"text\" }}\n",
+        out.display()
+    ));
+    wait_until("it runs", PATIENCE, || {
+        site.sandbox
+            .client(&["filter", "status", "restarts", "--json"])
+            .stdout
+            .contains("\"state\":\"running\"")
+    });
+    let tried = [&["filter", "run", "threshold-action", "--as", "tried", "--json"][..], &how].concat();
+    let mut run = site.sandbox.start_client("run", &tried);
+    run.prints("fill_state", PATIENCE);
+    site.fill("0.95");
+    wait_until("it is done", PATIENCE, || log().contains("action restart was run"));
+    let done = fs::read_to_string(&out).unwrap();
+    let (node, path) = done.trim_end().split_once(' ').unwrap();
+    assert_eq!(path, format!("level/{node}/fill"), "{done}");
+    wait_until("who tries it is told", PATIENCE, || run.stderr().contains(": asked for, not run"));
+    assert!(run.stderr().contains(&format!("action restart {{\"node\":\"{node}\"")), "{}", run.stderr());
+    let (status, _) = run.stop(rustix::process::Signal::INT);
+    assert_eq!(status.code(), Some(0), "{}", run.stderr());
+    assert!(run.stderr().contains("1 action asked for"), "{}", run.stderr());
+
+    // Not again, whatever is killed; but the next time.
+    up.kill();
+    let _up = site.sandbox.up();
+    site.fill("0.2");
+    wait_until("it is over", PATIENCE, || {
+        let states = site.sandbox.client(&["query", "*/restarts", "--since", "10m", "--json"]).stdout;
+        json_lines(&states).last().is_some_and(|state| state["text"] == "ok")
+    });
+    assert_eq!(fs::read_to_string(&out).unwrap(), done);
+    site.fill("0.97");
+    wait_until("it is done again", PATIENCE, || fs::read_to_string(&out).unwrap() == done.repeat(2));
+}

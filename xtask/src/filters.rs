@@ -15,6 +15,7 @@ use toolchain::Toolchain;
 /// What is shipped: name, crate, features.
 const SHIPPED: &[(&str, &str, &str)] = &[
     ("absent", "absent", ""),
+    ("absent-action", "absent", "actions"),
     ("absent-alarm", "absent", "alarms"),
     ("anomaly", "anomaly", ""),
     ("anomaly-alarm", "anomaly", "alarms"),
@@ -27,6 +28,7 @@ const SHIPPED: &[(&str, &str, &str)] = &[
     ("quantile", "quantile", ""),
     ("rate", "rate", ""),
     ("threshold", "threshold", ""),
+    ("threshold-action", "threshold", "actions"),
     ("threshold-alarm", "threshold", "alarms"),
 ];
 

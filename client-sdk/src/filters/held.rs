@@ -52,6 +52,8 @@ pub enum Heard {
     Log(wire::LogLine),
     /// An alarm that it raised or cleared, as JSON.
     Alarm(String),
+    /// An action that it asked for, as JSON: it is not run.
+    Action(String),
     /// Samples that matched and are missing in its input.
     Gap(Gap),
     /// What it has cost so far; over what is stored once, at the end.
@@ -129,6 +131,7 @@ impl Held {
             Some(Response::Message(message)) => return self.samples(&message),
             Some(Response::Log(line)) => Heard::Log(line),
             Some(Response::Alarm(alarm)) => Heard::Alarm(alarm),
+            Some(Response::Action(action)) => Heard::Action(action),
             Some(Response::Cost(cost)) => Heard::Cost(cost),
             Some(Response::Gap(gap)) => Heard::Gap(series::gap_from_wire(gap)?),
             // Of a later release.

@@ -45,6 +45,7 @@ impl From<GapReason> for Missing {
     fn from(reason: GapReason) -> Self {
         match reason {
             GapReason::Retention | GapReason::Quota => Self::Retention,
+            GapReason::Lag => Self::Lag,
             GapReason::DiskFull | GapReason::Corruption | GapReason::Crash | GapReason::Other => Self::Lost,
         }
     }

@@ -235,6 +235,34 @@ async fn alarms_are_told_with_the_time_of_then_and_what_the_farm_does_not_grant_
 }
 
 #[tokio::test]
+async fn an_action_is_told_and_not_run_whatever_the_farm_grants() {
+    let (ground, folder) = (Ground::new(), tempfile::tempdir().unwrap());
+    let held = held(&ground, &folder);
+    beat(&ground, 1);
+    let from = ground.now() + 1;
+    let first = beat(&ground, 1);
+    ground.give_one("x", Kind::Gauge, Value::F64(0.95));
+    beat(&ground, 1);
+    let stored = Some(from..ground.now());
+    let parameters = r#"{"above":0.9,"on":["*/c/n/x"],"action":"restart","arguments":["node"]}"#;
+    let none = FilterSettings { grant: [].into(), ..settings() };
+    let (all, ended) =
+        told(&held, order(guest("prebuilt", "threshold-action"), parameters, stored), &none).await;
+    ended.unwrap();
+    let action = |told: &Response| match told {
+        Response::Action(action) => Some(serde_json::from_str::<serde_json::Value>(action).unwrap()),
+        // That it was refused is what the filter would log.
+        Response::Log(line) => panic!("{line:?}"),
+        _ => None,
+    };
+    let asked: Vec<_> = all.iter().filter_map(action).collect();
+    assert_eq!(
+        asked,
+        [serde_json::json!({"time": first, "action": "restart", "arguments": r#"{"node":"n"}"#})]
+    );
+}
+
+#[tokio::test]
 async fn hidden_clusters_and_wrong_parameters_are_refused_and_what_is_off_is_off() {
     let (ground, folder) = (Ground::new(), tempfile::tempdir().unwrap());
     let held = held(&ground, &folder);
@@ -314,5 +342,9 @@ async fn the_gaps_of_a_deployment_are_told_where_it_was_told_them() {
     assert_eq!(
         (gaps.len(), gaps[0].from, gaps[0].to, gaps[0].count),
         (1, after.number + 1, Some(through.number), Some(3))
+    );
+    assert_eq!(
+        hedgerow_proto::convert::series::gap_from_wire((*gaps[0]).clone()).unwrap().reason.as_str(),
+        "lag"
     );
 }

@@ -27,6 +27,7 @@ macro_rules! shipped {
 /// All, sorted by name.
 pub const SHIPPED: &[Shipped] = shipped! {
     "absent" "{}" "Says which of the expected nodes or series are silent."
+    "absent-action" r#"{"action":"page"}"# "Asks for an action when an expected node or series falls silent."
     "absent-alarm" "{}" "Raises an alarm while an expected node or series is silent."
     "anomaly" "{}" "How far values are from what is usual at this time of the day or week."
     "anomaly-alarm" "{}" "Raises an alarm while a value is not what is usual at this time of the day or week."
@@ -39,6 +40,7 @@ pub const SHIPPED: &[Shipped] = shipped! {
     "quantile" "{}" "Quantiles of what came within a window, right within 1 %."
     "rate" "{}" "How fast counters grew over a window, on average."
     "threshold" r#"{"above":0.9}"# "Says whether values are past a bound, with hysteresis and hold time."
+    "threshold-action" r#"{"above":0.9,"action":"page"}"# "Asks for an action when a value gets past a bound, with hysteresis and hold time."
     "threshold-alarm" r#"{"above":0.9}"# "Raises an alarm while a value is past a bound, with hysteresis and hold time."
 };
 

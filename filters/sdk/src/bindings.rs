@@ -772,7 +772,10 @@ pub mod hedgerow {
       use super::super::super::_rt;
       #[allow(unused_unsafe, clippy::all)]
       /// Asks for an action, with its arguments as a JSON object. It runs, if at all, after the call and outside the filter, at most
-      /// once. An error says why it will not: not granted, unknown, an argument of another type, or too often.
+      /// once. An error says why it will not, as far as that follows from what is stored: it is not granted to the deployment, the
+      /// arguments are no JSON object or have more than 64 KiB, or this call has asked for 100 already. Whether the farm has such an
+      /// action, takes these arguments, and how often it may run is in its configuration, which may change: that is judged behind
+      /// the call, and said in the deployment's log.
       #[allow(async_fn_in_trait)]
       pub fn ask(action: &str,arguments: &str,) -> ::core::result::Result<(),_rt::String>{
         unsafe {

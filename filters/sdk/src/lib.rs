@@ -55,6 +55,7 @@
 
 #[doc(hidden)]
 pub mod abi;
+mod actions;
 mod alarms;
 #[cfg(all(target_arch = "wasm32", feature = "small"))]
 mod allocator;
@@ -77,6 +78,7 @@ mod parameters;
 mod per_series;
 mod state;
 
+pub use actions::ActionSettings;
 pub use alarms::{AlarmSettings, alarm_key};
 #[cfg(not(target_arch = "wasm32"))]
 pub use bench::{Bench, Emitted, Seen};

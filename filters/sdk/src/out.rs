@@ -111,8 +111,9 @@ impl Out {
     ///
     /// # Errors
     /// Why it will not run, as far as that follows from what is stored: it is not granted to the deployment, its arguments are no
-    /// JSON object, or this call has asked for 100 already. Whether the farm has such an action, takes these arguments, and how
-    /// often it may run is in its configuration, which may change: that is judged behind the call, and said in the log.
+    /// JSON object or have more than 64 KiB, or this call has asked for 100 already. Whether the farm has such an action, takes
+    /// these arguments, and how often it may run is in its configuration, which may change: that is judged behind the call, and
+    /// said in the log.
     pub fn ask(&mut self, action: &str, arguments: &str) -> Result<(), String> {
         host::ask(action, arguments)
     }

@@ -35,7 +35,7 @@ pub struct HeldArgs {
     /// At which farms: a name, or a template as in `find` [default: all]
     #[arg(long, value_name = "FARM|TEMPLATE")]
     farm: Vec<String>,
-    /// Logs, alarms, gaps and the cost as JSON objects, too, in their place; implies --json
+    /// Logs, alarms, actions, gaps and the cost as JSON objects, too, in their place; implies --json
     #[arg(long, help_heading = "Client options")]
     events: bool,
     #[command(flatten)]
@@ -106,6 +106,7 @@ struct Account {
     samples: u64,
     gaps: u64,
     alarms: u64,
+    actions: u64,
 }
 
 /// An event, beside those of streams.
@@ -187,6 +188,10 @@ impl Teller {
             Heard::Alarm(alarm) => {
                 account.alarms += 1;
                 self.alarm(farm, &alarm)
+            }
+            Heard::Action(action) => {
+                account.actions += 1;
+                self.action(farm, &action)
             }
             Heard::Gap(gap) => {
                 account.gaps += 1;
@@ -301,6 +306,18 @@ impl Teller {
         self.say(&format!("{time}  {farm}: alarm {key}: {level}: {text}"))
     }
 
+    fn action(&mut self, farm: &str, text: &str) -> io::Result<()> {
+        let asked: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(text).unwrap_or_default();
+        if self.events {
+            return self.event("action", farm, &asked);
+        }
+        let field = |key: &str| clean(asked.get(key).and_then(|value| value.as_str()).unwrap_or_default());
+        let time = asked.get("time").and_then(serde_json::Value::as_i64).unwrap_or_default();
+        let (time, action, arguments) = (self.zone.print(time), field("action"), field("arguments"));
+        self.say(&format!("{time}  {farm}: action {action} {arguments}: asked for, not run"))
+    }
+
     fn event<T: Serialize>(&mut self, event: &'static str, farm: &str, what: &T) -> io::Result<()> {
         self.out.line(json::line(&Told { event, farm, what })?)
     }
@@ -328,6 +345,9 @@ fn summary(farm: &str, account: &Account, cost: &Cost) -> Vec<String> {
     if account.alarms > 0 {
         made.push_str(&format!(", {} of alarms", plural(account.alarms, "call")));
     }
+    if account.actions > 0 {
+        made.push_str(&format!(", {} asked for", plural(account.actions, "action")));
+    }
     if cost.samples_refused > 0 {
         made.push_str(&format!("; {} more than it may in an hour", cost.samples_refused));
     }
@@ -350,13 +370,15 @@ mod tests {
         let mut cost = Cost { cpu_us: 1_200, memory_bytes: 1_179_648, samples_in: 12_000, ..Cost::default() };
         let expected = "load 1.0.0 at oak\n  read    12000 samples\n  made    60 samples\n  cpu     1.2 ms\n  memory  1.125 MiB";
         assert_eq!(summary("oak", &account, &cost).join("\n"), expected);
-        (account.gaps, account.alarms, cost.missed, cost.samples_refused) = (2, 1, 150, 7);
+        (account.gaps, account.alarms, account.actions) = (2, 1, 3);
+        (cost.missed, cost.samples_refused) = (150, 7);
         let told = summary("oak", &account, &cost);
         assert_eq!(
             told.get(1).map(String::as_str),
             Some("  read    12000 samples; 150 samples missing in 2 gaps")
         );
-        let made = "  made    60 samples, 1 call of alarms; 7 more than it may in an hour";
+        let made =
+            "  made    60 samples, 1 call of alarms, 3 actions asked for; 7 more than it may in an hour";
         assert_eq!(told.get(2).map(String::as_str), Some(made));
     }
 }

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 const AFTER: &str = "\
 It runs at the farms, beside the data, within the bounds that their
-configuration sets. What it emits is printed here and not kept; alarms are only
-told, actions not taken. Ctrl-C ends it, and the farms drop it.
+configuration sets. What it emits is printed here and not kept; alarms and
+actions are only told. Ctrl-C ends it, and the farms drop it.
 
 Examples:
   hedgerow filter run threshold --set above=0.9 --on '*/hosts/*/disk_used'

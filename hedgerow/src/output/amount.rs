@@ -78,9 +78,17 @@ fn with_unit(number: &str, unit: &str) -> String {
         "" => number.to_owned(),
         "Cel" => format!("{number} °C"),
         "1/s" => format!("{number}/s"),
-        // UCUM writes what is counted in braces.
-        _ => format!("{number} {}", unit.replace(['{', '}'], "")),
+        _ => format!("{number} {}", counted(number, unit)),
     }
+}
+
+/// UCUM writes what is counted in braces, in the singular: `{node}`.
+fn counted(number: &str, unit: &str) -> String {
+    let Some((word, behind)) = unit.strip_prefix('{').and_then(|rest| rest.split_once('}')) else {
+        return unit.replace(['{', '}'], "");
+    };
+    let is_one = number == "1" || word.ends_with('s') || !word.ends_with(|c: char| c.is_ascii_lowercase());
+    format!("{word}{}{}", if is_one { "" } else { "s" }, behind.replace(['{', '}'], ""))
 }
 
 fn prefixed<'a>(value: f64, step: f64, prefixes: &[&'a str]) -> (f64, &'a str) {
@@ -185,6 +193,11 @@ mod tests {
             (41.25, "Cel", "41.25 °C"),
             (12.0, "1/s", "12/s"),
             (12.0, "{packets}/s", "12 packets/s"),
+            (12.0, "{sample}/s", "12 samples/s"),
+            (0.0, "{node}", "0 nodes"),
+            (1.0, "{node}", "1 node"),
+            (3.0, "{series}", "3 series"),
+            (2.0, "{#}", "2 #"),
             (0.17, "", "0.17"),
             (1_234_567.0, "", "1234567"),
             (1.5e-9, "", "1.500e-9"),

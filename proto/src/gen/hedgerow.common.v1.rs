@@ -310,6 +310,8 @@ pub enum GapReason {
     Corruption = 4,
     /// Accepted, perhaps shown, but not committed when the process ended.
     Crash = 5,
+    /// Not given to a filter that was further behind than it may be; only in the answers of `Filters.Run`.
+    Lag = 6,
 }
 impl GapReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -324,6 +326,7 @@ impl GapReason {
             Self::DiskFull => "GAP_REASON_DISK_FULL",
             Self::Corruption => "GAP_REASON_CORRUPTION",
             Self::Crash => "GAP_REASON_CRASH",
+            Self::Lag => "GAP_REASON_LAG",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -335,6 +338,7 @@ impl GapReason {
             "GAP_REASON_DISK_FULL" => Some(Self::DiskFull),
             "GAP_REASON_CORRUPTION" => Some(Self::Corruption),
             "GAP_REASON_CRASH" => Some(Self::Crash),
+            "GAP_REASON_LAG" => Some(Self::Lag),
             _ => None,
         }
     }

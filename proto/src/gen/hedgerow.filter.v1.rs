@@ -1046,7 +1046,7 @@ pub mod run_request {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RunResponse {
-    #[prost(oneof = "run_response::Response", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "run_response::Response", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub response: ::core::option::Option<run_response::Response>,
 }
 /// Nested message and enum types in `RunResponse`.
@@ -1070,6 +1070,9 @@ pub mod run_response {
         /// Samples that matched and are missing in its input.
         #[prost(message, tag = "6")]
         Gap(super::super::super::common::v1::Gap),
+        /// An action that it asked for, as JSON: it is not run.
+        #[prost(string, tag = "7")]
+        Action(::prost::alloc::string::String),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

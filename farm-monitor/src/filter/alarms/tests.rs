@@ -12,6 +12,7 @@ use hedgerow_model::document::{Blob, Document, Hash};
 use hedgerow_model::{BatchBuilder, Kind, Labels, Name, Predicate, SeriesId, Status, Value};
 use hedgerow_proto::convert::deployment::encode;
 use hedgerow_proto::farm::item;
+use hedgerow_proto::filter as proto;
 use hedgerow_proto::filter::AlarmLevel;
 use hedgerow_proto::signed::open_document;
 use hedgerow_proto::stream::StreamMessage;

@@ -135,7 +135,7 @@ impl Course {
     fn gap(&mut self, after: Position, through: Position, reason: GapReason, count: Option<u64>) {
         let reason = match reason {
             GapReason::Retention => hedgerow_model::GapReason::Retention,
-            GapReason::Lag => hedgerow_model::GapReason::Other,
+            GapReason::Lag => hedgerow_model::GapReason::Lag,
             GapReason::Lost => hedgerow_model::GapReason::Crash,
         };
         let to = (after.epoch == through.epoch).then_some(through.number);
@@ -145,7 +145,7 @@ impl Course {
     }
 
     fn take(&mut self, step: Step, hub: &Hub) {
-        let Step { batches, alarms, logs, actions: _, times: _ } = step;
+        let Step { batches, alarms, logs, actions, times: _ } = step;
         let mut items = Vec::new();
         if !batches.is_empty() {
             let new = self.run.outputs().iter().enumerate().skip(self.told);
@@ -167,6 +167,10 @@ impl Course {
         for alarm in alarms {
             let alarm = self.alarm(alarm, hub);
             self.answers.push(Response::Alarm(alarm));
+        }
+        for (action, arguments) in actions {
+            let asked = json!({"time": self.now(), "action": action, "arguments": arguments});
+            self.answers.push(Response::Action(asked.to_string()));
         }
         logs.into_iter().for_each(|(level, text)| self.log(level, text));
     }

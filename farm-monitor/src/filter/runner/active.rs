@@ -19,7 +19,7 @@ use hedgerow_filter_host::guest::{
 };
 use hedgerow_filter_host::run::{Place, Plan, Progress, Run, Saved};
 use hedgerow_filter_host::{Start, timed};
-use hedgerow_model::{Batch, Name, SeriesDef, UnixMillis};
+use hedgerow_model::{Batch, Name, SeriesDef, SeriesId, UnixMillis};
 use hedgerow_proto::filter::{Cost, LogLevel};
 use slice::{Done, Slice, slice};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -258,6 +258,11 @@ impl Active {
         self.checkpoint = Stored { owner, serial, component, since, saved: saved?, progress }.write();
         env.hub.cache().checkpoint(&self.key.0, &self.checkpoint);
         Ok(())
+    }
+
+    /// The series that it has made, as the hub knows them.
+    pub fn made(&self) -> impl Iterator<Item = SeriesId> {
+        self.outputs.made()
     }
 
     /// How many samples the hub has refused since it began.

@@ -3,6 +3,7 @@
 //! more after a few times.
 
 mod candidate;
+mod earlier;
 pub(super) mod report;
 
 use super::active::{Active, Ended};
@@ -12,11 +13,11 @@ use crate::config::FilterSettings;
 use crate::filter::host::{Admitted, Terms, Unfit};
 use crate::filter::{Desired, Key, Ready, Report};
 use candidate::{Candidate, Clocks, Stands};
+use earlier::{Earlier, own};
 use hedgerow_cache::Checkpoint;
 use hedgerow_collect::front_door::FrontDoor;
 use hedgerow_filter_host::guest::Fault;
-use hedgerow_model::predicate::PathPattern;
-use hedgerow_model::{Glob, Life};
+use hedgerow_model::Life;
 use hedgerow_proto::filter::Cost;
 use report::cost;
 use std::sync::Arc;
@@ -45,6 +46,7 @@ pub struct Deployed {
     cost: Option<Cost>,
     /// Which serial was active last, and how many of its samples the hub refused while it was before.
     refused: (u64, u64),
+    earlier: Earlier,
     clocks: Clocks,
 }
 
@@ -75,6 +77,7 @@ impl Deployed {
             Candidate::new(ready, faults, clocks)
         };
         let stored = checkpoint.as_ref().and_then(Stored::read);
+        let earlier = Earlier::new(stored.as_ref().map(|stored| stored.serial));
         let stored = stored.filter(|of| (of.owner, of.serial) == (key.1, desired.run.serial()));
         Self {
             newest: candidate(Arc::clone(&desired.run)),
@@ -90,6 +93,7 @@ impl Deployed {
             checkpoint,
             told: None,
             refused: (0, 0),
+            earlier,
             clocks,
         }
     }
@@ -224,6 +228,7 @@ impl Deployed {
         let kept = active.keep(&self.env, Instant::now()).await;
         self.ended(kept).await;
         if let Some(mut active) = self.active.take() {
+            self.earlier.look(&self.env.hub, active.made());
             self.costs(&mut active).await;
             self.active = Some(active);
         }
@@ -317,6 +322,7 @@ impl Deployed {
         match begun {
             Ok((active, with_state)) => {
                 self.env.alarms.runs(&self.key.0, with_state);
+                self.earlier.begins(&self.env.hub, &self.key.0, serial);
                 self.active = Some(active);
                 self.checkpoint = None;
                 if self.refused.0 != serial {
@@ -376,8 +382,7 @@ impl Deployed {
 pub fn gone(env: &Env, name: &str, reason: &str) {
     env.alarms.stopped(name, reason);
     env.hub.cache().forget_checkpoint(name);
-    let own = PathPattern { cluster: Glob::exact(name), ..PathPattern::any() };
-    env.hub.set_life(&env.hub.matching(&[own]), Life::Ended, reason);
+    env.hub.set_life(&env.hub.matching(&[own(name)]), Life::Ended, reason);
 }
 
 async fn admit(env: &Env, ready: &Ready, terms: Terms) -> Result<Admitted, (Unfit, u64)> {

@@ -28,6 +28,11 @@ impl Outputs {
         self.origin
     }
 
+    /// Those that the hub took.
+    pub fn made(&self) -> impl Iterator<Item = SeriesId> {
+        self.ids.iter().copied().flatten()
+    }
+
     /// Declares those that are new; says which are refused.
     pub fn declare(&mut self, hub: &Hub, defs: &[Arc<SeriesDef>]) -> Vec<String> {
         let mut refused: BTreeMap<Refusal, (usize, &SeriesDef)> = BTreeMap::new();

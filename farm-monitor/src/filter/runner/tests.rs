@@ -223,6 +223,58 @@ async fn an_upgrade_goes_on_from_the_state_or_from_nothing_and_where_it_refuses_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_upgrade_does_not_make_any_more_ends_with_the_reason_and_what_was_silent_before_does_not() {
+    for fresh in [false, true] {
+        let mut site = Site::new();
+        site.deploy("t", 1, &prebuilt("threshold"), PARAMETERS, |_| ());
+        site.comes_to("t", Running, "").await;
+        site.give(0, 4);
+        site.give(1, 4);
+        site.emits("t", 8).await;
+        let life = |site: &Site, of: &str| {
+            let known = site.hub.known(&site.series("t"));
+            let known = known.into_iter().find(|known| *known.def.key.parameter == format!("{of}_state"));
+            known.map(|known| (known.life, known.life_reason.to_string())).unwrap()
+        };
+        // The source of one falls silent, and so it does.
+        site.pass(Duration::from_secs(40));
+        site.give(2, 3);
+        site.emits("t", 11).await;
+        site.hub.tick();
+        assert_eq!(life(&site, "p3").0, Life::Stale);
+
+        let narrower = PARAMETERS.replace("*/c/*/*", "*/c/*/p0");
+        site.deploy("t", 2, &prebuilt("threshold"), &narrower, |of| of.fresh = fresh);
+        site.comes_to("t", Running, "").await;
+        site.give(3, 3);
+        site.emits("t", 12).await;
+        assert_eq!([life(&site, "p1").0, life(&site, "p2").0], [Life::Live, Life::Live], "not yet");
+        // The hub learned forty seconds at most.
+        for round in 4..30 {
+            site.pass(Duration::from_secs(10));
+            site.give(round, 3);
+            site.hub.tick();
+        }
+        for of in ["p1", "p2"] {
+            look("it has ended", || life(&site, of).0 == Life::Ended).await;
+            assert_eq!(life(&site, of).1, "serial 2 of its deployment does not make it");
+        }
+        assert_eq!(life(&site, "p0").0, Life::Live);
+        assert_eq!(life(&site, "p3").0, Life::Stale);
+        // The same serial, begun again, ends nothing that its source leaves out.
+        site.configure(|filters| filters.log_rate += 1);
+        site.give(30, 1);
+        site.emits("t", 39).await;
+        site.comes_to("t", Running, "").await;
+        site.pass(Duration::from_secs(600));
+        site.hub.tick();
+        // Longer than between two looks.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(life(&site, "p0").0, Life::Stale);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_filter_under_the_same_name_does_not_take_over_the_state() {
     let mut site = Site::new();
     site.deploy("t", 1, &prebuilt("flap"), r#"{"on": ["*/c/*/*"]}"#, |_| ());
@@ -431,6 +483,73 @@ async fn alarms_are_raised_cleared_and_unknown_where_nobody_can_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn alarms_of_one_that_cannot_be_begun_are_unknown() {
+    let mut site = Site::new();
+    let parameters = r#"{"on": ["*/c/*/*"], "above": 0.5}"#;
+    let alarms = [Capability::Alarms];
+    site.deploy("t", 1, &prebuilt("threshold-alarm"), parameters, |of| of.grants = alarms.into());
+    site.comes_to("t", Running, "").await;
+    site.give(0, 3);
+    look("one is open", || matches!(site.open_alarms()[..], [(_, AlarmLevel::Warning)])).await;
+    site.configure(|filters| filters.hidden = vec![hedgerow_model::Glob::new("c").unwrap()]);
+    site.comes_to("t", Refused, "reads the cluster `c`").await;
+    look("unknown", || matches!(site.open_alarms()[..], [(_, AlarmLevel::Unknown)])).await;
+    let (open, _) = site.alarms.list(false, "");
+    assert!(open[0].unknown_reason.starts_with("its deployment is refused: "), "{}", open[0].unknown_reason);
+    site.configure(|filters| filters.hidden.clear());
+    look("known again", || matches!(site.open_alarms()[..], [(_, AlarmLevel::Warning)])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_is_closed_while_its_filter_waits_to_be_begun_again_and_once_it_is_quarantined() {
+    let mut site = Site::new();
+    let component = guests::with_parts(RAISES_THEN_FAILS);
+    for name in ["waits", "ended"] {
+        site.deploy(name, 1, &component, "", |of| of.grants = [Capability::Alarms].into());
+        site.comes_to(name, Running, "").await;
+    }
+    site.give(0, 1);
+    look("both are open", || {
+        site.open_alarms().iter().filter(|(_, level)| *level == AlarmLevel::Warning).count() == 2
+    })
+    .await;
+    let of = |name: &str| site.alarms.list(false, name).0.pop();
+    let id = |name: &str| {
+        let alarm = of(name).unwrap();
+        hedgerow_model::registration::Id(alarm.id[..].try_into().unwrap())
+    };
+    let ids = ["waits", "ended"].map(id);
+    let running = site.alarms.close(ids[0], "ann", "gone").await.unwrap_err();
+    assert!(running.to_string().contains("its filter runs"), "{running}");
+
+    // Each tick is its end; it is begun again after a second, then after two, and runs meanwhile.
+    let mut closed = None;
+    while closed.is_none() {
+        site.pass(Duration::from_secs(1));
+        site.hub.beat();
+        match site.alarms.close(ids[0], "ann", "gone").await {
+            Ok(alarm) => closed = Some(alarm),
+            Err(why) => assert!(why.to_string().contains("its filter runs"), "{why}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(of("waits").is_none());
+    look("it is quarantined", || {
+        site.pass(Duration::from_secs(1));
+        site.hub.beat();
+        site.status("ended").unwrap().state() == Quarantined
+            && site.status("waits").unwrap().state() == Quarantined
+    })
+    .await;
+    let unknown = of("ended").unwrap();
+    assert_eq!(unknown.level(), AlarmLevel::Unknown);
+    assert!(unknown.unknown_reason.contains("unreachable"), "{}", unknown.unknown_reason);
+    assert_eq!(site.alarms.close(ids[1], "ann", "gone").await.unwrap().text, "closed by ann: gone");
+    let twice = site.alarms.close(ids[1], "ann", "gone").await.unwrap_err();
+    assert!(twice.to_string().contains("was cleared already"), "{twice}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 #[ignore = "prints how long the hub takes for a batch, and from a batch to what a filter makes of it; for an idle machine"]
 #[expect(clippy::disallowed_methods, reason = "it measures")]
 async fn latency() {
@@ -580,6 +699,31 @@ const READS_BACK: &str = r#"
     (i64.store (i32.const 3016) (i64.extend_i32_u (i32.load (i32.const 1048))))
     (call $emit_integers (i32.const 3000) (i32.const 1) (i32.const 3008) (i32.const 1) (i32.const 3016) (i32.const 1))
     (call $forget))
+"#;
+
+/// `echo`, that raises the alarm `seen` with each batch, and ends with the first tick.
+const RAISES_THEN_FAILS: &str = r#"
+;;; imports
+  (import "hedgerow:filter/host@1.0.0" "declare"
+    (func $declare (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+  (import "hedgerow:filter/alarms@1.0.0" "raise"
+    (func $raise (param i32 i32 i32 i32 i32 i32 i32 i32 f64 i32 i32)))
+;;; describe
+  (func (export "hedgerow:filter/filter@1.0.0#describe") (param i32 i32) (result i32)
+    (i32.store8 (i32.const 1100) (i32.const 0))
+    (i32.store (i32.const 72) (i32.const 1100))
+    (i32.store (i32.const 76) (i32.const 1))
+    (call $forget)
+    (i32.const 0))
+;;; on-batch
+  (func (export "hedgerow:filter/filter@1.0.0#on-batch") (param $batch i32)
+    (if (i32.load offset=4 (local.get $batch))
+      (then
+        (call $raise (i32.const 184) (i32.const 4) (i32.const 1) (i32.const 144) (i32.const 28)
+          (i32.const 0) (i32.const 0) (i32.const 0) (f64.const 0) (i32.const 0) (i32.const 0))))
+    (call $forget))
+;;; on-tick
+  (func (export "hedgerow:filter/filter@1.0.0#on-tick") (param $time i64) unreachable)
 "#;
 
 /// `echo`, that takes no state.

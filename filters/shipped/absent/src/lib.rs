@@ -1,17 +1,19 @@
 //! `absent`: series that fell silent. At each tick a state for each node or series, and how many are silent.
-//! `absent-alarm` (feature `alarms`) raises alarms too.
+//! `absent-alarm` (feature `alarms`) raises alarms too, `absent-action` (feature `actions`) asks for an action.
 //!
 //! The farm says when a series is stale; what is counted here is how long. Time is that of ticks and of changes of life.
 
 use std::collections::BTreeMap;
 
 use hedgerow_filter::{
-    Alarm, AlarmSettings, Capability, Description, Filter, Life, LifeChange, Load, Millis, Out, Parameters,
-    PerSeries, Save, SeriesHandle, alarm_key, saved,
+    ActionSettings, Alarm, AlarmSettings, Capability, Description, Filter, Life, LifeChange, Load, Millis,
+    Out, Parameters, PerSeries, Save, SeriesHandle, alarm_key, saved,
 };
 
 /// Whether this is the one that raises alarms. What it would call is not even imported otherwise.
 const ALARMS: bool = cfg!(feature = "alarms");
+/// Whether this is the one that asks for an action.
+const ACTIONS: bool = cfg!(feature = "actions");
 
 /// Version of what [`Absent`] saves.
 const STATE: u32 = 1;
@@ -28,6 +30,7 @@ pub struct Settings {
     forget: Millis,
     every: Millis,
     alarm: AlarmSettings,
+    action: ActionSettings,
 }
 
 /// The filter.
@@ -37,7 +40,7 @@ pub struct Absent {
     silent: PerSeries<Silent>,
     /// Forgotten: not counted until they come back.
     gone: PerSeries<bool>,
-    /// Which have an alarm, sorted.
+    /// Which were told, by alarm or action, sorted.
     raised: Vec<String>,
 }
 
@@ -87,18 +90,24 @@ impl Filter for Absent {
                 .or("7d"),
             every: p.duration("every", "How often to look.").at_least(1_000.0).or("30s"),
             alarm: if ALARMS { AlarmSettings::read(p) } else { AlarmSettings::default() },
+            action: if ACTIONS { ActionSettings::read(p) } else { ActionSettings::default() },
         }
     }
 
     fn describe(settings: &Settings) -> Result<Description, String> {
-        let (name, about) = if ALARMS {
+        let (name, about) = if ACTIONS {
+            ("absent-action", "Asks for an action when an expected node or series falls silent.")
+        } else if ALARMS {
             ("absent-alarm", "Raises an alarm while an expected node or series is silent.")
         } else {
             ("absent", "Says which of the expected nodes or series are silent.")
         };
-        let description =
+        let mut description =
             Description::new(name, env!("CARGO_PKG_VERSION"), about).on(&settings.on).every(settings.every);
-        Ok(if ALARMS { description.wants(Capability::Alarms) } else { description })
+        if ALARMS {
+            description = description.wants(Capability::Alarms);
+        }
+        Ok(if ACTIONS { description.wants(Capability::Actions) } else { description })
     }
 
     fn configure(settings: Settings, saved: Option<&mut Load>) -> Result<Self, String> {
@@ -144,9 +153,9 @@ impl Filter for Absent {
             absent += u32::from(is_absent);
             let output = out.state(&group.node, &group.output).describe("0: present, 1: absent").declare();
             out.state_of(output, time, i64::from(is_absent), if is_absent { "absent" } else { "present" });
-            if ALARMS && is_absent {
+            if (ALARMS || ACTIONS) && is_absent {
                 if self.raised.binary_search(&key).is_err() {
-                    out.raise(&self.alarm(&key, &group));
+                    self.tell(&key, &group, out);
                 }
                 raised.push(key);
             }
@@ -155,8 +164,8 @@ impl Filter for Absent {
             for key in self.raised.iter().filter(|key| raised.binary_search(key).is_err()) {
                 out.clear(&alarm_key(key), "it speaks again, or is expected no more");
             }
-            self.raised = raised;
         }
+        self.raised = raised;
         let unit = if self.settings.by_node { "{node}" } else { "{series}" };
         let count = out.gauge("all", "absent").unit(unit).describe("how many are absent").declare();
         out.number(count, time, f64::from(absent));
@@ -201,14 +210,20 @@ impl Absent {
         groups
     }
 
-    fn alarm(&self, key: &str, group: &Group) -> Alarm {
-        Alarm {
-            key: alarm_key(key),
-            severity: self.settings.alarm.severity,
-            text: [key, " is silent: ", &group.why].concat(),
-            series: group.series.iter().copied().take(NAMED).collect(),
-            value: None,
-            runbook: self.settings.alarm.runbook.clone(),
+    fn tell(&self, key: &str, group: &Group, out: &mut Out) {
+        let text = [key, " is silent: ", &group.why].concat();
+        if ACTIONS {
+            self.settings.action.ask(key, &group.node, &text, out);
+        }
+        if ALARMS {
+            out.raise(&Alarm {
+                key: alarm_key(key),
+                severity: self.settings.alarm.severity,
+                text,
+                series: group.series.iter().copied().take(NAMED).collect(),
+                value: None,
+                runbook: self.settings.alarm.runbook.clone(),
+            });
         }
     }
 }
@@ -221,13 +236,18 @@ mod tests {
     use super::*;
     use hedgerow_filter::{Bench, Seen};
 
+    fn bench(parameters: &str) -> Bench<Absent> {
+        let wanted = if ACTIONS { r#"{"action":"page","arguments":["path","text"],"# } else { "{" };
+        Bench::new(&parameters.replacen('{', wanted, 1)).unwrap()
+    }
+
     fn state(seen: &Seen, node: &str) -> Option<f64> {
         seen.value(node, "absent")
     }
 
     #[test]
     fn a_node_is_absent_when_none_of_its_series_speaks() {
-        let mut bench = Bench::<Absent>::new(r#"{"after":"1m"}"#).unwrap();
+        let mut bench = bench(r#"{"after":"1m"}"#);
         let [a, b] = ["up", "cpu_busy"].map(|parameter| bench.series("hosts", "n1", parameter));
         bench.series("hosts", "n2", "up");
         bench.life(a, Life::Stale, 10_000);
@@ -241,8 +261,13 @@ mod tests {
             (Some(1.0), Some(0.0), Some(1.0))
         );
         assert_eq!(seen.raised.len(), usize::from(ALARMS));
+        let asked: Vec<_> =
+            seen.asked.iter().map(|(action, given)| (action.as_str(), given.as_str())).collect();
+        let given = r#"{"path":"hosts/n1","text":"hosts/n1 is silent: no samples"}"#;
+        assert_eq!(asked, [("page", given)][..usize::from(ACTIONS)]);
         bench.restart();
-        assert!(bench.tick(290_000).raised.is_empty(), "once");
+        let again = bench.tick(290_000);
+        assert!(again.raised.is_empty() && again.asked.is_empty(), "once");
         bench.life(a, Life::Live, 300_000);
         let seen = bench.tick(300_000);
         assert_eq!((state(&seen, "n1"), seen.cleared.len()), (Some(0.0), usize::from(ALARMS)));
@@ -250,7 +275,7 @@ mod tests {
 
     #[test]
     fn each_series_by_itself_has_a_state_of_its_own() {
-        let mut bench = Bench::<Absent>::new(r#"{"by":"series"}"#).unwrap();
+        let mut bench = bench(r#"{"by":"series"}"#);
         let a = bench
             .series_with("net", "sw", "in", |series| series.labels = vec![("item".into(), "Gi0/1".into())]);
         bench.series_with("net", "sw", "in", |series| series.labels = vec![("item".into(), "Gi0/2".into())]);
@@ -262,7 +287,7 @@ mod tests {
 
     #[test]
     fn what_is_silent_for_too_long_is_forgotten_until_it_is_back() {
-        let mut bench = Bench::<Absent>::new(r#"{"forget":"1h"}"#).unwrap();
+        let mut bench = bench(r#"{"forget":"1h"}"#);
         let a = bench.series("hosts", "n1", "up");
         bench.life(a, Life::Stale, 0);
         assert_eq!(state(&bench.tick(3_600_000), "all"), Some(1.0));

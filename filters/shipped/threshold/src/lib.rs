@@ -1,15 +1,18 @@
 //! `threshold`: a value past a bound, with hysteresis and hold time. Emits a state beside each series.
-//! `threshold-alarm` (feature `alarms`) raises alarms too, and so has to be granted them.
+//! `threshold-alarm` (feature `alarms`) raises alarms too, `threshold-action` (feature `actions`) asks for an action: each has to be
+//! granted that.
 //!
 //! Time is that of the samples. A series that falls silent keeps its state: the farm marks its alarm as unknown by itself.
 
 use hedgerow_filter::{
-    Alarm, AlarmSettings, Batch, Capability, Description, Filter, Life, LifeChange, Load, Millis, Out,
-    Output, Parameters, PerSeries, Sample, Save, Series, SeriesHandle, alarm_key, saved, short,
+    ActionSettings, Alarm, AlarmSettings, Batch, Capability, Description, Filter, Life, LifeChange, Load,
+    Millis, Out, Output, Parameters, PerSeries, Sample, Save, Series, SeriesHandle, alarm_key, saved, short,
 };
 
 /// Whether this is the one that raises alarms. What it would call is not even imported otherwise.
 const ALARMS: bool = cfg!(feature = "alarms");
+/// Whether this is the one that asks for an action.
+const ACTIONS: bool = cfg!(feature = "actions");
 
 /// Version of what [`Threshold`] saves.
 const STATE: u32 = 1;
@@ -24,6 +27,7 @@ pub struct Settings {
     hold: Millis,
     clear_hold: Millis,
     alarm: AlarmSettings,
+    action: ActionSettings,
 }
 
 /// The filter.
@@ -83,6 +87,7 @@ impl Filter for Threshold {
             hold: p.duration("hold", "How long the value has to be past the bound.").or("0s"),
             clear_hold: p.duration("clear_hold", "How long it has to be back.").or("0s"),
             alarm: if ALARMS { AlarmSettings::read(p) } else { AlarmSettings::default() },
+            action: if ACTIONS { ActionSettings::read(p) } else { ActionSettings::default() },
         };
         match (settings.above, settings.below) {
             (None, None) => {
@@ -99,7 +104,12 @@ impl Filter for Threshold {
     }
 
     fn describe(settings: &Settings) -> Result<Description, String> {
-        let (name, about) = if ALARMS {
+        let (name, about) = if ACTIONS {
+            (
+                "threshold-action",
+                "Asks for an action when a value gets past a bound, with hysteresis and hold time.",
+            )
+        } else if ALARMS {
             (
                 "threshold-alarm",
                 "Raises an alarm while a value is past a bound, with hysteresis and hold time.",
@@ -107,8 +117,11 @@ impl Filter for Threshold {
         } else {
             ("threshold", "Says whether values are past a bound, with hysteresis and hold time.")
         };
-        let description = Description::new(name, env!("CARGO_PKG_VERSION"), about).on(&settings.on);
-        Ok(if ALARMS { description.wants(Capability::Alarms) } else { description })
+        let mut description = Description::new(name, env!("CARGO_PKG_VERSION"), about).on(&settings.on);
+        if ALARMS {
+            description = description.wants(Capability::Alarms);
+        }
+        Ok(if ACTIONS { description.wants(Capability::Actions) } else { description })
     }
 
     fn configure(settings: Settings, saved: Option<&mut Load>) -> Result<Self, String> {
@@ -168,7 +181,7 @@ impl Threshold {
         let past = watch.past;
         let output = self.output(series, out);
         out.state_of(output, time, i64::from(past), if past { "past" } else { "ok" });
-        if ALARMS && changed {
+        if (ALARMS || ACTIONS) && changed {
             self.tell(sample, side, out);
         }
     }
@@ -189,15 +202,28 @@ impl Threshold {
         let (path, value, unit) = (series.path(), short(sample.value), series.unit.as_str());
         let unit = if unit.is_empty() || unit == "1" { String::new() } else { [" ", unit].concat() };
         let (word, bound) = match side {
-            Side::Inside => return out.clear(&alarm_key(&path), &["back at ", &value, &unit].concat()),
+            Side::Inside => {
+                if ALARMS {
+                    out.clear(&alarm_key(&path), &["back at ", &value, &unit].concat());
+                }
+                return;
+            }
             Side::High => ("above", self.settings.above),
             Side::Low => ("below", self.settings.below),
         };
         let bound = short(bound.unwrap_or_default());
+        let text = [&*path, " is ", &value, &unit, ", ", word, " ", &bound, &unit].concat();
+        if ACTIONS {
+            let node = series.node.clone();
+            self.settings.action.ask(&path, &node, &text, out);
+        }
+        if !ALARMS {
+            return;
+        }
         out.raise(&Alarm {
             key: alarm_key(&path),
             severity: self.settings.alarm.severity,
-            text: [&*path, " is ", &value, &unit, ", ", word, " ", &bound, &unit].concat(),
+            text,
             series: vec![sample.series],
             value: Some(sample.value),
             runbook: self.settings.alarm.runbook.clone(),

@@ -1,11 +1,18 @@
 #![allow(clippy::unwrap_used)]
 
-use hedgerow_filter::{Bench, Life, Seen, Severity};
+use hedgerow_filter::{Bench, Seen};
+#[cfg(feature = "alarms")]
+use hedgerow_filter::{Life, Severity};
 
 use super::*;
 
+fn made(parameters: &str) -> Result<Bench<Threshold>, String> {
+    let wanted = if ACTIONS { r#"{"action":"page","arguments":["node","text"],"# } else { "{" };
+    Bench::new(&parameters.replacen('{', wanted, 1).replace(",}", "}"))
+}
+
 fn bench(parameters: &str) -> Bench<Threshold> {
-    Bench::new(parameters).unwrap()
+    made(parameters).unwrap()
 }
 
 fn state(seen: &Seen) -> Option<f64> {
@@ -87,6 +94,28 @@ fn a_series_that_ends_takes_its_alarm_with_it() {
     assert!(bench.life(series, Life::Ended, 3).cleared.is_empty());
 }
 
+#[cfg(feature = "actions")]
+#[test]
+fn an_action_is_asked_for_once_when_the_value_gets_past_its_bound() {
+    let mut bench = bench(r#"{"above":10,"hold":"1s"}"#);
+    let series = bench.series("hosts", "n\"1", "x");
+    assert!(bench.batch(0, &[(series, 11.0)]).asked.is_empty(), "not for long enough");
+    let given = r#"{"node":"n\"1","text":"hosts/n\"1/x is 11, above 10"}"#;
+    assert_eq!(bench.batch(1_000, &[(series, 11.0)]).asked, [("page".to_owned(), given.to_owned())]);
+    bench.restart();
+    assert!(bench.batch(2_000, &[(series, 12.0)]).asked.is_empty());
+    assert!(bench.batch(3_000, &[(series, 9.0)]).asked.is_empty(), "nor when it is over");
+    assert_eq!(
+        bench.batch(4_000, &[(series, 11.0)]).asked.len() + bench.batch(5_000, &[(series, 11.0)]).asked.len(),
+        1
+    );
+
+    let wrong = Bench::<Threshold>::new(r#"{"above":10,"action":"page","arguments":"nodes"}"#).unwrap_err();
+    assert!(wrong.contains("path node text"), "{wrong}");
+    let none = Bench::<Threshold>::new(r#"{"above":10}"#).unwrap_err();
+    assert!(none.contains("`action` is missing"), "{none}");
+}
+
 #[test]
 fn what_is_no_number_changes_nothing() {
     let mut bench = bench(r#"{"above":10}"#);
@@ -103,7 +132,7 @@ fn bounds_that_make_no_sense_are_refused() {
         (r#"{"above":1,"below":0.5,"hysteresis":0.3}"#, "by more than twice"),
         (r#"{"above":1,"hysteresis":-1}"#, "the parameter `hysteresis`: expected at least 0"),
     ] {
-        let error = Bench::<Threshold>::new(given).unwrap_err();
+        let error = made(given).unwrap_err();
         assert!(error.contains(expected), "{given}: {error}");
     }
 }
@@ -113,5 +142,5 @@ fn only_the_one_for_alarms_asks_for_them() {
     let mut bench = bench(r#"{"above":10}"#);
     let series = bench.series("hosts", "n1", "x");
     assert_eq!(bench.batch(0, &[(series, 11.0)]).raised.len(), usize::from(ALARMS));
-    assert_eq!(Bench::<Threshold>::new(r#"{"above":10,"severity":"info"}"#).is_ok(), ALARMS);
+    assert_eq!(made(r#"{"above":10,"severity":"info"}"#).is_ok(), ALARMS);
 }

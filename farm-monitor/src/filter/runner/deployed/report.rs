@@ -19,11 +19,26 @@ impl Deployed {
             return;
         }
         self.told = Some(report.clone());
+        self.silent(&report);
         let (deployments, key) = (self.env.deployments.clone(), self.key.clone());
         // What runs from now on is kept on the disk.
         let told = tokio::task::spawn_blocking(move || deployments.report(&key, report)).await;
         if told.is_err() {
             tracing::error!(event = "deployment_not_told", name = self.key.0);
+        }
+    }
+
+    /// Where nothing runs and nothing is about to, nobody can say how its alarms stand; one that failed while it ran has said so.
+    fn silent(&self, report: &Report) {
+        let rests = |of: &Candidate| {
+            matches!(
+                of.stands,
+                Stands::BackingOff(..) | Stands::Waiting(_) | Stands::Refused(_) | Stands::Quarantined
+            )
+        };
+        if self.active.is_none() && rests(&self.newest) && self.older.as_ref().is_none_or(rests) {
+            let how = if report.state == DeploymentState::Refused { "is refused" } else { "failed" };
+            self.env.alarms.stopped(&self.key.0, &format!("its deployment {how}: {}", report.reason));
         }
     }
 
