@@ -109,6 +109,20 @@ const NEEDS: &[Need] = &[
         packages: &["prometheus"],
         services: &["prometheus"],
     },
+    Need {
+        what: "node and npm (the page is built, and tested)",
+        purpose: Purpose::Test,
+        present: || process::find("node").is_some() && process::find("npm").is_some(),
+        packages: &["nodejs", "npm"],
+        services: &[],
+    },
+    Need {
+        what: "chromium (the page is tested in a browser)",
+        purpose: Purpose::Test,
+        present: || process::find("chromium").is_some(),
+        packages: &["chromium"],
+        services: &[],
+    },
 ];
 
 /// Whether there is such a program, also where only root looks.

@@ -21,7 +21,7 @@ export async function meshToLookAt(options = {}) {
 export function browser() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--font-render-hinting=none'],
+    args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--font-render-hinting=none'],
   });
 }
 
@@ -39,6 +39,12 @@ export async function open(
   });
   const page = await context.newPage();
   const problems = [];
+  await page.exposeFunction('wasForbidden', (what) => problems.push(`policy: ${what}`));
+  await page.addInitScript(() =>
+    document.addEventListener('securitypolicyviolation', (event) =>
+      window.wasForbidden(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile ?? ''}`),
+    ),
+  );
   page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
   page.on('console', (message) => {
     const text = message.text();

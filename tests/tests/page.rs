@@ -1,0 +1,40 @@
+//! Promise: in a browser the page shows a real mesh as it is: each page, light and dark, on a desk and a phone; what dies while it is
+//! looked at; charts that are what the farms have; filters and alarms from the first click to the last.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use hedgerow_e2e::{PATIENCE, Process, Sandbox, binary, root};
+
+/// Some ninety seconds on an idle machine.
+const LONG: std::time::Duration = PATIENCE.saturating_mul(13);
+
+/// Whether `PATH` has it.
+fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+#[test]
+fn the_page_in_a_browser_shows_a_real_mesh_as_it_is() {
+    for program in ["node", "chromium"] {
+        assert!(
+            is_there(program),
+            "{program} is not there: `cargo xtask setup --for test` installs it, or says how"
+        );
+    }
+    let page = root().join("web/ui");
+    for made in ["node_modules/playwright-core", "dist/app/index.html"] {
+        assert!(page.join(made).exists(), "web/ui/{made} is not there: `cargo xtask web` makes it");
+    }
+    let sandbox = Sandbox::new();
+    let temporary = sandbox.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut node = sandbox.program("node".as_ref());
+    // Node need not be where Debian has it.
+    node.env("PATH", std::env::var_os("PATH").unwrap()).env("TMPDIR", temporary).env("NO_COLOR", "1");
+    node.env("HEDGEROW_BIN", binary()).env("E2E_FOLDER", sandbox.path("page"));
+    node.env("E2E_PORT", sandbox.base_port().to_string());
+    node.env("E2E_ARTEFACTS", binary().parent().unwrap().with_file_name("page"));
+    node.arg(page.join("e2e/real/run.mjs"));
+    let run = Process::start(node, &sandbox.path("logs"), "page").finished(LONG);
+    assert_eq!(run.code(), 0, "{}", run.told());
+}
