@@ -110,13 +110,6 @@ const NEEDS: &[Need] = &[
         services: &["prometheus"],
     },
     Need {
-        what: "node and npm (the page is built, and tested)",
-        purpose: Purpose::Test,
-        present: || process::find("node").is_some() && process::find("npm").is_some(),
-        packages: &["nodejs", "npm"],
-        services: &[],
-    },
-    Need {
         what: "chromium (the page is tested in a browser)",
         purpose: Purpose::Test,
         present: || process::find("chromium").is_some(),
