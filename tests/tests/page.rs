@@ -2,7 +2,8 @@
 //! looked at; charts that are what the farms have; filters and alarms from the first click to the last.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs)]
 
-use hedgerow_e2e::{PATIENCE, Process, Sandbox, binary, root};
+use hedgerow_e2e::{PATIENCE, Process, Sandbox, SimFarms, binary, root, wait_until};
+use std::process::Command;
 
 /// Some ninety seconds on an idle machine.
 const LONG: std::time::Duration = PATIENCE.saturating_mul(13);
@@ -13,12 +14,12 @@ fn is_there(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-#[test]
-fn the_page_in_a_browser_shows_a_real_mesh_as_it_is() {
+/// A script of the page's, in the sandbox; `None` where there is no node.
+fn script(sandbox: &Sandbox, name: &str) -> Option<Command> {
     if !is_there("node") {
         // `cargo xtask test` says the same of the page itself: without it there is nothing to look at.
         println!("skipped: node is not installed");
-        return;
+        return None;
     }
     assert!(
         is_there("chromium"),
@@ -28,16 +29,37 @@ fn the_page_in_a_browser_shows_a_real_mesh_as_it_is() {
     for made in ["node_modules/playwright-core", "dist/app/index.html"] {
         assert!(page.join(made).exists(), "web/ui/{made} is not there: `cargo xtask web` makes it");
     }
-    let sandbox = Sandbox::new();
     let temporary = sandbox.path("tmp");
     std::fs::create_dir(&temporary).unwrap();
     let mut node = sandbox.program("node".as_ref());
     // Node need not be where Debian has it.
     node.env("PATH", std::env::var_os("PATH").unwrap()).env("TMPDIR", temporary).env("NO_COLOR", "1");
+    node.arg(page.join("e2e/real").join(name));
+    Some(node)
+}
+
+#[test]
+fn the_page_in_a_browser_shows_a_real_mesh_as_it_is() {
+    let sandbox = Sandbox::new();
+    let Some(mut node) = script(&sandbox, "run.mjs") else { return };
     node.env("HEDGEROW_BIN", binary()).env("E2E_FOLDER", sandbox.path("page"));
     node.env("E2E_PORT", sandbox.base_port().to_string());
     node.env("E2E_ARTEFACTS", binary().parent().unwrap().with_file_name("page"));
-    node.arg(page.join("e2e/real/run.mjs"));
     let run = Process::start(node, &sandbox.path("logs"), "page").finished(LONG);
     assert_eq!(run.code(), 0, "{}", run.told());
+}
+
+#[test]
+#[ignore = "measures, and promises nothing on a busy machine"]
+fn the_page_of_two_hundred_farms_is_painted() {
+    const FARMS: usize = 200;
+    let sandbox = Sandbox::new();
+    let Some(mut node) = script(&sandbox, "paint.bench.mjs") else { return };
+    let _up = sandbox.up();
+    let farms = SimFarms::new(&sandbox, sandbox.lookups());
+    farms.start_all((0..FARMS).map(|number| format!("farm-{number:03}")));
+    wait_until("all farms to be registered", LONG, || farms.all_registered());
+    node.env("HEDGEROW_URL", sandbox.url(0)).arg((FARMS + 1).to_string());
+    let run = Process::start(node, &sandbox.path("logs"), "paint").finished(LONG);
+    println!("{}", run.ok().stdout);
 }

@@ -64,7 +64,7 @@ describe('explore', () => {
 
       // A second behind the newest bin nothing comes any more.
       const end = Math.max(...chart.points.keys()) - 1_000;
-      const stored = folded(look.mesh.query(TICKS, '--since', '10m'), chart.bin);
+      const stored = folded(await look.mesh.query(TICKS, '--since', '10m'), chart.bin);
       const begin = Math.min(...stored.keys(), ...chart.points.keys()) + chart.bin;
       const within = (bins) => [...bins].filter(([t]) => t >= begin && t < end).sort(([a], [b]) => a - b);
       const [shown, kept] = [within(chart.points), within(stored)];
@@ -107,7 +107,7 @@ describe('explore', () => {
       const lines = (await given('CSV, every sample')).toString().split('\r\n').filter(Boolean);
       assert.equal(lines[0], 'farm,cluster,node,parameter,labels,unit,time,value,text');
       const exported = lines.slice(1).map((line) => line.split(','));
-      const asked = look.mesh.query(
+      const asked = await look.mesh.query(
         ...[TICKS, '--since', new Date(from).toISOString(), '--until', new Date(to).toISOString()],
       );
       assert.ok(asked.length > 5, `${asked.length} samples`);

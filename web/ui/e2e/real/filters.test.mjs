@@ -108,8 +108,7 @@ describe('filters and alarms', () => {
         assert.deepEqual(await axe(page), []);
         await dialog.getByRole('button', { name: 'Acknowledge' }).click();
         await row.getByText('looked at <b>').waitFor();
-        const listed = look.mesh
-          .client('alarm', 'list', '--json')
+        const listed = (await look.mesh.done('alarm', 'list', '--json'))
           .split('\n')
           .filter(Boolean)
           .map((one) => JSON.parse(one));
@@ -128,7 +127,7 @@ describe('filters and alarms', () => {
         await page.getByRole('link', { name: 'lisbon-full' }).waitFor({ state: 'detached' });
         await until(
           'the end of the deployment',
-          () => !look.mesh.client('filter', 'list').includes('lisbon-full'),
+          async () => !(await look.mesh.done('filter', 'list')).includes('lisbon-full'),
         );
       },
       { session: true },

@@ -78,7 +78,7 @@ command = ["/bin/cat", ${text(mesh.path('evil.json'))}]
     'three farms',
     async () => (await mesh.get('/api/v1/farms?template=kind%3Dfarm')).farms.length === 3,
   );
-  mesh.client(
+  await mesh.done(
     ...['filter', 'deploy', 'threshold-alarm', '--as', 'too-full', '--set', 'above=0.9'],
     ...['--on', '*/level/*/fill', '--to', 'name=geneva', '--grant', 'alarms', '--wait', '20s'],
   );

@@ -60,6 +60,9 @@ export class RealMesh {
       mkdirSync(join(folder, inner), { recursive: true });
     const mesh = new RealMesh(folder);
     mesh.own = own;
+    // Whatever goes wrong, nothing is left behind.
+    process.once('exit', () => mesh.kill());
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
     mesh.note({ port: port || (await freePorts()), pids: {} });
     writeFileSync(join(folder, 'mesh/farm.toml'), farm(mesh));
     await mesh.up();
@@ -169,9 +172,26 @@ export class RealMesh {
     });
   }
 
+  /** The same, again until it succeeds: on a busy machine a lookup may not answer in time. */
+  async done(...words) {
+    let said = '';
+    const done = () => {
+      try {
+        return { said: this.client(...words) };
+      } catch (error) {
+        said = error.stderr ?? String(error);
+        return null;
+      }
+    };
+    const found = await until(words.join(' '), done).catch((error) => {
+      throw new Error(`${error.message}: ${said}`);
+    });
+    return found.said;
+  }
+
   /** What `query` gives, one object a sample. */
-  query(...words) {
-    const lines = this.client('query', ...words, '--json').split('\n');
+  async query(...words) {
+    const lines = (await this.done('query', ...words, '--json')).split('\n');
     return lines.filter(Boolean).map((line) => JSON.parse(line));
   }
 
@@ -182,11 +202,17 @@ export class RealMesh {
     return answer.json();
   }
 
-  /** Ends everything. */
-  async stop() {
+  /** Ends everything at once. */
+  kill() {
     for (const pid of Object.values(this.noted.pids)) if (alive(pid)) process.kill(pid, 'SIGKILL');
+  }
+
+  /** Ends everything, and removes the folder that was made for it. */
+  async stop() {
+    this.kill();
     await until('the end of all', () => !Object.values(this.noted.pids).some(alive));
-    if (this.own) rmSync(this.folder, { recursive: true, force: true });
+    this.note({ ...this.noted, pids: {} });
+    if (this.own) process.once('exit', () => rmSync(this.folder, { recursive: true, force: true }));
   }
 }
 
