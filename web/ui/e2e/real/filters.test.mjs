@@ -52,9 +52,9 @@ describe('filters and alarms', () => {
         await drop(page, readFileSync(join(ROOT, 'filters/prebuilt/threshold-alarm.wasm')), 'mine.wasm');
         await drawer.getByText(/uploaded,/).waitFor();
         // It has to be given a bound before it says what else it takes.
-        await drawer
-          .getByRole('textbox', { name: /It says which parameters it takes/ })
-          .fill('{"above": 0.7}');
+        await drawer.getByLabel('Name of parameter 1').fill('above');
+        await drawer.getByLabel('Value of above').fill('0.7');
+        await drawer.getByRole('group', { name: 'Parameters by name' }).waitFor({ state: 'detached' });
         await drawer.getByLabel('above').fill('much');
         await drawer.getByText('expected a number').first().waitFor();
         await drawer.getByLabel('above').fill('0.8');
