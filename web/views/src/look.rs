@@ -6,6 +6,7 @@
 use crate::clock;
 use crate::content::Content;
 use crate::views::Tally;
+use hedgerow_model::UnixMillis;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,8 +68,11 @@ impl Shared {
         if *self.looks.borrow() == 0 {
             return;
         }
-        let mut given = self.given();
-        let Some(text) = self.content().difference(clock::now()) else { return };
+        self.tell_difference(&mut self.given(), clock::now());
+    }
+
+    fn tell_difference(&self, given: &mut Given, now: UnixMillis) {
+        let Some(text) = self.content().difference(now) else { return };
         self.tally.frame(&text);
         given.revision += 1;
         given.differences.push_back(text.into());
@@ -114,14 +118,18 @@ impl Shared {
         let full = match &given.full {
             Some((of, text)) if *of == revision => Arc::clone(text),
             _ => {
-                let text: Arc<str> = self.content().full(clock::now()).into();
+                let now = clock::now();
+                // What a full frame holds has been told to the others before. Else what comes and goes between two differences, as
+                // while nobody looks, would stand for ever where it was seen: no difference would ever take it back.
+                self.tell_difference(&mut given, now);
+                let text: Arc<str> = self.content().full(now).into();
                 self.tally.full.fetch_add(1, Relaxed);
                 self.tally.frame(&text);
-                given.full = Some((revision, Arc::clone(&text)));
+                given.full = Some((given.revision, Arc::clone(&text)));
                 text
             }
         };
-        *at = Some(revision);
+        *at = Some(given.revision);
         Some(Told::Frame(full))
     }
 

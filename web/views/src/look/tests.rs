@@ -47,6 +47,48 @@ async fn frame(look: &mut Look) -> Arc<str> {
     }
 }
 
+/// A lamp: told only where it is not as it was told last.
+#[derive(Default)]
+struct Lamp {
+    is_on: bool,
+    told: bool,
+}
+
+impl Content for Lamp {
+    fn full(&mut self, _now: UnixMillis) -> String {
+        format!("full {}", self.is_on)
+    }
+
+    fn difference(&mut self, _now: UnixMillis) -> Option<String> {
+        let changed = self.told != self.is_on;
+        self.told = self.is_on;
+        changed.then(|| self.is_on.to_string())
+    }
+
+    fn weight(&self) -> usize {
+        1
+    }
+}
+
+#[tokio::test]
+async fn what_came_and_went_while_nobody_looked_does_not_stand_for_ever() {
+    let core = Arc::new(Mutex::new(Lamp::default()));
+    let shared = Arc::new(Shared::new(core.clone() as Arc<Mutex<dyn Content>>, Arc::default()));
+    core.lock().unwrap().is_on = true;
+    // It looks for less than the time between two differences.
+    let mut short = shared.look();
+    assert_eq!(&*frame(&mut short).await, "full true");
+    drop(short);
+    core.lock().unwrap().is_on = false;
+    let mut next = shared.look();
+    let mut last = frame(&mut next).await;
+    shared.publish();
+    if &*last == "full true" {
+        last = frame(&mut next).await;
+    }
+    assert!(last.ends_with("false"), "{last}");
+}
+
 #[tokio::test]
 async fn a_hundred_readers_cost_as_one() {
     let (shared, core) = shared();
