@@ -133,7 +133,8 @@ impl Alarms {
     }
 
     /// What a run said in one step, caused by what it had consumed up to `cause`; `component` is its name and version. Returns
-    /// once what changed is on the disk. What was said before of this cause, or a later one, is passed over.
+    /// once what changed is on the disk, how many alarms were refused. What was said before of this cause, or a later one, is
+    /// passed over.
     pub async fn said(
         &self,
         run: &Ready,
@@ -141,11 +142,11 @@ impl Alarms {
         cause: Place,
         calls: Vec<AlarmCall>,
         series: impl Fn(u32) -> Option<Arc<SeriesDef>>,
-    ) {
+    ) -> u64 {
         let name = &run.document.document.name;
         let said: Vec<Said> = calls.into_iter().map(|call| word(name, call, &series)).collect();
         let now = (self.0.now)();
-        let has_changed = {
+        let (has_changed, refused) = {
             let mut inner = self.0.inner.lock();
             let Inner { book, raised, .. } = &mut *inner;
             let epoch = self.0.hub.epoch();
@@ -153,10 +154,11 @@ impl Alarms {
                 *raised += 1;
                 fresh_id(self.0.hub.farm(), epoch.random, *raised)
             };
-            let refused = book.refused();
+            let before = book.refused();
             let changes = book.said(name, cause, said, now, fresh);
-            if book.refused() > refused {
-                tracing::warn!(event = "alarms_refused", deployment = name, count = book.refused() - refused);
+            let refused = book.refused() - before;
+            if refused > 0 {
+                tracing::warn!(event = "alarms_refused", deployment = name, count = refused);
             }
             let has_changed =
                 changes.iter().any(|change| change.transition.is_some() || change.alarm.changed == now);
@@ -168,11 +170,12 @@ impl Alarms {
             let origins: Vec<_> = new.map(|id| (id, origin(run, component))).collect();
             inner.unwritten.origins.extend(origins);
             inner.changed(changes);
-            has_changed
+            (has_changed, refused)
         };
         if has_changed {
             self.flush().await;
         }
+        refused
     }
 
     /// A run of the deployment has begun: with what it knew, or from nothing.

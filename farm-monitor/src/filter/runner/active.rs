@@ -358,7 +358,13 @@ impl Active {
             .collect();
         let description = &self.admitted.description;
         let component = (description.name.as_str(), description.version.as_str());
-        env.alarms.said(&self.ready, component, cause, calls, |handle| known.get(&handle).cloned()).await;
+        let series = |handle| known.get(&handle).cloned();
+        let refused = env.alarms.said(&self.ready, component, cause, calls, series).await;
+        if refused > 0 {
+            let text =
+                format!("{refused} alarms are not raised: so many are open already, or were raised at once");
+            self.note(env, LogLevel::Warning, vec![text]);
+        }
     }
 
     /// What it made enters the hub, together with how far it is; waits while there is no room.

@@ -20,6 +20,9 @@ const BEGAN_ANEW: &str = "its deployment began anew and has not spoken of it sin
 /// Most series that one alarm names; further ones are left out.
 pub const MAX_SERIES: usize = 16;
 
+/// Changes of alarms in one step of a deployment. Past it no more are raised there, which is counted; clearing goes on.
+pub(super) const MAX_CHANGES: usize = 10_000;
+
 /// How many alarms there may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
@@ -182,11 +185,21 @@ impl AlarmBook {
             return Vec::new();
         }
         self.through.insert(deployment.to_owned(), cause);
+        let of_deployment = self.open.keys().filter(|key| key.deployment == deployment).count();
+        let mut room = self.bounds.open_per_deployment.saturating_sub(of_deployment);
         let mut changes = Vec::new();
         for word in said {
             let change = match word {
-                Said::Raise(raise) => self.raise(raise, cause, now, &mut new_id),
-                Said::Clear(key, text) => self.clear(&key, text, cause, now),
+                Said::Raise(_) if changes.len() >= MAX_CHANGES => {
+                    self.refused += 1;
+                    None
+                }
+                Said::Raise(raise) => self.raise(raise, cause, now, &mut room, &mut new_id),
+                Said::Clear(key, text) => {
+                    let change = self.clear(&key, text, cause, now);
+                    room += usize::from(change.is_some());
+                    change
+                }
             };
             changes.extend(change);
         }
@@ -198,15 +211,16 @@ impl AlarmBook {
         mut raise: Raise,
         cause: Place,
         now: UnixMillis,
+        room: &mut usize,
         new_id: &mut impl FnMut() -> Id,
     ) -> Option<AlarmChange> {
         raise.series.truncate(MAX_SERIES);
         if !self.open.contains_key(&raise.key) {
-            let of_deployment = self.open.keys().filter(|key| key.deployment == raise.key.deployment).count();
-            if of_deployment >= self.bounds.open_per_deployment || self.open.len() >= self.bounds.open {
+            if *room == 0 || self.open.len() >= self.bounds.open {
                 self.refused += 1;
                 return None;
             }
+            *room -= 1;
             let alarm = fresh(&raise, new_id(), cause, now);
             self.open.insert(raise.key.clone(), alarm);
         }

@@ -1,6 +1,7 @@
 //! What an alarm does when its filter, its sources, or people speak or fall silent.
 #![allow(clippy::unwrap_used)]
 
+use super::book::MAX_CHANGES;
 use super::*;
 use hedgerow_model::predicate::PathPattern;
 use hedgerow_model::{Epoch, Glob, Labels, Life, Name, Position};
@@ -272,6 +273,15 @@ fn too_many_alarms_of_one_deployment_are_refused_and_counted() {
     assert_eq!((rig.book.refused(), rig.book.open().count()), (1, 2));
     rig.say(vec![clear("a"), raise("c", Status::Info, &["n1"])], T + 1);
     assert_eq!(rig.book.open().count(), 2);
+}
+
+#[test]
+fn who_raises_and_clears_without_end_is_held_to_so_many_changes_and_what_is_cleared_stays_so() {
+    let mut rig = Rig::new();
+    let turns = std::iter::repeat_with(|| [raise("a", Status::Info, &["n1"]), clear("a")]);
+    let told = rig.say(turns.take(20_000).flatten().collect(), T);
+    assert_eq!((told.len(), rig.book.refused()), (MAX_CHANGES, 20_000 - MAX_CHANGES as u64 / 2));
+    assert_eq!(rig.book.open().count(), 0);
 }
 
 /// Something that happens.

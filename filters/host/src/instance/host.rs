@@ -6,14 +6,16 @@ use super::{Context, EMIT_TEXT_BYTES, Phase, cut, input};
 use crate::admission::shown;
 use crate::bindings::hedgerow::filter::{actions, alarms, history, host, types};
 use crate::guest::{AlarmCall, Column, Emitted, LogLevel, OutputDef};
+use hedgerow_model::batch::MAX_BATCH_SAMPLES;
 use hedgerow_model::value::{MAX_TEXT_BYTES, cut_text};
 use hedgerow_model::{Kind, Labels, Name, Status, unit};
 use std::collections::HashMap;
 
 /// Longest line of a log, in bytes. Longer ones are cut.
 const LOG_BYTES: usize = 2048;
-/// Calls of `alarms` that one call of a guest may make. More is a fault.
-const ALARM_CALLS: usize = 1000;
+/// Calls of `alarms` that one call of a guest may make: one for each sample of the largest batch, for all of a site may fail at
+/// once. More is a fault. How many of them open an alarm is bounded by the book.
+const ALARM_CALLS: usize = MAX_BATCH_SAMPLES;
 /// Actions that one call may ask for. More are refused to the guest.
 const ACTIONS: usize = 100;
 /// Longest arguments of an action, in bytes. Longer ones are refused to the guest.
@@ -102,18 +104,15 @@ impl Context {
 
     /// Cuts texts to what a value may have, and counts them.
     fn texts(&mut self, texts: &mut [String]) -> Call<()> {
+        let mut bytes = 0_usize;
         for text in texts {
             if text.len() > MAX_TEXT_BYTES {
                 // Not shortened in place: that would hold on to all of it.
                 *text = cut_text(text).0.to_owned();
             }
-            self.emitted.1 = self.emitted.1.saturating_add(text.len());
+            bytes = bytes.saturating_add(text.len());
         }
-        if self.emitted.1 > EMIT_TEXT_BYTES {
-            let bound = format!("{} MiB a call", EMIT_TEXT_BYTES >> 20);
-            return Err(Stop::Overrun { what: "emitted text", bound }.into());
-        }
-        Ok(())
+        self.said(bytes)
     }
 
     fn check_inputs(&self, function: &str, series: &[u32]) -> Call<()> {
@@ -132,7 +131,21 @@ impl Context {
                 Stop::Overrun { what: "calls of `alarms`", bound: format!("{ALARM_CALLS} a call") }.into()
             );
         }
+        let words = match &call {
+            AlarmCall::Raise { key, text, runbook, .. } => key.len() + text.len() + runbook.len(),
+            AlarmCall::Clear { key, text } => key.len() + text.len(),
+        };
         self.effects.alarms.push(call);
+        self.said(words)
+    }
+
+    /// Counts bytes of text that go out.
+    fn said(&mut self, bytes: usize) -> Call<()> {
+        self.emitted.1 = self.emitted.1.saturating_add(bytes);
+        if self.emitted.1 > EMIT_TEXT_BYTES {
+            let bound = format!("{} MiB a call", EMIT_TEXT_BYTES >> 20);
+            return Err(Stop::Overrun { what: "emitted text", bound }.into());
+        }
         Ok(())
     }
 
