@@ -46,7 +46,7 @@ describe('the mesh', () => {
         .getByRole('navigation', { name: 'Pages' })
         .getByRole('link', { name: /^Alarms/ })
         .click();
-      await page.getByText('farm lost:').first().waitFor(PATIENCE);
+      await page.getByText('the farm is lost:').first().waitFor(PATIENCE);
       await page.goBack();
       if (mesh.mock) mesh.mock.world.back(mesh.mock.world.gone.keys().next().value);
       else execSync(process.env.HEDGEROW_BACK);

@@ -44,7 +44,7 @@ fn clear(name: &str) -> Said {
 /// A book, and ids that count.
 struct Rig {
     book: AlarmBook,
-    ids: u8,
+    ids: u16,
     number: u64,
 }
 
@@ -62,7 +62,7 @@ impl Rig {
         let Self { book, ids, .. } = self;
         book.said("full", at(number), said, now, || {
             *ids += 1;
-            Id([*ids; 16])
+            Id([(*ids).to_be_bytes(); 8].concat().try_into().unwrap())
         })
     }
 

@@ -210,7 +210,7 @@ export class World {
         name: 'farm_lost',
         deployment: '',
         level: 'critical',
-        text: 'its lease ran out at both lookups: the farm, its machine, or the way to it is down',
+        text: 'the farm is lost: its lease ran out',
         paths: [farm.name],
         since: now,
         changed: now,

@@ -26,7 +26,7 @@ describe('the mesh', () => {
         .waitFor();
       await picture(page, 'a-farm-is-lost');
       await nav.getByRole('link', { name: /^Alarms/ }).click();
-      const lost = page.getByRole('row').filter({ hasText: 'farm lost:' });
+      const lost = page.getByRole('row').filter({ hasText: 'the farm is lost:' });
       await lost.getByRole('link', { name: 'lisbon' }).click();
       await page.getByText(/lisbon is gone: lost: its lease ran out/).waitFor();
       await nav.getByRole('link', { name: 'Mesh' }).click();
@@ -35,7 +35,7 @@ describe('the mesh', () => {
       await row.getByText('lost: its lease ran out').waitFor({ state: 'detached' });
       await row.getByText('Lisbon ·').waitFor();
       await nav.getByRole('link', { name: /^Alarms/ }).click();
-      await page.getByText('farm lost:').waitFor({ state: 'detached' });
+      await page.getByText('the farm is lost:').waitFor({ state: 'detached' });
       await nav.getByRole('link', { name: 'Lookups' }).click();
       const told = page.getByRole('region', { name: 'What happened' }).getByRole('listitem');
       await told
