@@ -8,7 +8,7 @@ use rustix::process::Signal;
 const LONG: std::time::Duration = PATIENCE.saturating_mul(6);
 
 /// Beside faults of the server: bodies that are not as described, and changes without the session.
-const CHECKS: &str = "not_a_server_error,response_schema_conformance,content_type_conformance,ignored_auth";
+const CHECKS: &str = "not_a_server_error,status_code_conformance,response_schema_conformance,content_type_conformance,ignored_auth";
 
 /// Streams that never end are asked elsewhere.
 const ENDLESS: &str = "^/api/v1/live";

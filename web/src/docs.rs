@@ -6,9 +6,9 @@ use crate::api::{
 use crate::extract::typed;
 use axum::response::Response;
 use std::fmt::Write as _;
-use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{Modify, OpenApi};
 
 #[derive(OpenApi)]
@@ -35,7 +35,7 @@ use utoipa::{Modify, OpenApi};
         (name = "filters", description = "Code that runs at the farms"),
         (name = "views", description = "Saved states of the page"),
     ),
-    modifiers(&Session),
+    modifiers(&Session, &Refusals),
 )]
 struct Api;
 
@@ -48,6 +48,25 @@ impl Modify for Session {
         let key = ApiKey::Header(ApiKeyValue::with_description("X-Hedgerow-Session", about));
         if let Some(components) = &mut openapi.components {
             components.add_security_scheme("session", SecurityScheme::ApiKey(key));
+        }
+    }
+}
+
+/// What any operation may answer beside what it names: the security gate, the router and bounds refuse all in the same form.
+struct Refusals;
+
+impl Modify for Refusals {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
+        let refused = ResponseBuilder::new()
+            .description("Refused for another reason, or failed: the body says why")
+            .content("application/json", body)
+            .build();
+        for item in openapi.paths.paths.values_mut() {
+            let of_item = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
+            for operation in of_item.into_iter().flatten() {
+                operation.responses.responses.insert("default".to_owned(), refused.clone().into());
+            }
         }
     }
 }
