@@ -44,6 +44,7 @@ const RUST: Files = files! {
     "Cargo.toml": "templates/rust/Cargo.toml.in",
     "src/lib.rs": "templates/rust/lib.rs.in",
     "hedgerow-filter/src/abi.rs": "sdk/src/abi.rs",
+    "hedgerow-filter/src/actions.rs": "sdk/src/actions.rs",
     "hedgerow-filter/src/alarms.rs": "sdk/src/alarms.rs",
     "hedgerow-filter/src/allocator.rs": "sdk/src/allocator.rs",
     "hedgerow-filter/src/bench.rs": "sdk/src/bench.rs",
