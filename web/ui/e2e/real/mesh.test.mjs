@@ -35,7 +35,7 @@ describe('the mesh', () => {
       await row.getByText('lost: its lease ran out').waitFor({ state: 'detached' });
       await row.getByText('Lisbon ·').waitFor();
       await nav.getByRole('link', { name: /^Alarms/ }).click();
-      await page.getByText('the farm is lost:').waitFor({ state: 'detached' });
+      await lost.waitFor({ state: 'detached' });
       await nav.getByRole('link', { name: 'Lookups' }).click();
       const told = page.getByRole('region', { name: 'What happened' }).getByRole('listitem');
       await told
