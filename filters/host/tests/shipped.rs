@@ -30,6 +30,8 @@ fn patient() -> Limits {
 fn parameters(name: &str) -> &'static str {
     match name {
         "threshold" | "threshold-alarm" => r#"{"above":0.5}"#,
+        "threshold-action" => r#"{"above":0.5,"action":"restart"}"#,
+        "absent-action" => r#"{"action":"restart"}"#,
         "load" => r#"{"histogram":[0.25,0.5]}"#,
         "expr" => {
             r#"{"expr":"max(disk_used) > 0.5 and total(disk_used) > 0","name":"disk_used_high","window":"5m"}"#
@@ -77,7 +79,7 @@ fn inputs(period: i64) -> Vec<Input> {
     inputs
 }
 
-/// What each call did: emitted, and asked of the alarms. Output handles as paths: they are given anew after a restart.
+/// What each call did: emitted, asked of the alarms, and asked for. Output handles as paths: they are given anew after a restart.
 fn run(program: &Program, name: &str, restart_every: usize) -> Vec<String> {
     let parameters = parameters(name);
     let granted = program.imports().to_vec();
@@ -119,7 +121,7 @@ fn shown(effects: &Effects, outputs: &[String]) -> String {
         };
         text += &format!("{:?} {rest}\n", series.iter().map(name).collect::<Vec<_>>());
     }
-    text + &format!("{:?} {:?}", effects.alarms, effects.logs)
+    text + &format!("{:?} {:?} {:?}", effects.alarms, effects.actions, effects.logs)
 }
 
 #[test]
@@ -136,7 +138,11 @@ fn each_is_taken_describes_itself_runs_and_survives_restarts() {
         let description = program.describe(parameters(name), &patient()).unwrap();
         assert_eq!(description.name, name);
         assert!(!description.schema.is_empty());
-        let wanted: &[Capability] = if name.ends_with("-alarm") { &[Capability::Alarms] } else { &[] };
+        let wanted: &[Capability] = match name.rsplit_once('-') {
+            Some((_, "alarm")) => &[Capability::Alarms],
+            Some((_, "action")) => &[Capability::Actions],
+            _ => &[],
+        };
         assert_eq!((description.capabilities.as_slice(), program.imports()), (wanted, wanted), "{name}");
 
         let seen = run(&program, name, usize::MAX);
@@ -147,6 +153,11 @@ fn each_is_taken_describes_itself_runs_and_survives_restarts() {
         assert_eq!(
             seen.iter().any(|call| call.contains("Raise")),
             name.ends_with("-alarm"),
+            "{name}: {seen:?}"
+        );
+        assert_eq!(
+            seen.iter().any(|call| call.contains("restart")),
+            name.ends_with("-action"),
             "{name}: {seen:?}"
         );
         for every in [1, 7] {
